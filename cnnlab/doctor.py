@@ -1,0 +1,176 @@
+"""Whether this machine is ready for a class: what is installed, what is there, what stands in the way."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import sys
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any
+
+import cnnlab
+from cnnlab.data.catalog import catalog
+from cnnlab.home import ASSETS, home, write_whole
+from cnnlab.i18n import LANGUAGES, catalogue
+
+PORT = 8501
+"""The port that ``streamlit run`` takes when nothing else is asked."""
+
+PACKAGES = (
+    "streamlit",
+    "torch",
+    "torchvision",
+    "plotly",
+    "captum",
+    "pydantic",
+    "safetensors",
+    "babel",
+    "platformdirs",
+    "click",
+    "numpy",
+    "pillow",
+    "tqdm",
+)
+MINIMUM_FREE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`examine` found; ``problems`` has one sentence for each thing to mend before class."""
+
+    versions: dict[str, str | None]
+    cores: int
+    data_sets: dict[str, str]
+    models: tuple[str, ...]
+    port: dict[str, Any]
+    lan_address: str | None
+    write_access: dict[str, Any]
+    languages: dict[str, int]
+    teacher_pin: bool
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Return whether nothing stands in the way."""
+        return not self.problems
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain values for JSON."""
+        return {"ok": self.ok, **asdict(self)}
+
+
+def examine(port: int = PORT) -> Report:
+    """Return a report on this machine, without a network and without importing torch.
+
+    Args:
+        port: the TCP port that the lab is going to use.
+    """
+    versions = package_versions()
+    data_sets = {info.name: info.origin for info in catalog()}
+    models = tuple(sorted(path.stem for path in (ASSETS / "models").glob("*.safetensors")))  # no torch needed
+    free = port_is_free(port)
+    access = write_access()
+    return Report(
+        versions=versions,
+        cores=core_count(),
+        data_sets=data_sets,
+        models=models,
+        port={"number": port, "free": free},
+        lan_address=lan_address(),
+        write_access=access,
+        languages={code: len(catalogue(code)) for code in LANGUAGES},
+        teacher_pin=bool(os.environ.get("CNNLAB_TEACHER_PIN")),
+        problems=tuple(_problems(versions, data_sets, models, port, free, access)),
+    )
+
+
+def package_versions() -> dict[str, str | None]:
+    """Return the versions of the lab, Python and each package the lab imports; None for one that is missing."""
+    found: dict[str, str | None] = {"cnnlab": cnnlab.__version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def core_count() -> int:
+    """Return the number of processor cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def port_is_free(port: int) -> bool:
+    """Return whether a server could listen on TCP ``port`` now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        if os.name == "posix":  # as servers do: a port that was left a moment ago counts as free
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("", port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+def lan_address() -> str | None:
+    """Return this machine's address on its network, None without one.
+
+    A UDP socket is pointed at a documentation address (RFC 5737), which picks the outgoing interface and sends nothing.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = str(probe.getsockname()[0])
+    return None if address.startswith(("127.", "0.")) else address
+
+
+def write_access() -> dict[str, Any]:
+    """Return where the lab keeps its state, whether it can write there, and the free space in bytes."""
+    wanted = os.environ.get("CNNLAB_HOME", "")
+    try:
+        folder = home()
+        write_whole(folder / "doctor.check", b"written")
+        (folder / "doctor.check").unlink()
+    except OSError as error:
+        return {"home": wanted, "writable": False, "free_bytes": 0, "error": error.strerror or str(error)}
+    return {"home": str(folder), "writable": True, "free_bytes": shutil.disk_usage(folder).free, "error": None}
+
+
+def _problems(
+    versions: dict[str, str | None],
+    data_sets: dict[str, str],
+    models: tuple[str, ...],
+    port: int,
+    free: bool,
+    access: dict[str, Any],
+) -> list[str]:
+    found = [
+        f"{name} is not installed; run: pip install -r requirements.txt"
+        for name, version in versions.items()
+        if version is None
+    ]
+    if not any(origin != "absent" for origin in data_sets.values()):
+        found.append("no data set is there: assets/datasets is missing from this copy of the lab")
+    if not models:
+        found.append("no trained model is there: assets/models is missing from this copy of the lab")
+    if not free:
+        found.append(
+            f"port {port} is taken, perhaps by the lab itself; end that, or add: --server.port {port + 1}"
+        )
+    if not access["writable"]:
+        found.append(
+            f"cannot write to {access['home'] or 'the data folder'} ({access['error']}); "
+            "set CNNLAB_HOME to a folder of your own"
+        )
+    elif access["free_bytes"] < MINIMUM_FREE_BYTES:
+        found.append(
+            f"only {access['free_bytes'] / 1e6:.0f} MB are free where the lab keeps its runs; make room for 1 GB"
+        )
+    return found
