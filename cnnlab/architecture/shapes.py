@@ -1,0 +1,183 @@
+"""Sizes, receptive fields and costs of layers as pure integers: no torch, so a page can answer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnnlab.errors import ShapeError
+
+Shape = tuple[int, ...]
+"""Shape of one example: ``(C, H, W)`` for a map, ``(F,)`` for a vector."""
+
+Span = tuple[int, int]
+"""First and last pixel of an interval, both included."""
+
+
+def conv_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+    """Return the output length of a convolution or pooling along one axis, in pixels.
+
+        out = floor((size + 2*padding - dilation*(kernel - 1) - 1) / stride) + 1
+
+    Source: Dumoulin & Visin 2016, arXiv:1603.07285; the same rule as torch.nn.Conv2d.
+
+    Raises:
+        ShapeError: the dilated kernel is longer than the padded input.
+    """
+    reach = dilation * (kernel - 1) + 1
+    if reach > size + 2 * padding:
+        raise ShapeError(
+            "a window of {reach} px does not fit an input of {size} px with padding {padding}",
+            reach=reach,
+            size=size,
+            padding=padding,
+        )
+    return (size + 2 * padding - reach) // stride + 1
+
+
+def adaptive_window(position: int, size: int, output: int) -> Span:
+    """Return the first and last input pixel that adaptive pooling averages for one output ``position``.
+
+        first = floor(position * size / output);  last = ceil((position + 1) * size / output) - 1
+
+    Source: torch.nn.AdaptiveAvgPool2d (ATen, ``start_index`` and ``end_index``).
+    """
+    return position * size // output, -(-(position + 1) * size // output) - 1
+
+
+def join(spans: Sequence[Span | None]) -> Span | None:
+    """Return the smallest interval that holds all ``spans``; None stands for an empty one."""
+    real = [span for span in spans if span is not None]
+    return (min(first for first, _ in real), max(last for _, last in real)) if real else None
+
+
+@dataclass(frozen=True)
+class AxisField:
+    """Which input pixels reach each output position along one axis.
+
+    Attributes:
+        spans: for each output position its first and last input pixel, or None where only padding reaches it.
+            Pixels between the two may be skipped (dilation, stride).
+        size: length of the field in pixels as theory counts it, padding included; the longest span where the
+            fields are not uniform.
+        stride: input pixels from one output position to the next, or None where that is not uniform.
+    """
+
+    spans: tuple[Span | None, ...]
+    size: int
+    stride: int | None
+
+    @classmethod
+    def identity(cls, size: int) -> AxisField:
+        """Return the field of the input itself: each of ``size`` pixels sees itself."""
+        return cls(tuple((pixel, pixel) for pixel in range(size)), 1, 1)
+
+    def through_window(self, kernel: int, stride: int, padding: int, dilation: int) -> AxisField:
+        """Return the field after a convolution or pooling with this window.
+
+            size_out = size + (kernel - 1) * dilation * stride_in;  stride_out = stride_in * stride
+
+        Source: Araujo, Norris & Sim 2019, Computing Receptive Fields of Convolutional Neural Networks, Distill.
+        """
+        count = conv_size(len(self.spans), kernel, stride, padding, dilation)
+        taps = [range(o * stride - padding, o * stride - padding + kernel * dilation, dilation) for o in range(count)]
+        spans = tuple(self._hull(tap) for tap in taps)
+        if self.stride is None:
+            return AxisField(spans, _longest(spans), None)
+        return AxisField(spans, self.size + (kernel - 1) * dilation * self.stride, self.stride * stride)
+
+    def _hull(self, taps: range) -> Span | None:
+        """Return the joined span of ``taps``; spans move monotonically, so the outermost real ones decide."""
+        inside = [tap for tap in taps if 0 <= tap < len(self.spans)]
+        first = next((self.spans[tap] for tap in inside if self.spans[tap]), None)
+        last = next((self.spans[tap] for tap in reversed(inside) if self.spans[tap]), None)
+        return join([first, last])
+
+    def through_adaptive(self, output: int) -> AxisField:
+        """Return the field after adaptive pooling to ``output`` positions."""
+        size = len(self.spans)
+        if size % output == 0:
+            return self.through_window(size // output, size // output, 0, 1)
+        windows = [adaptive_window(position, size, output) for position in range(output)]
+        spans = tuple(join(self.spans[first : last + 1]) for first, last in windows)
+        return AxisField(spans, _longest(spans), None)
+
+    def whole(self) -> AxisField:
+        """Return the field of a unit that sees every position."""
+        spans = (join(self.spans),)
+        if self.stride is None:
+            return AxisField(spans, _longest(spans), None)
+        return AxisField(spans, self.size + (len(self.spans) - 1) * self.stride, None)
+
+
+def _longest(spans: Sequence[Span | None]) -> int:
+    return max((last - first + 1 for span in spans if span for first, last in [span]), default=0)
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """Which input pixels reach each unit of a layer.
+
+    Attributes:
+        rows: along the height.
+        cols: along the width.
+        flat_from: the ``(C, H, W)`` whose units a flat layer still shows one by one (right after Flatten), else None.
+    """
+
+    rows: AxisField
+    cols: AxisField
+    flat_from: Shape | None = None
+
+    @classmethod
+    def identity(cls, shape: Shape) -> ReceptiveField:
+        """Return the field of the input itself, of shape ``(C, H, W)``."""
+        return cls(AxisField.identity(shape[1]), AxisField.identity(shape[2]))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in input pixels, padding included."""
+        return self.rows.size, self.cols.size
+
+    @property
+    def stride(self) -> tuple[int, int] | None:
+        """Input pixels between neighbouring units (height, width), or None where that is not uniform."""
+        if self.rows.stride is None or self.cols.stride is None:
+            return None
+        return self.rows.stride, self.cols.stride
+
+    def through_window(self, kernel: int, stride: int, padding: int, dilation: int = 1) -> ReceptiveField:
+        """Return the field after a convolution or pooling with a square window."""
+        return ReceptiveField(
+            self.rows.through_window(kernel, stride, padding, dilation),
+            self.cols.through_window(kernel, stride, padding, dilation),
+        )
+
+    def through_adaptive(self, output: int) -> ReceptiveField:
+        """Return the field after adaptive pooling to ``output`` x ``output``."""
+        return ReceptiveField(self.rows.through_adaptive(output), self.cols.through_adaptive(output))
+
+    def flattened(self, shape: Shape) -> ReceptiveField:
+        """Return the same fields, addressed by the flat index of a map of ``shape`` ``(C, H, W)``."""
+        return ReceptiveField(self.rows, self.cols, shape)
+
+    def whole(self) -> ReceptiveField:
+        """Return the field of units that each see every position."""
+        return ReceptiveField(self.rows.whole(), self.cols.whole())
+
+    def box(self, index: Sequence[int]) -> tuple[Span, Span] | None:
+        """Return the rows and columns of the input that reach the unit at ``index``.
+
+        Args:
+            index: ``(channel, row, column)`` in a map, ``(unit,)`` in a vector.
+
+        Returns:
+            ``((top, bottom), (left, right))``, both ends included, or None where only padding reaches it.
+        """
+        if len(index) == 3:
+            row, col = index[1], index[2]
+        elif self.flat_from is not None:
+            row, col = divmod(index[0] % (self.flat_from[1] * self.flat_from[2]), self.flat_from[2])
+        else:
+            row = col = 0
+        vertical, horizontal = self.rows.spans[row], self.cols.spans[col]
+        return (vertical, horizontal) if vertical and horizontal else None
