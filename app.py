@@ -1,0 +1,23 @@
+"""CNN Lab: ``streamlit run app.py``. Page settings, navigation, and the frame around every page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlab.home import ASSETS
+from cnnlab.i18n import _
+from pages import _frame, _registry, _session
+
+st.set_page_config(page_title="CNN Lab", page_icon=str(ASSETS / "css" / "mark.svg"), layout="wide")
+_session.start()
+
+groups: dict[str, list[st.Page]] = {}
+for info in _registry.present():
+    page = st.Page(
+        info.path, title=_(info.title), icon=info.icon, url_path=info.name, default=info.name == "home"
+    )
+    groups.setdefault(_(info.group), []).append(page)
+
+chosen = st.navigation(groups, expanded=True)
+_frame.draw()
+chosen.run()

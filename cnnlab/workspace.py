@@ -1,0 +1,289 @@
+"""What one learner has made and chosen, kept so that a reload or another page brings everything back.
+
+A workspace is reached by an unguessable id that only the learner's browser knows; its folder is named by the id's
+SHA-256, so that a listing of the disk gives no workspace away. Everything read is checked, everything written is
+written whole.
+
+    home()/workspaces/<sha256 of the id>/
+        workspace.json      name and choices
+        networks/NAME.json  architectures
+        drawings/ID.png     28x28 grey, ink bright, the label as a PNG text
+        uploads/ID.png      pictures the learner brought
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import secrets
+import shutil
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cnnlab.errors import BudgetError, DataError, PictureError
+from cnnlab.home import home, write_whole
+
+if TYPE_CHECKING:
+    from cnnlab.architecture import Architecture
+
+DRAWING_PX = 28
+MAX_DRAWINGS = 500
+MAX_UPLOADS = 50
+MAX_NETWORKS = 100
+UPLOAD_PX = 512
+_MAX_JSON_BYTES = 2_000_000
+_ID = re.compile(r"[A-Za-z0-9_-]{40,128}")
+_FILE_ID = re.compile(r"[0-9a-f]{16,40}")
+_lock = threading.Lock()
+
+
+class ImageRef(BaseModel):
+    """Which image is looked at: one of a data set's test split, a kept drawing, or an upload."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["test", "drawing", "upload"] = "test"
+    data: str = Field(default="mnist", max_length=100)
+    index: int = Field(default=0, ge=0)
+    id: str = Field(default="", pattern=r"^[0-9a-f]{0,40}$")
+
+
+class Choices(BaseModel):
+    """What the learner last chose, as plain values; whoever reads one checks that it still exists."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    language: str | None = Field(default=None, max_length=20)
+    architecture: str | None = Field(default=None, max_length=1_000_000)
+    recipe: str | None = Field(default=None, max_length=20_000)
+    data: str | None = Field(default=None, max_length=100)
+    model: str | None = Field(default=None, max_length=500)
+    image: ImageRef | None = None
+    run: str | None = Field(default=None, max_length=100)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: Literal[1] = 1
+    name: str = Field(default="", max_length=40)
+    choices: Choices = Choices()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A kept drawing: ``pixels`` is uint8 (28, 28) with bright ink, ``label`` what the learner says it is."""
+
+    id: str
+    label: int | None
+    pixels: np.ndarray
+
+
+def new_id() -> str:
+    """Return a fresh workspace id: 256 random bits, as text that a cookie can carry."""
+    return secrets.token_urlsafe(32)
+
+
+def is_id(text: object) -> bool:
+    """Return whether ``text`` could be a workspace id (long enough that nobody guesses it)."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+class Workspace:
+    """One learner's networks, drawings and choices.
+
+    Raises:
+        DataError: ``id`` is no workspace id.
+    """
+
+    def __init__(self, id: str) -> None:
+        if not is_id(id):
+            raise DataError("This is not a workspace id.")
+        self.id = id
+        self.owner = hashlib.sha256(id.encode()).hexdigest()
+        self.folder = home() / "workspaces" / self.owner
+
+    # ---------------------------------------------------------------- name and choices
+    @property
+    def name(self) -> str:
+        """Return what the learner calls this workspace; empty until they do."""
+        return self._record().name
+
+    def rename(self, name: str) -> None:
+        """Call the workspace ``name``: at most 40 printable characters are kept."""
+        clean = "".join(ch for ch in name if ch.isprintable()).strip()[:40]
+        self._update(name=clean)
+
+    @property
+    def choices(self) -> Choices:
+        """Return what was last chosen; defaults where nothing, or nothing readable, is kept."""
+        return self._record().choices
+
+    def choose(self, **changes: Any) -> Choices:
+        """Keep ``changes`` to the choices and return them all.
+
+        Raises:
+            DataError: a value is not one that can be kept.
+        """
+        try:
+            choices = Choices.model_validate({**self.choices.model_dump(), **changes})
+        except ValidationError as error:
+            raise DataError("This choice cannot be kept.") from error
+        self._update(choices=choices)
+        return choices
+
+    def _record(self) -> _Record:
+        text = _read_text(self.folder / "workspace.json")
+        try:
+            return _Record.model_validate_json(text) if text else _Record()
+        except ValidationError:
+            return _Record()
+
+    def _update(self, **changes: Any) -> None:
+        with _lock:
+            old = self._record()
+            new = old.model_copy(update=changes)
+            if new != old:
+                write_whole(self.folder / "workspace.json", new.model_dump_json().encode())
+
+    # ---------------------------------------------------------------- networks
+    @property
+    def networks(self) -> dict[str, Architecture]:
+        """Return the kept networks by name, in alphabetical order; files that are none are left out."""
+        from cnnlab.architecture import Architecture
+        from cnnlab.errors import ArchitectureError
+
+        kept = {}
+        for path in sorted((self.folder / "networks").glob("*.json")):
+            try:
+                architecture = Architecture.from_json(_read_text(path))
+            except ArchitectureError:
+                continue
+            kept[architecture.name] = architecture
+        return dict(sorted(kept.items()))
+
+    def save_network(self, architecture: Architecture) -> None:
+        """Keep ``architecture`` under its name; an older one of that name is replaced.
+
+        Raises:
+            BudgetError: the workspace holds as many networks as it may.
+        """
+        path = self._network_path(architecture.name)
+        if not path.exists():
+            _check_room(self.folder / "networks", "*.json", MAX_NETWORKS)
+        write_whole(path, architecture.to_json().encode())
+
+    def delete_network(self, name: str) -> None:
+        """Forget the network ``name``; nothing happens when there is none."""
+        self._network_path(name).unlink(missing_ok=True)
+
+    def _network_path(self, name: str) -> Path:
+        return self.folder / "networks" / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
+
+    # ---------------------------------------------------------------- drawings
+    def save_drawing(self, pixels: Any, label: int | None = None) -> str:
+        """Keep a drawing and return its id.
+
+        Shape:
+            pixels: (28, 28) uint8, 0 is paper and 255 is ink
+
+        Raises:
+            PictureError: another shape or another kind of numbers.
+            BudgetError: the workspace holds as many drawings as it may.
+        """
+        array = np.asarray(pixels)
+        if array.shape != (DRAWING_PX, DRAWING_PX) or array.dtype != np.uint8:
+            raise PictureError(
+                "A drawing is {size}x{size} pixels of 0 to 255; this one is {shape} of {kind}.",
+                size=DRAWING_PX, shape="x".join(map(str, array.shape)), kind=str(array.dtype),
+            )
+        _check_room(self.folder / "drawings", "*.png", MAX_DRAWINGS)
+        info = PngImagePlugin.PngInfo()
+        if label is not None:
+            info.add_text("label", str(int(label)))
+        buffer = io.BytesIO()
+        Image.fromarray(array).save(buffer, "PNG", pnginfo=info)
+        id = _file_id()
+        write_whole(self.folder / "drawings" / f"{id}.png", buffer.getvalue())
+        return id
+
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Return the kept drawings, newest first; files that are none are left out."""
+        paths = sorted((self.folder / "drawings").glob("*.png"), reverse=True)
+        read = (self.drawing(path.stem) for path in paths)
+        return tuple(drawing for drawing in read if drawing is not None)
+
+    def drawing(self, id: str) -> Drawing | None:
+        """Return the kept drawing ``id``, or None where there is none (any more)."""
+        if not _FILE_ID.fullmatch(id):
+            return None
+        try:
+            with Image.open(self.folder / "drawings" / f"{id}.png", formats=["PNG"]) as image:
+                if image.size != (DRAWING_PX, DRAWING_PX) or image.mode != "L":
+                    return None
+                label = image.info.get("label", "")
+                pixels = np.array(image)
+        except (OSError, SyntaxError, ValueError):
+            return None
+        return Drawing(id, int(label) if label.isdecimal() and len(label) < 4 else None, pixels)
+
+    def delete_drawing(self, id: str) -> None:
+        """Forget the drawing ``id``; nothing happens when there is none."""
+        if _FILE_ID.fullmatch(id):
+            (self.folder / "drawings" / f"{id}.png").unlink(missing_ok=True)
+
+    # ---------------------------------------------------------------- uploads
+    def save_upload(self, picture: Image.Image) -> str:
+        """Keep a picture that was already opened safely, at most 512 px a side, and return its id.
+
+        Raises:
+            BudgetError: the workspace holds as many uploads as it may.
+        """
+        _check_room(self.folder / "uploads", "*.png", MAX_UPLOADS)
+        small = picture.convert("RGB" if picture.mode != "L" else "L")
+        small.thumbnail((UPLOAD_PX, UPLOAD_PX))
+        buffer = io.BytesIO()
+        small.save(buffer, "PNG")
+        id = _file_id()
+        write_whole(self.folder / "uploads" / f"{id}.png", buffer.getvalue())
+        return id
+
+    def upload(self, id: str) -> bytes | None:
+        """Return the kept upload ``id`` as PNG bytes, or None where there is none (any more)."""
+        path = self.folder / "uploads" / f"{id}.png"
+        return path.read_bytes() if _FILE_ID.fullmatch(id) and path.is_file() else None
+
+    def delete(self) -> None:
+        """Remove the workspace and everything in it from the disk. Runs belong to the engine and are not touched."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _file_id() -> str:
+    return f"{time.time_ns():016x}{secrets.token_hex(4)}"
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            return ""
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _check_room(folder: Path, pattern: str, limit: int) -> None:
+    if sum(1 for _path in folder.glob(pattern)) >= limit:
+        raise BudgetError(
+            "This workspace already keeps {limit}, which is all it can; delete some first.", limit=limit
+        )
+
+
+__all__ = ["Choices", "Drawing", "ImageRef", "Workspace", "is_id", "new_id"]

@@ -1,0 +1,46 @@
+"""The one list of pages: what the sidebar shows, what the tests walk through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnlab.i18n import N_
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    """A page: its address, its title and group (marked ids) and its icon. ``step`` counts the way of Home."""
+
+    name: str
+    title: str
+    group: str
+    icon: str
+
+    @property
+    def path(self) -> str:
+        """Return the file, relative to the folder of ``app.py``."""
+        return f"pages/{self.name}.py"
+
+    @property
+    def exists(self) -> bool:
+        """Return whether the page has been written."""
+        return (ROOT / self.path).is_file()
+
+
+PAGES: tuple[PageInfo, ...] = (
+    PageInfo("home", N_("Home"), N_("Start"), ":material/home:"),
+    PageInfo("data", N_("Data"), N_("Make"), ":material/grid_view:"),
+    PageInfo("build", N_("Build"), N_("Make"), ":material/layers:"),
+    PageInfo("train", N_("Train"), N_("Make"), ":material/show_chart:"),
+    PageInfo("draw", N_("Draw"), N_("Use"), ":material/gesture:"),
+    PageInfo("explore", N_("Explore"), N_("Look inside"), ":material/search:"),
+    PageInfo("explain", N_("Explain"), N_("Question"), ":material/help_center:"),
+)
+
+
+def present() -> tuple[PageInfo, ...]:
+    """Return the pages that exist, in the order of the sidebar."""
+    return tuple(page for page in PAGES if page.exists)

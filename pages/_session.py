@@ -1,0 +1,275 @@
+"""What a session knows: the only place that names session keys.
+
+Truth lives under keys of our own, never under a widget's (a widget's value dies when its page is left), and what
+should outlive a reload is also kept in the learner's workspace.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import LANGUAGES, _, best_language, set_language
+from cnnlab.workspace import ImageRef, Workspace, is_id, new_id
+
+if TYPE_CHECKING:
+    from cnnlab.architecture import Architecture
+    from cnnlab.model import ModelRef
+    from cnnlab.training import Recipe
+
+COOKIE = "cnnlab_workspace"
+DEFAULT_PRESET = "mnist-sprint"
+DEFAULT_MODEL = "bundled:mnist-sprint"
+_WORKSPACE = "lab.workspace"
+_LANGUAGE = "lab.language"
+_ARCHITECTURE = "lab.architecture"
+_UNDO = "lab.architecture.undo"
+_REDO = "lab.architecture.redo"
+_RECIPE = "lab.recipe"
+_DATA = "lab.data"
+_MODEL = "lab.model"
+_IMAGE = "lab.image"
+_RUN = "lab.run"
+_TEACHER = "lab.teacher"
+_MAX_UNDO = 100
+
+
+def start(page_title: str | None = None) -> None:
+    """Begin a rerun: set the language for everything below, and the browser tab's title if one is given."""
+    code = language()
+    if page_title:
+        st.set_page_config(page_title=f"{_(page_title)} · CNN Lab")
+    set_language(code)
+
+
+def enter_fragment() -> None:
+    """Set the language again: the first line of each fragment, whose rerun does not pass through ``app.py``."""
+    set_language(language())
+
+
+# -------------------------------------------------------------------- who and how
+def language() -> str:
+    """Return the code of the learner's language: chosen, else the browser's, else English."""
+    code = st.session_state.get(_LANGUAGE)
+    if code not in LANGUAGES:
+        kept = workspace().choices.language
+        code = kept if kept in LANGUAGES else best_language([st.context.locale])
+        st.session_state[_LANGUAGE] = code
+    set_language(code)
+    return str(code)
+
+
+def choose_language(code: str) -> None:
+    """Speak ``code`` from now on, after a reload too."""
+    if code in LANGUAGES:
+        st.session_state[_LANGUAGE] = code
+        workspace().choose(language=code)
+        set_language(code)
+
+
+def dark() -> bool:
+    """Return whether the browser shows the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def workspace() -> Workspace:
+    """Return the learner's workspace: this session's, else the cookie's, else a new one."""
+    id = st.session_state.get(_WORKSPACE)
+    if not is_id(id):
+        cookie = st.context.cookies.get(COOKIE)
+        id = cookie if is_id(cookie) else new_id()
+        st.session_state[_WORKSPACE] = id
+    return Workspace(str(id))
+
+
+def new_workspace() -> None:
+    """Leave this workspace on the disk for its owner and begin an empty one (for shared computers)."""
+    code = language()
+    for key in [key for key in st.session_state if isinstance(key, str)]:
+        del st.session_state[key]
+    st.session_state[_WORKSPACE] = new_id()
+    choose_language(code)
+
+
+def is_teacher() -> bool:
+    """Return whether this is the teacher: on the server's own machine, or with the PIN given."""
+    headers = st.context.headers
+    forwarded = any(name in headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip"))
+    here = st.context.ip_address is None and not forwarded
+    return here or bool(st.session_state.get(_TEACHER))
+
+
+def unlock_teacher(pin: str) -> bool:
+    """Return whether ``pin`` is the teacher's (``CNNLAB_TEACHER_PIN``), and remember it for this session."""
+    wanted = os.environ.get("CNNLAB_TEACHER_PIN", "")
+    right = bool(wanted) and hmac.compare_digest(pin.encode(), wanted.encode())
+    if right:
+        st.session_state[_TEACHER] = True
+    return right
+
+
+# -------------------------------------------------------------------- what is being made
+def architecture() -> Architecture:
+    """Return the network being built: the learner's, else the first preset's."""
+    from cnnlab.architecture import Architecture
+
+    if _ARCHITECTURE not in st.session_state:
+        kept = workspace().choices.architecture
+        try:
+            value = Architecture.from_json(kept) if kept else _default_architecture()
+        except CnnLabError:
+            value = _default_architecture()
+        st.session_state[_ARCHITECTURE] = value
+    return st.session_state[_ARCHITECTURE]
+
+
+def set_architecture(architecture: Architecture, *, undoable: bool = True) -> None:
+    """Make ``architecture`` the network being built; the one before can be brought back with ``undo``."""
+    before = globals()["architecture"]()
+    if architecture == before:
+        return
+    if undoable:
+        st.session_state[_UNDO] = [*st.session_state.get(_UNDO, []), before][-_MAX_UNDO:]
+        st.session_state[_REDO] = []
+    _keep_architecture(architecture)
+
+
+def undo_steps() -> tuple[int, int]:
+    """Return how many edits of the network can be undone, and how many redone."""
+    return len(st.session_state.get(_UNDO, [])), len(st.session_state.get(_REDO, []))
+
+
+def undo() -> None:
+    """Take back the last edit of the network."""
+    _travel(_UNDO, _REDO)
+
+
+def redo() -> None:
+    """Make the edit that was taken back last again."""
+    _travel(_REDO, _UNDO)
+
+
+def _travel(back: str, forth: str) -> None:
+    past = list(st.session_state.get(back, []))
+    if past:
+        st.session_state[forth] = [*st.session_state.get(forth, []), architecture()]
+        _keep_architecture(past.pop())
+        st.session_state[back] = past
+
+
+def _keep_architecture(architecture: Architecture) -> None:
+    st.session_state[_ARCHITECTURE] = architecture
+    workspace().choose(architecture=architecture.to_json())
+
+
+def _default_architecture() -> Architecture:
+    from cnnlab.architecture import PRESETS
+
+    preset = PRESETS.get(DEFAULT_PRESET) or next(iter(PRESETS.values()))
+    return preset.architecture
+
+
+def use_preset(name: str) -> None:
+    """Take over a preset: its network, its recipe and the data it was made for."""
+    from cnnlab.architecture import PRESETS
+    from cnnlab.training import Recipe
+
+    preset = PRESETS[name]
+    set_architecture(preset.architecture)
+    set_recipe(Recipe(**preset.recipe))
+    set_data_name(preset.data)
+
+
+def recipe() -> Recipe:
+    """Return how the next run will train: the learner's recipe, else the one of the network's preset."""
+    from cnnlab.architecture import PRESETS
+    from cnnlab.training import Recipe
+
+    if _RECIPE not in st.session_state:
+        kept = workspace().choices.recipe
+        try:
+            value = Recipe.model_validate_json(kept) if kept else None
+        except (ValueError, CnnLabError):
+            value = None
+        if value is None:
+            preset = PRESETS.get(architecture().name)
+            value = Recipe(**(preset.recipe if preset else {}))
+        st.session_state[_RECIPE] = value
+    return st.session_state[_RECIPE]
+
+
+def set_recipe(recipe: Recipe) -> None:
+    """Train with ``recipe`` from the next run on."""
+    if st.session_state.get(_RECIPE) != recipe:
+        st.session_state[_RECIPE] = recipe
+        workspace().choose(recipe=recipe.model_dump_json())
+
+
+def data_name() -> str:
+    """Return the name of the data set in use."""
+    return str(_get(_DATA, "data", "mnist"))
+
+
+def set_data_name(name: str) -> None:
+    """Use the data set ``name``."""
+    _set(_DATA, "data", name)
+
+
+# -------------------------------------------------------------------- what is being looked at
+def model_ref() -> ModelRef:
+    """Return which model is looked into; the bundled one until another is chosen."""
+    from cnnlab.model import ModelRef
+
+    try:
+        return ModelRef.parse(model_ref_text())
+    except CnnLabError:
+        return ModelRef.parse(DEFAULT_MODEL)
+
+
+def model_ref_text() -> str:
+    """Return ``str(model_ref())`` without importing torch."""
+    return str(_get(_MODEL, "model", DEFAULT_MODEL))
+
+
+def set_model_ref(ref: ModelRef | str) -> None:
+    """Look into ``ref`` from now on, on every page."""
+    _set(_MODEL, "model", str(ref))
+
+
+def image_ref() -> ImageRef:
+    """Return which image is looked at."""
+    value = _get(_IMAGE, "image", ImageRef())
+    return value if isinstance(value, ImageRef) else ImageRef()
+
+
+def set_image_ref(ref: ImageRef) -> None:
+    """Look at ``ref`` from now on, on every page."""
+    _set(_IMAGE, "image", ref)
+
+
+def current_run() -> str | None:
+    """Return the id of the learner's current run, or None."""
+    value = _get(_RUN, "run", None)
+    return str(value) if value else None
+
+
+def set_current_run(id: str | None) -> None:
+    """Make ``id`` the run that the sidebar and the Train page show."""
+    _set(_RUN, "run", id)
+
+
+def _get(key: str, choice: str, default: Any) -> Any:
+    if key not in st.session_state:
+        kept = getattr(workspace().choices, choice)
+        st.session_state[key] = default if kept is None else kept
+    return st.session_state[key]
+
+
+def _set(key: str, choice: str, value: Any) -> None:
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+        workspace().choose(**{choice: value})

@@ -1,0 +1,51 @@
+"""What pages share: the head, the model line, the image line, editors made from schemas, errors, plots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import _
+from pages import _session
+from pages._editor import spec_editor
+from pages._looking import image_line, model_line
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def page_head(title: str, sentence: str) -> None:
+    """Draw the page's title and the one sentence that says what one does here."""
+    _session.enter_fragment()
+    with st.container(key="page_head", gap=None):
+        st.title(title, anchor=False)
+        st.markdown(sentence)
+
+
+def show_error(error: BaseException) -> None:
+    """Show an error of the lab in the learner's language; anything else is a fault and goes on up."""
+    if not isinstance(error, CnnLabError):
+        raise error
+    st.error(error.text(_session.language()), icon=":material/error:")
+
+
+def what_is_this(text: str, label: str | None = None) -> None:
+    """Put a small question mark that opens ``text`` (markdown)."""
+    with st.popover(label or " ", icon=":material/help:", type="tertiary", help=_("What is this?")):
+        st.markdown(text)
+
+
+def plot(fig: go.Figure, key: str, height: int, alt: str | None = None, **options: Any) -> Any:
+    """Draw a plotly figure at a fixed height, so that the page never shifts, with the lab's own template.
+
+    ``alt`` says in words what the figure shows; ``options`` go to ``st.plotly_chart`` (``on_select=``).
+    """
+    config = {"displayModeBar": False, "displaylogo": False, "scrollZoom": False, "doubleClick": "reset"}
+    return st.plotly_chart(fig, theme=None, height=height, key=key, config=config, alt=alt, **options)
+
+
+__all__ = [
+    "image_line", "model_line", "page_head", "plot", "show_error", "spec_editor", "what_is_this",
+]
