@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cnnlab.architecture.layers import AnyLayer, LayerSpec, Softmax
 from cnnlab.architecture.shapes import ReceptiveField, Shape
@@ -99,17 +99,6 @@ class Architecture(BaseModel):
     input_shape: tuple[Annotated[int, Field(ge=1, le=64)], Side, Side]
     layers: tuple[AnyLayer, ...] = Field((), max_length=MAX_LAYERS)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _not_too_many(cls, value: object) -> object:
-        """Refuse a huge list before each of its members is read."""
-        layers = value.get("layers", ()) if isinstance(value, dict) else ()
-        if isinstance(layers, (list, tuple)) and len(layers) > MAX_LAYERS:
-            raise ArchitectureError(
-                "layers: {count} layers; a network may have {limit} at most", count=len(layers), limit=MAX_LAYERS
-            )
-        return value
-
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The layers' names: prefix and count, ``flatten`` and ``softmax`` bare where they stand alone."""
@@ -163,6 +152,8 @@ class Architecture(BaseModel):
 
     def with_layers(self, layers: list[LayerSpec] | tuple[LayerSpec, ...]) -> Architecture:
         """Return the network with other layers; raises ArchitectureError above ``MAX_LAYERS``."""
+        if len(layers) > MAX_LAYERS:
+            raise ArchitectureError("a network may have {limit} layers at most", limit=MAX_LAYERS)
         return Architecture(name=self.name, input_shape=self.input_shape, layers=tuple(layers))
 
     def insert(self, index: int, layer: LayerSpec) -> Architecture:
