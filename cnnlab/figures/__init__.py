@@ -1,0 +1,1 @@
+"""Arrays in, pictures out: Plotly figures for charts, hard-pixel PNG for maps and filters."""
