@@ -1,0 +1,146 @@
+"""What is written about the lab is there and true; what it ships is safe to open and small enough to clone."""
+
+import ast
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from cnnlab.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOM = sorted(ROOT.glob("cnnlab/**/*.py"))
+PRODUCT = [*ROOM, *sorted(ROOT.glob("pages/**/*.py")), ROOT / "app.py"]
+README = ROOT / "README.md"
+DOCS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def public(nodes: list[ast.stmt], where: str) -> list[tuple[str, ast.AST]]:
+    """Return the public functions and classes among ``nodes``, methods included, with where they stand."""
+    found: list[tuple[str, ast.AST]] = []
+    for node in nodes:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            found.append((f"{where}:{node.lineno}: {node.name}", node))
+            if isinstance(node, ast.ClassDef):
+                found += public(node.body, where)
+    return found
+
+
+@pytest.mark.parametrize("path", ROOM, ids=name_of)
+def test_every_public_function_says_what_it_does(path: Path) -> None:
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    things = [(f"{name_of(path)}: the module", module), *public(module.body, name_of(path))]
+    silent = [where for where, node in things if not ast.get_docstring(node)]
+    if path.stat().st_size == 0:
+        silent = []
+    assert not silent, silent
+
+
+UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+UNSAFE_CALLS = {"eval", "exec", "compile", "torch.load", "numpy.load", "np.load", "pd.read_pickle", "os.system"}
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=name_of)
+def test_no_code_is_run_from_data(path: Path) -> None:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.split(".")[0] in UNSAFE_MODULES]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in UNSAFE_MODULES:
+            found.append(node.module)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in UNSAFE_CALLS:
+            found.append(ast.unparse(node))
+        elif isinstance(node, ast.Assert):
+            found.append(f"line {node.lineno}: an assert, which python -O leaves out")
+    assert not found, found
+
+
+def test_nothing_pickled_is_shipped() -> None:
+    pickled = [name_of(p) for p in (ROOT / "assets").rglob("*") if p.suffix in {".pt", ".pth", ".pkl", ".pickle", ".npy"}]
+    assert not pickled
+
+
+def weight(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_clone_stays_small() -> None:
+    assert weight(ROOT / "assets" / "datasets") < 32 * 2**20
+    assert weight(ROOT / "assets") < 64 * 2**20
+    models = {path.name: path.stat().st_size for path in (ROOT / "assets" / "models").glob("*.safetensors")}
+    assert models
+    assert max(models.values()) < 2**20, models
+
+
+def written_commands() -> list[tuple[str, list[str]]]:
+    """Return every ``python -m cnnlab ...`` of the documentation, with the words up to its first option."""
+    found = []
+    for path in DOCS:
+        for line in re.findall(r"python -m cnnlab ([^\n`|]+)", path.read_text(encoding="utf-8")):
+            found.append((f"{path.name}: {line}", re.split(r"\s+(?=[-#\[<A-Z./])", line.strip())[0].split()))
+    return found
+
+
+def test_the_commands_of_the_documentation_exist() -> None:
+    commands = written_commands()
+    assert len(commands) > 8
+    for where, words in commands:
+        group: click.Command = main
+        for word in words:
+            if not isinstance(group, click.Group):
+                break
+            assert word in group.commands, where
+            group = group.commands[word]
+        assert not isinstance(group, click.Group) or words == [], f"{where}: names no command"
+
+
+def test_the_options_of_the_documentation_exist() -> None:
+    for where, words in written_commands():
+        command: click.Command = main
+        for word in words:
+            command = command.commands[word] if isinstance(command, click.Group) else command
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", where)) <= known, where
+
+
+def test_the_two_commands_are_targets_of_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    first_screen = "\n".join(README.read_text(encoding="utf-8").splitlines()[:40])
+    assert {"make run", "make test", "streamlit run app.py"} <= set(
+        re.findall(r"make run|make test|streamlit run app\.py", first_screen)
+    )
+    assert "pytorch.org/get-started/locally" in first_screen
+    for path in DOCS:
+        named = set(re.findall(r"(?<![\w-])make ([a-z-]+)(?=[`\n ]*(?:`|$|#))", path.read_text(encoding="utf-8"), re.MULTILINE))
+        assert named <= targets, path.name
+
+
+def test_links_to_files_lead_somewhere() -> None:
+    for path in DOCS:
+        for link in re.findall(r"\]\(([^)#\s]+)\)", path.read_text(encoding="utf-8")):
+            if not link.startswith(("http:", "https:")):
+                assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_what_is_imported_is_required() -> None:
+    from importlib.metadata import packages_distributions
+
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    required = {re.split(r"[<>=]", line)[0].lower() for line in lines if line and not line.startswith("#")}
+    assert all(re.search(r">=[\d.]+,<\d+$", line) for line in lines if line and not line.startswith("#"))
+    homes = packages_distributions()
+    imported: set[str] = set()
+    for path in PRODUCT:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.split(".")[0])
+    needed = {home.lower() for name in imported if name not in {"cnnlab", "pages"} for home in homes.get(name, [])}
+    assert needed <= required, needed - required
+    assert required <= needed | {"torchvision"}, required - needed
