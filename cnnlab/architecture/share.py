@@ -26,13 +26,14 @@ _TEXT = re.compile(r"[A-Za-z0-9_-]+")
 
 # Part of version 1: change one byte and the links that are out there no longer open.
 _WORDS_1 = (
-    b'"kind":"Softmax"{"kind":"Dropout2d","p":0.5},{"kind":"LeakyReLU","negative_slope":0.01},{"kind":"Sigmoid"},'
-    b'{"kind":"AdaptiveAvgPool2d","output_size":1},{"kind":"AvgPool2d","kernel_size":2,"padding":0,"stride":null},'
-    b'{"kind":"Tanh"},{"kind":"GELU"},{"eps":1e-05,"kind":"BatchNorm2d","momentum":0.1},{"kind":"Dropout","p":0.5},'
-    b'{"kind":"MaxPool2d","kernel_size":2,"padding":0,"stride":null},{"kind":"ReLU"},{"bias":true,"dilation":1,'
-    b'"groups":1,"in_channels":null,"kernel_size":3,"kind":"Conv2d","out_channels":32,"padding":1,"stride":1},'
-    b'{"kind":"Flatten"},{"bias":true,"in_features":null,"kind":"Linear","out_features":10}],'
-    b'"name":"","version":1}{"input_shape":[1,28,28],"layers":['
+    b'{"kind":"Softmax"}{"kind":"Dropout2d","p":0.25},{"kind":"LeakyReLU","negative_slope":0.01},{"kind":"Sigmoid"},'
+    b'{"kind":"AdaptiveAvgPool2d","output_size":1},{"kind":"AvgPool2d","kernel_size":2,"stride":null,"padding":0},'
+    b'{"kind":"Tanh"},{"kind":"GELU"},{"kind":"BatchNorm2d","eps":0.00001,"momentum":0.1},{"kind":"Dropout","p":0.5},'
+    b'{"kind":"Conv2d","out_channels":64,"kernel_size":5,"stride":2,"padding":0,"dilation":1,"groups":1,"bias":false,'
+    b'"in_channels":null},{"kind":"ReLU"},{"kind":"MaxPool2d","kernel_size":2,"stride":null,"padding":0},'
+    b'{"kind":"Conv2d","out_channels":32,"kernel_size":3,"stride":1,"padding":1,"dilation":1,"groups":1,"bias":true,'
+    b'"in_channels":null},{"kind":"ReLU"},{"kind":"Flatten"},{"kind":"Linear","out_features":10,"bias":true,'
+    b'"in_features":null}]}{"format":"cnnlab.architecture","version":1,"name":"","input_shape":[1,28,28],"layers":['
 )
 
 
@@ -43,7 +44,7 @@ def to_text(architecture: Architecture) -> str:
         ArchitectureError: the network is too long for a link.
     """
     packer = zlib.compressobj(9, zdict=_WORDS_1)
-    packed = packer.compress(architecture.to_json().encode()) + packer.flush()
+    packed = packer.compress(architecture.key.encode()) + packer.flush()
     text = _VERSION + base64.urlsafe_b64encode(packed).decode().rstrip("=")
     if len(text) > MAX_LINK_CHARS:
         raise ArchitectureError(

@@ -1,0 +1,136 @@
+// The network as a row of blocks that wraps like text: select, insert, move and remove layers by pointer or keyboard.
+// data: {blocks, height, selected, text}; sends one trigger, action: {do: "select"|"insert"|"remove"|"move", index, to}.
+
+const INPUT = -1;
+
+function element(tag, className, attributes = {}, text = "") {
+  const node = document.createElement(tag);
+  node.className = className;
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text) node.textContent = text;
+  return node;
+}
+
+function cell(block, data) {
+  const selected = block.index === data.selected;
+  const node = element("button", `cell ${block.state}`, {
+    type: "button",
+    "data-index": block.index,
+    "aria-label": block.label,
+    "aria-pressed": selected,
+    tabindex: selected ? 0 : -1,
+    title: block.label,
+  });
+  if (block.index !== INPUT) node.draggable = true;
+  const drawing = element("span", "drawing");
+  drawing.style.height = `${data.height}px`;
+  drawing.innerHTML = block.svg; // numbers and class names only, made by cnnlab.figures.network
+  node.append(drawing, element("span", "name", {}, block.name), element("span", "detail", {}, block.detail || "\u00a0"));
+  if (block.state === "broken") node.append(element("span", "cross", { "aria-hidden": "true" }, "✕"));
+  return node;
+}
+
+function edge(block, data) {
+  const node = element("span", `edge ${block.changed ? "changed" : ""} ${block.state}`);
+  const line = element("span", "line");
+  line.style.height = `${data.height}px`;
+  line.append(element("span", "shape", {}, block.shape || "?"));
+  line.append(element("span", "arrow", { "aria-hidden": "true" }));
+  const plus = element("button", "plus", {
+    type: "button",
+    "data-after": block.index,
+    "aria-label": block.insert,
+    title: block.insert,
+    tabindex: -1,
+  }, "+");
+  line.append(plus);
+  node.append(line);
+  return node;
+}
+
+function draw(root, data) {
+  const net = element("div", "net", { role: "group", "aria-label": data.text.label });
+  for (const block of data.blocks) {
+    const pair = element("span", "pair"); // a block never parts from the edge that leaves it
+    pair.append(cell(block, data), edge(block, data));
+    net.append(pair);
+  }
+  root.replaceChildren(net);
+  if (!root.querySelector('.cell[tabindex="0"]')) root.querySelector(".cell").tabIndex = 0;
+  return net;
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  const root = parentElement.querySelector(".network-root");
+  const hadFocus = root.contains(parentElement.activeElement ?? document.activeElement);
+  const net = draw(root, data);
+  const cells = [...net.querySelectorAll(".cell")];
+  const last = data.blocks.length - 2; // index of the last layer
+  const send = (change) => setTriggerValue("action", change);
+  const indexOf = (node) => Number(node.dataset.index);
+  if (hadFocus) net.querySelector('.cell[tabindex="0"]').focus({ preventScroll: true });
+
+  net.onclick = (event) => {
+    const plus = event.target.closest(".plus");
+    const hit = event.target.closest(".cell");
+    if (plus) send({ do: "insert", index: Number(plus.dataset.after) + 1 });
+    else if (hit) send({ do: "select", index: indexOf(hit) });
+  };
+
+  net.onkeydown = (event) => {
+    const hit = event.target.closest(".cell");
+    if (!hit) return;
+    const index = indexOf(hit);
+    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    const jump = { Home: INPUT, End: last }[event.key];
+    if (event.altKey && step && index !== INPUT) {
+      const to = index + step;
+      if (to >= 0 && to <= last) send({ do: "move", index, to });
+    } else if (step || jump !== undefined) {
+      const to = Math.min(last, Math.max(INPUT, jump ?? index + step));
+      cells.forEach((node) => (node.tabIndex = indexOf(node) === to ? 0 : -1));
+      cells[to + 1].focus();
+    } else if ((event.key === "Delete" || event.key === "Backspace") && index !== INPUT) {
+      send({ do: "remove", index });
+    } else if (event.key === "Insert" || event.key === "+") {
+      send({ do: "insert", index: index + 1 });
+    } else return;
+    event.preventDefault();
+  };
+
+  let dragged = null;
+  net.ondragstart = (event) => {
+    dragged = event.target.closest?.(".cell") ?? null;
+    if (!dragged) return;
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", dragged.dataset.index);
+    dragged.classList.add("dragged");
+  };
+  const target = (event) => {
+    const pair = event.target.closest?.(".pair");
+    return dragged && pair ? pair.querySelector(".cell") : null;
+  };
+  net.ondragover = (event) => {
+    const over = target(event);
+    if (!over) return;
+    event.preventDefault();
+    net.querySelectorAll(".drop").forEach((node) => node.classList.remove("drop"));
+    over.closest(".pair").classList.add("drop"); // it will stand right after this one
+  };
+  net.ondrop = (event) => {
+    const over = target(event);
+    if (!over) return;
+    event.preventDefault();
+    const from = indexOf(dragged);
+    const after = indexOf(over);
+    const to = after < from ? after + 1 : after;
+    if (to !== from) send({ do: "move", index: from, to });
+  };
+  net.ondragend = () => {
+    net.querySelectorAll(".drop, .dragged").forEach((node) => node.classList.remove("drop", "dragged"));
+    dragged = null;
+  };
+
+  return () => { net.onclick = net.onkeydown = net.ondragstart = net.ondragover = net.ondrop = net.ondragend = null; };
+}

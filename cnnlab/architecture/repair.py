@@ -1,0 +1,221 @@
+"""Edits that make a broken network run: each is tried out before it is offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from math import gcd
+from typing import Any, TypeAlias
+
+from cnnlab.architecture.layers import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    Conv2d,
+    Dropout,
+    Dropout2d,
+    Flatten,
+    LayerSpec,
+    Linear,
+    MaxPool2d,
+)
+from cnnlab.architecture.network import MAX_LAYERS, Architecture
+from cnnlab.architecture.shapes import Shape
+from cnnlab.errors import ShapeError
+from cnnlab.i18n import Message
+
+MOST = 5
+"""How many suggestions are made at most."""
+
+MOST_FURTHER = 12
+"""How many layers below a suggestion mends at most."""
+
+_INPUT_SIDES = (28, 32, 64)
+
+_Pool: TypeAlias = "MaxPool2d | AvgPool2d"
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """An edit after which the network runs.
+
+    Attributes:
+        label: what is changed, for a button.
+        architecture: the network after the edit; ``check()`` passes.
+        further: edits below that the first one makes necessary, done in ``architecture`` too.
+    """
+
+    label: Message
+    architecture: Architecture
+    further: tuple[Message, ...] = ()
+
+
+_Edit = tuple[Message, Architecture]
+
+
+@lru_cache(maxsize=64)
+def suggest(architecture: Architecture) -> tuple[Suggestion, ...]:
+    """Return up to ``MOST`` edits that make ``architecture`` run, the mildest first; none where it runs already.
+
+    Each candidate for the first layer that does not fit is tried; where layers below then break too (a dense layer that
+    counted on the old size), they are mended by the first edit that works, up to ``MOST_FURTHER`` of them.
+    """
+    if not architecture.layers:
+        return (Suggestion(Message("Add Flatten and Linear(10)"), architecture.with_layers((Flatten(), Linear()))),)
+    broken = _first_misfit(architecture)
+    if broken is None:
+        return ()
+    found: dict[str, Suggestion] = {}
+    for label, edited in _edits(architecture, *broken):
+        mended = _mend_below(edited) if _reaches_beyond(edited, broken[0]) else None
+        removed = len(edited.layers) < len(architecture.layers)
+        if mended is not None and not (removed and mended[1] and found):  # removing is milder only where it is enough
+            suggestion = Suggestion(label, *mended)
+            found.setdefault(suggestion.architecture.key, suggestion)
+    mildest = sorted(found.values(), key=lambda suggestion: len(suggestion.further))  # stable: the order of _edits
+    return tuple(mildest[:MOST])
+
+
+def _first_misfit(architecture: Architecture) -> tuple[int, Shape] | None:
+    """Return position and input shape of the first layer that does not fit (shapes only: cheaper than a trace)."""
+    shape: Shape = architecture.input_shape
+    for index, layer in enumerate(architecture.layers):
+        try:
+            shape = layer.output_shape(shape)
+        except ShapeError:
+            return index, shape
+    return None
+
+
+def _mend_below(architecture: Architecture) -> tuple[Architecture, tuple[Message, ...]] | None:
+    """Return a running network and the further edits that it took, or None where too many would be needed."""
+    further: list[Message] = []
+    broken = _first_misfit(architecture) if architecture.layers else (0, ())
+    while broken is not None:
+        if len(further) == MOST_FURTHER or not architecture.layers:
+            return None
+        index = broken[0]
+        better = next(
+            ((label, edited) for label, edited in _edits(architecture, *broken) if _reaches_beyond(edited, index)), None
+        )
+        if better is None:
+            return None
+        further.append(better[0])
+        architecture = better[1]
+        broken = _first_misfit(architecture)
+    return architecture, tuple(further)
+
+
+def _reaches_beyond(architecture: Architecture, index: int) -> bool:
+    broken = _first_misfit(architecture)
+    return bool(architecture.layers) and (broken is None or broken[0] > index)
+
+
+def _edits(architecture: Architecture, index: int, shape: Shape) -> Iterator[_Edit]:
+    """Yield edits that may help the layer at ``index``, at which ``shape`` arrives; the mildest first."""
+    layer = architecture.layers[index]
+    name = architecture.names[index]
+
+    def changed(**fields: Any) -> Iterator[_Edit]:
+        for field, value in fields.items():
+            label = (
+                Message("{name}: leave {field} empty, take whatever arrives", name=name, field=field)
+                if value is None
+                else Message("{name}: set {field} to {value}", name=name, field=field, value=value)
+            )
+            try:
+                yield label, architecture.replace(index, type(layer).model_validate({**layer.model_dump(), field: value}))
+            except ValueError:  # outside the field's range
+                continue
+
+    if isinstance(layer, Conv2d) and len(shape) == 3:
+        yield from _convolution(layer, shape, changed)
+    elif isinstance(layer, (MaxPool2d, AvgPool2d)) and len(shape) == 3:
+        yield from _pooling(layer, shape, changed)
+    elif isinstance(layer, Linear):
+        yield from _dense(architecture, index, shape, changed)
+    if len(shape) == 1 and not isinstance(layer, Linear):
+        yield from _maps_wanted(architecture, index)
+    yield from _input_sides(architecture)
+    yield Message("Remove {name}", name=name), architecture.remove(index)
+
+
+_Changed: TypeAlias = Callable[..., Iterator[_Edit]]
+
+
+def _convolution(layer: Conv2d, shape: Shape, changed: _Changed) -> Iterator[_Edit]:
+    channels, smaller = shape[0], min(shape[1:])
+    if layer.in_channels is not None and layer.in_channels != channels:
+        yield from changed(in_channels=channels)
+        yield from changed(in_channels=None)
+    common = gcd(gcd(channels, layer.out_channels), layer.groups)
+    if common != layer.groups:
+        yield from changed(groups=common)
+        yield from changed(groups=1)
+        if channels % layer.groups == 0:
+            yield from changed(out_channels=-(-layer.out_channels // layer.groups) * layer.groups)
+    yield from _window(layer.kernel_size, layer.padding, layer.dilation, smaller, changed)
+
+
+def _pooling(layer: _Pool, shape: Shape, changed: _Changed) -> Iterator[_Edit]:
+    if 2 * layer.padding > layer.kernel_size:
+        yield from changed(padding=layer.kernel_size // 2)
+        yield from changed(kernel_size=2 * layer.padding)
+        yield from changed(padding=0)
+    yield from _window(layer.kernel_size, layer.padding, 1, min(shape[1:]), changed)
+
+
+def _window(kernel: int, padding: int, dilation: int, smaller: int, changed: _Changed) -> Iterator[_Edit]:
+    reach = dilation * (kernel - 1) + 1
+    if reach <= smaller + 2 * padding:
+        return
+    largest = (smaller + 2 * padding - 1) // dilation + 1
+    odd = largest - (largest % 2 == 0)
+    yield from changed(kernel_size=odd if kernel % 2 else largest)  # odd stays odd: it has a middle
+    yield from changed(padding=-(-(reach - smaller) // 2))
+    if dilation > 1:
+        yield from changed(dilation=1)
+    yield from changed(kernel_size=largest)
+
+
+def _dense(architecture: Architecture, index: int, shape: Shape, changed: _Changed) -> Iterator[_Edit]:
+    if len(shape) == 1:
+        yield from changed(in_features=shape[0])
+        yield from changed(in_features=None)
+        return
+    name = architecture.names[index]
+    if len(architecture.layers) + 2 > MAX_LAYERS:
+        return
+    flat = architecture.insert(index, Flatten())
+    yield Message("Insert Flatten before {name}", name=name), flat
+    averaged = flat.insert(index, AdaptiveAvgPool2d())
+    yield Message("Insert AdaptiveAvgPool2d(1) and Flatten before {name}", name=name), averaged
+
+
+def _maps_wanted(architecture: Architecture, index: int) -> Iterator[_Edit]:
+    """A vector arrives where maps are needed: move the layer up, or do without what flattened them."""
+    layer, name = architecture.layers[index], architecture.names[index]
+    if isinstance(layer, Dropout2d):
+        yield Message("{name}: use Dropout instead of Dropout2d", name=name), architecture.replace(index, Dropout(p=layer.p))
+    flat = next(i for i, above in enumerate(architecture.layers) if isinstance(above, Flatten))
+    yield (
+        Message("Move {name} before {other}", name=name, other=architecture.names[flat]),
+        architecture.move(index, flat),
+    )
+    if all(not isinstance(above, Linear) for above in architecture.layers[:index]):
+        yield (
+            Message("Move {name} behind {other}", name=architecture.names[flat], other=name),
+            architecture.move(flat, index),
+        )
+
+
+def _input_sides(architecture: Architecture) -> Iterator[_Edit]:
+    channels, height, width = architecture.input_shape
+    for side in _INPUT_SIDES:
+        if (side, side) != (height, width):
+            yield (
+                Message("Feed {channels}x{side}x{side} pictures", channels=channels, side=side),
+                architecture.with_input((channels, side, side)),
+            )
+
+

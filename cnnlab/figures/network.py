@@ -1,0 +1,240 @@
+"""A network drawn to scale: one block for each layer, as high and deep as its maps and as wide as its channels.
+
+Pure geometry and SVG, without plotly: the Build page's component lays the blocks out (they wrap like text) and ``to_svg``
+draws them in one row, for a page that only shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from cnnlab.architecture.layers import LayerSpec
+from cnnlab.architecture.network import Architecture, Row
+from cnnlab.architecture.shapes import Shape
+from cnnlab.i18n import N_, Message
+
+INPUT = -1
+"""Index of the block that stands for the input."""
+
+HEIGHT_PX = 118
+"""Room for the highest block, its depth included."""
+
+_SIDE_PX = 86.0  # the largest map's height
+_DEPTH = 0.36  # a map's width, seen obliquely
+_WIDTH_PX = 66.0  # the widest block, if it has many channels
+_MOST_PX_PER_CHANNEL = 2.5
+_LEAST_PX = 3.0
+_SHEET_PX = 5.0  # a layer that changes no shape is a thin sheet
+_BAR_PX = 11.0  # a vector
+
+FAMILIES: Mapping[str, str] = {
+    "Conv2d": "conv", "MaxPool2d": "pool", "AvgPool2d": "pool", "AdaptiveAvgPool2d": "pool", "BatchNorm2d": "norm",
+    "Dropout": "drop", "Dropout2d": "drop", "Flatten": "flat", "Linear": "dense", "Softmax": "prob",
+}  # fmt: skip
+"""Colour family of each kind; kinds that are not here are activations."""
+
+COLOURS: Mapping[str, tuple[str, str]] = {
+    "input": ("#4a5866", "#a9b6c2"), "conv": ("#3d5afe", "#8c9eff"), "pool": ("#00876c", "#4dc6a8"),
+    "act": ("#c77700", "#f0b040"), "norm": ("#2b8cc4", "#74c0ee"), "drop": ("#7b8794", "#9aa5b1"),
+    "flat": ("#8a63b8", "#c3a3ea"), "dense": ("#c6511b", "#ff9a68"), "prob": ("#b0447f", "#ef8fc0"),
+    "none": ("#c62828", "#ff6b6b"),
+}  # fmt: skip
+"""Colour of each family on a light and on a dark ground; ``network.css`` has the same."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One layer (or the input) as it is drawn.
+
+    Attributes:
+        index: the layer's position, or ``INPUT``.
+        name: the layer's name, or ``input``.
+        detail: its few numbers (``5x5``, ``p 0.5``), or empty.
+        shape: what leaves it, written ``6x28x28`` with multiplication signs; empty where that is unknown.
+        changed: whether another shape leaves than arrives.
+        state: ``ok``, ``broken`` (it does not fit) or ``unknown`` (it stands below one that does not).
+        family: its colour.
+        size_px: width and height of the drawing.
+        svg: the drawing, a ``<g>`` of that size.
+        sentence: everything above in words.
+    """
+
+    index: int
+    name: str
+    detail: str
+    shape: str
+    changed: bool
+    state: str
+    family: str
+    size_px: tuple[float, float]
+    svg: str
+    sentence: Message
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Pixels of the drawing for each pixel of a map, each channel, each number of a vector."""
+
+    per_pixel: float
+    per_channel: float
+    per_number: float
+
+    @classmethod
+    def of(cls, shapes: list[Shape]) -> _Scale:
+        maps = [shape for shape in shapes if len(shape) == 3]
+        vectors = [shape[0] for shape in shapes if len(shape) == 1]
+        side = max(max(shape[1:]) for shape in maps)
+        channels = max(shape[0] for shape in maps)
+        return cls(
+            _SIDE_PX / side,
+            min(_MOST_PX_PER_CHANNEL, _WIDTH_PX / channels),
+            HEIGHT_PX / max(vectors, default=1),
+        )
+
+
+def blocks(architecture: Architecture) -> tuple[Block, ...]:
+    """Return the input and a block for each layer, all maps to one scale, all channels and all vectors to another."""
+    rows = architecture.trace().rows
+    shapes = [architecture.input_shape, *(row.output_shape for row in rows if row.output_shape)]
+    scale = _Scale.of(shapes)
+    drawing, size = _solid(architecture.input_shape, scale, "input")
+    first = Block(
+        INPUT, "input", "", shape_text(architecture.input_shape), True, "ok", "input", size, drawing,
+        Message(N_("input, {shape}"), shape=shape_text(architecture.input_shape)),
+    )  # fmt: skip
+    return (first, *(_block(row, scale) for row in rows))
+
+
+def shape_text(shape: Shape | None) -> str:
+    """Return ``shape`` as a person writes it: ``6×28×28``; empty for None."""
+    return "×".join(map(str, shape)) if shape else ""
+
+
+def detail(layer: LayerSpec) -> str:
+    """Return the few numbers of ``layer`` that a drawing has room for."""
+    fields = layer.model_dump()
+    if "kernel_size" in fields:
+        kernel, stride = fields["kernel_size"], fields["stride"]
+        words = {"MaxPool2d": ["max"], "AvgPool2d": ["avg"]}.get(layer.kind, [])
+        words.append(f"{kernel}×{kernel}")
+        if stride is not None and stride != (kernel if words[0] in ("max", "avg") else 1):
+            words.append(f"/{stride}")
+        return " ".join(words)
+    if "output_size" in fields:
+        return f"avg → {fields['output_size']}×{fields['output_size']}"
+    return f"p {fields['p']:g}" if "p" in fields else ""
+
+
+def _block(row: Row, scale: _Scale) -> Block:
+    arrives, leaves = row.input_shape, row.output_shape
+    state = "broken" if row.error else "ok" if leaves else "unknown"
+    family = FAMILIES.get(row.layer.kind, "act") if leaves else "none"
+    changed = arrives != leaves
+    if leaves is None:
+        drawing, size = _ghost(arrives, scale)
+    elif changed:
+        drawing, size = _solid(leaves, scale, family)
+    else:
+        drawing, size = _solid(leaves, scale, family, sheet=True)
+    return Block(
+        row.index, row.name, detail(row.layer), shape_text(leaves), changed, state, family, size, drawing, _sentence(row)
+    )
+
+
+def _sentence(row: Row) -> Message:
+    known = {"name": row.name, "kind": row.layer.kind}
+    if row.error:
+        return Message("{name} ({kind}) does not fit: {error}", error=row.error, **known)
+    if row.output_shape is None:
+        return Message("{name} ({kind}), below a layer that does not fit", **known)
+    return Message(
+        "{name} ({kind}): {before} in, {after} out",
+        before=shape_text(row.input_shape),
+        after=shape_text(row.output_shape),
+        **known,
+    )
+
+
+def _solid(shape: Shape, scale: _Scale, family: str, sheet: bool = False) -> tuple[str, tuple[float, float]]:
+    """Return a box (front: channels x height, depth: width) for maps, a bar for a vector."""
+    if len(shape) == 1:
+        height = max(_LEAST_PX, shape[0] * scale.per_number)
+        width = _SHEET_PX if sheet else _BAR_PX
+        return _group(family, f'<rect class="front" width="{width:g}" height="{height:.1f}"/>'), (width, height)
+    channels, rows, cols = shape
+    width = _SHEET_PX if sheet else max(_LEAST_PX, channels * scale.per_channel)
+    height = max(_LEAST_PX, rows * scale.per_pixel)
+    depth = cols * scale.per_pixel * _DEPTH
+    right, top, low = width + depth, depth, depth + height
+    faces = (
+        f'<rect class="front" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
+        f'<path class="top" d="M0 {top:.1f}L{depth:.1f} 0H{right:.1f}L{width:.1f} {top:.1f}Z"/>'
+        f'<path class="side" d="M{width:.1f} {top:.1f}L{right:.1f} 0V{height:.1f}L{width:.1f} {low:.1f}Z"/>'
+    )
+    return _group(family, faces), (right, low)
+
+
+def _ghost(arrives: Shape | None, scale: _Scale) -> tuple[str, tuple[float, float]]:
+    """Return a dashed outline: the layer is there, its output is not."""
+    if arrives is None or len(arrives) == 1:
+        width, height = _BAR_PX, 30.0
+    else:
+        width, height = 16.0, max(18.0, arrives[1] * scale.per_pixel)
+    return _group("none", f'<rect class="front" width="{width:g}" height="{height:.1f}"/>'), (width, height)
+
+
+def _group(family: str, inner: str) -> str:
+    return f'<g class="f {family}">{inner}</g>'
+
+
+def to_data(architecture: Architecture, language: str | None = None) -> list[dict[str, Any]]:
+    """Return the blocks as plain values for the browser, with their sentences in ``language``."""
+    data = []
+    for block in blocks(architecture):
+        width, height = block.size_px
+        data.append(
+            {
+                "index": block.index,
+                "name": Message(N_("input")).text(language) if block.index == INPUT else block.name,
+                "detail": block.detail,
+                "shape": block.shape,
+                "changed": block.changed,
+                "state": block.state,
+                "label": block.sentence.text(language),
+                "insert": Message("Add a layer after {name}", name=block.name).text(language),
+                "svg": f'<svg width="{width + 2:.1f}" height="{height + 2:.1f}" viewBox="-1 -1 {width + 2:.1f} {height + 2:.1f}" '
+                f'aria-hidden="true">{block.svg}</svg>',
+            }
+        )
+    return data
+
+
+def to_svg(architecture: Architecture, dark: bool = False, language: str | None = None) -> str:
+    """Return the whole network as one row, an SVG of its own with colours and a text alternative."""
+    middle, gap, x = HEIGHT_PX / 2 + 4, 54.0, 4.0
+    parts: list[str] = []
+    for block in blocks(architecture):
+        width, height = block.size_px
+        column = max(width, 38.0)
+        parts.append(f'<g transform="translate({x + (column - width) / 2:.1f} {middle - height / 2:.1f})">{block.svg}</g>')
+        label = Message(N_("input")).text(language) if block.index == INPUT else block.name
+        parts.append(f'<text class="name" x="{x + column / 2:.1f}" y="{HEIGHT_PX + 24}">{escape(label)}</text>')
+        x += column
+        parts.append(f'<text class="shape" x="{x + gap / 2:.1f}" y="{middle - 6:.1f}">{block.shape or "?"}</text>')
+        parts.append(f'<path class="edge" d="M{x + 4:.1f} {middle:.1f}h{gap - 8:g}m-4 -3l4 3l-4 3"/>')
+        x += gap
+    ink = "#E6EDF3" if dark else "#1B2733"
+    colours = "".join(f".f.{family}{{stroke:{pair[dark]};fill:{pair[dark]}}}" for family, pair in COLOURS.items())
+    style = (
+        f"text{{font:600 12px system-ui,sans-serif;text-anchor:middle;fill:{ink}}}.shape{{font-weight:400;font-size:11px}}"
+        f".edge{{stroke:{ink};fill:none;opacity:.5}}.front{{fill-opacity:.55}}.top{{fill-opacity:.24}}.side{{fill-opacity:.8}}"
+        f".f.none *{{fill-opacity:.06;stroke-dasharray:3 3}}{colours}"
+    )
+    words = "; ".join(block.sentence.text(language) for block in blocks(architecture))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {x:.0f} {HEIGHT_PX + 34}" role="img" '
+        f'aria-label="{escape(words)}"><style>{style}</style>{"".join(parts)}</svg>'
+    )
