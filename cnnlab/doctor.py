@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import socket
-import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
@@ -100,9 +99,8 @@ def package_versions() -> dict[str, str | None]:
 
 def core_count() -> int:
     """Return the number of processor cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone: a container may be given fewer than there are
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def port_is_free(port: int) -> bool:
@@ -140,7 +138,12 @@ def write_access() -> dict[str, Any]:
         (folder / "doctor.check").unlink()
     except OSError as error:
         return {"home": wanted, "writable": False, "free_bytes": 0, "error": error.strerror or str(error)}
-    return {"home": str(folder), "writable": True, "free_bytes": shutil.disk_usage(folder).free, "error": None}
+    return {
+        "home": str(folder),
+        "writable": True,
+        "free_bytes": shutil.disk_usage(folder).free,
+        "error": None,
+    }
 
 
 def _problems(

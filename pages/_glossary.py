@@ -18,7 +18,10 @@ def glossary_button() -> None:
 def _open() -> None:
     _session.enter_fragment()
     search = st.text_input(
-        _("Find a word"), key="glossary.search", placeholder=_("stride, padding, epoch …"), icon=":material/search:"
+        _("Find a word"),
+        key="glossary.search",
+        placeholder=_("stride, padding, epoch …"),
+        icon=":material/search:",
     )
     entries = glossary(search)
     if not entries:

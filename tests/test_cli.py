@@ -19,7 +19,9 @@ from cnnlab.i18n import LANGUAGES
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def commands(group: click.Group = main, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(
+    group: click.Group = main, before: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, (*before, name))
@@ -66,7 +68,9 @@ def test_bad_input_ends_with_2_and_a_sentence(what: str, monkeypatch: pytest.Mon
     assert result.stdout == ""
     assert result.stderr.strip()
     assert "Traceback" not in result.stderr
-    assert len(result.stderr.strip().splitlines()) <= 4  # click adds its usage and a hint to what it finds itself
+    assert (
+        len(result.stderr.strip().splitlines()) <= 4
+    )  # click adds its usage and a hint to what it finds itself
 
 
 def test_it_runs_as_a_module_and_starts_without_torch(lab_home: Path) -> None:
@@ -78,7 +82,12 @@ def test_it_runs_as_a_module_and_starts_without_torch(lab_home: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip().endswith("False")
     run = subprocess.run(
-        [sys.executable, "-m", "cnnlab", "--version"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "cnnlab", "--version"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert run.stdout.startswith("python -m cnnlab, version ")
 

@@ -66,7 +66,9 @@ ALLOWED = set(
     arXiv et al Zalando Research Debian logit logits id vs Okabe Ito viridis
     """.split()
 )
-CODE_LIKE = re.compile(r"[A-Za-z]*[_\d.=\[\]()/-][\w.=\[\]()/-]*|[A-Z]{2,}s?|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*")
+CODE_LIKE = re.compile(
+    r"[A-Za-z]*[_\d.=\[\]()/-][\w.=\[\]()/-]*|[A-Z]{2,}s?|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*"
+)
 
 
 def keywords() -> set[str]:
@@ -97,7 +99,11 @@ def literals(value: ast.expr) -> list[str]:
     """Return the strings that ``value`` may be: itself, or both sides of ``a if test else b``."""
     if isinstance(value, ast.IfExp):
         return literals(value.body) + literals(value.orelse)
-    return [value.value] if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value else []
+    return (
+        [value.value]
+        if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value
+        else []
+    )
 
 
 def marked_ids() -> dict[str, str]:
@@ -137,7 +143,10 @@ def test_the_places_of_an_id_are_filled_by_its_call() -> None:
     wrong = []
     for where, call in marked_calls():
         first, name = call.args[0], ast.unparse(call.func).split(".")[-1]
-        if not (isinstance(first, ast.Constant) and isinstance(first.value, str)) or name in {"N_", "translate"}:
+        if not (isinstance(first, ast.Constant) and isinstance(first.value, str)) or name in {
+            "N_",
+            "translate",
+        }:
             continue
         given = {keyword.arg for keyword in call.keywords}
         if None not in given and places(first.value) - given and given:
@@ -175,7 +184,11 @@ def test_pages_show_no_words_past_the_catalogue() -> None:
                     if isinstance(part, ast.Constant)
                     and isinstance(part.value, str)
                     and isinstance(value, (ast.Constant, ast.JoinedStr))
-                    and WORD.search(re.sub(r"<[^>]*>|:[\w/-]+:|`[^`]*`|\b[a-z-]+:\s*[^;]*;|:\w+\[|CNN Lab", "", part.value))
+                    and WORD.search(
+                        re.sub(
+                            r"<[^>]*>|:[\w/-]+:|`[^`]*`|\b[a-z-]+:\s*[^;]*;|:\w+\[|CNN Lab", "", part.value
+                        )
+                    )
                 ]
     assert not bare, report(bare)
 
@@ -183,7 +196,9 @@ def test_pages_show_no_words_past_the_catalogue() -> None:
 # ---------------------------------------------------------------------------------------------- the catalogues
 def test_every_id_is_translated() -> None:
     known = {id for _file, id, chinese in entries() if chinese}
-    missing = [f"{where}: {id!r}" for id, where in marked_ids().items() if id not in known and WORD.search(id)]
+    missing = [
+        f"{where}: {id!r}" for id, where in marked_ids().items() if id not in known and WORD.search(id)
+    ]
     assert not missing, report(sorted(missing))
 
 
@@ -309,7 +324,9 @@ def test_lessons_exist_in_every_language_with_the_same_headings() -> None:
 def test_chinese_lessons_are_written_in_chinese() -> None:
     left = []
     for path in sorted((ASSETS / "lessons" / "zh_CN").glob("*.md")):
-        text = re.sub(r"（[A-Za-z][A-Za-z -]*）|《[^》]*》|\*[A-Z][^*]*\*", "", path.read_text(encoding="utf-8"))
+        text = re.sub(
+            r"（[A-Za-z][A-Za-z -]*）|《[^》]*》|\*[A-Z][^*]*\*", "", path.read_text(encoding="utf-8")
+        )
         left += [f"{path.name}: {word}" for word in sorted(english_left(text))]
     assert not left, report(left)
 

@@ -19,7 +19,9 @@ def register(group: click.Group) -> None:
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="The lab's port.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="The lab's port."
+)
 @json_option
 def doctor(port: int, as_json: bool) -> None:
     """Say whether this machine is ready for a class."""
@@ -43,10 +45,22 @@ def _screen(report: Report) -> str:
         ("  to fetch", ", ".join(absent) or "nothing"),
         ("models", ", ".join(report.models) or "none"),
         ("port", f"{port}, {'free' if report.port['free'] else 'taken'}"),
-        ("learners open", f"http://{report.lan_address}:{port}" if report.lan_address else "no network: this machine only"),
-        ("writes to", f"{access['home']} ({'yes' if access['writable'] else 'NO'}, {access['free_bytes'] / 1e9:.0f} GB free)"),
+        (
+            "learners open",
+            f"http://{report.lan_address}:{port}" if report.lan_address else "no network: this machine only",
+        ),
+        (
+            "writes to",
+            f"{access['home']} ({'yes' if access['writable'] else 'NO'}, {access['free_bytes'] / 1e9:.0f} GB free)",
+        ),
         ("languages", ", ".join(f"{LANGUAGES[code]} ({code})" for code in report.languages)),
-        ("teacher's PIN", "set" if report.teacher_pin else "not set: only this machine may import and delete data"),
+        (
+            "teacher's PIN",
+            "set" if report.teacher_pin else "not set: only this machine may import and delete data",
+        ),
     ]
-    verdict = ["Ready." if report.ok else "To mend before class:", *(f"  - {problem}" for problem in report.problems)]
+    verdict = [
+        "Ready." if report.ok else "To mend before class:",
+        *(f"  - {problem}" for problem in report.problems),
+    ]
     return "\n".join([table(rows, ("CNN Lab", "")), "", *verdict])
