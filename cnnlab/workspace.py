@@ -32,7 +32,10 @@ from cnnlab.errors import BudgetError, DataError, PictureError
 from cnnlab.home import home, write_whole
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from cnnlab.architecture import Architecture
+    from cnnlab.description import Preprocessing
 
 DRAWING_PX = 28
 MAX_DRAWINGS = 500
@@ -286,4 +289,33 @@ def _check_room(folder: Path, pattern: str, limit: int) -> None:
         )
 
 
-__all__ = ["Choices", "Drawing", "ImageRef", "Workspace", "is_id", "new_id"]
+def open_image(ref: ImageRef, workspace: Workspace, preprocessing: Preprocessing) -> Tensor:
+    """Return the image that ``ref`` names, as a model with ``preprocessing`` takes it.
+
+    Shape:
+        returns (C, h, w) uint8, before padding and normalisation
+
+    Raises:
+        DataError: the data set is not here, the image is gone, or it does not fit the model.
+        PictureError: an upload that a model of this kind cannot use.
+    """
+    import torch
+
+    from cnnlab.data import loader
+    from cnnlab.data.pictures import picture_to_input
+
+    if ref.kind == "test":
+        images = loader.load(ref.data).test.images
+        if ref.index < len(images) and tuple(images.shape[1:]) == preprocessing.data_shape:
+            return images[ref.index]
+    elif ref.kind == "drawing" and (drawing := workspace.drawing(ref.id)) is not None:
+        if preprocessing.data_shape == (1, DRAWING_PX, DRAWING_PX):
+            return torch.from_numpy(drawing.pixels.copy())[None]
+        if preprocessing.data_shape[0] == 1:
+            return picture_to_input(drawing.pixels, preprocessing)
+    elif ref.kind == "upload" and (png := workspace.upload(ref.id)) is not None:
+        return picture_to_input(png, preprocessing)
+    raise DataError("This image is gone, or is not one that this model takes; choose another.")
+
+
+__all__ = ["Choices", "Drawing", "ImageRef", "Workspace", "is_id", "new_id", "open_image"]

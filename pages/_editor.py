@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import streamlit as st
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from cnnlab.errors import CnnLabError
 from cnnlab.i18n import N_, _
+from cnnlab.validation import first_finding
+from pages import _session
 
 M = TypeVar("M", bound=BaseModel)
-HIDDEN = frozenset({"kind", "in_channels", "in_features"})
+_HIDDEN = frozenset({"kind", "format", "version"})
 
 
 def spec_editor(
-    spec: M | type[M], value: M | None = None, key: str = "spec", *,
-    skip: frozenset[str] | set[str] = frozenset(), only: tuple[str, ...] | None = None, columns: int = 1,
+    spec: M | type[M],
+    value: M | None = None,
+    key: str = "spec",
+    *,
+    skip: Collection[str] = (),
+    only: Sequence[str] | None = None,
+    columns: int = 1,
+    labels: Mapping[str, str] | None = None,
+    disabled: bool = False,
 ) -> M:
     """Draw a widget for each field of a pydantic model and return the edited copy.
+
+    A change that the model refuses is shown with its sentence, and the value before is returned.
 
     Args:
         spec: the class, or an instance of it.
@@ -29,126 +43,128 @@ def spec_editor(
         skip: fields to leave as they are.
         only: fields to show, in this order; None shows all.
         columns: how many widgets stand side by side.
+        labels: what a person reads for each option of a choice (marked ids).
+        disabled: show the values without letting anyone change them.
     """
     model = spec if isinstance(spec, type) else type(spec)
-    current: Any = value if value is not None else (spec if not isinstance(spec, type) else model())
-    names = [n for n in (only or tuple(model.model_fields)) if n not in skip and n not in HIDDEN]
-    places = st.columns(columns) if columns > 1 else [st.container()]
+    current: Any = value if value is not None else (model() if isinstance(spec, type) else spec)
+    names = [n for n in (only or tuple(model.model_fields)) if n not in skip and n not in _HIDDEN]
     changes: dict[str, Any] = {}
-    for position, name in enumerate(names):
-        with places[position % columns]:
-            changes[name] = _field(model.model_fields[name], name, getattr(current, name), f"{key}.{name}")
+    for first in range(0, len(names), columns):
+        places = st.columns(columns) if columns > 1 else [st.container()]
+        for place, name in zip(places, names[first : first + columns], strict=False):
+            with place:
+                field = _Field(model.model_fields[name], name, f"{key}.{name}", labels or {}, disabled)
+                changes[name] = field.draw(getattr(current, name))
     return _edited(current, changes)
 
 
 def _edited(current: Any, changes: dict[str, Any]) -> Any:
-    try:
-        return type(current).model_validate({**{n: getattr(current, n) for n in type(current).model_fields}, **changes})
-    except ValidationError as error:
-        for problem in error.errors():
-            where = ", ".join(label(str(part)) for part in problem["loc"]) or type(current).__name__
-            st.error(_("{where}: {problem}", where=where, problem=problem["msg"]))
+    values = {name: getattr(current, name) for name in type(current).model_fields}
+    if all(values[name] == new for name, new in changes.items()):
         return current
+    try:
+        return type(current).model_validate({**values, **changes})
+    except ValidationError as error:
+        st.error(first_finding(error).text(_session.language()), icon=":material/error:")
+    except CnnLabError as error:
+        st.error(error.text(_session.language()), icon=":material/error:")
+    return current
 
 
-def label(name: str) -> str:
-    """Return a field's label in the learner's language: the plain words first, torch's word after."""
-    return _(LABELS.get(name, name))
+def field_label(name: str, info: FieldInfo | None = None) -> str:
+    """Return what a person reads above a field: plain words first, the torch name after where it has one."""
+    return _(LABELS.get(name) or (info.title if info and info.title else name))
 
 
-def _field(info: FieldInfo, name: str, value: Any, key: str) -> Any:
-    kind, optional = _plain_type(info.annotation)
-    text, help = label(name), _(info.description) if info.description else None
-    low, high = _bounds(info)
-    if isinstance(value, BaseModel):
-        with st.container(border=True):
-            st.markdown(f"**{text}**", help=help)
-            return spec_editor(type(value), value, key)
-    if kind is bool:
-        return st.toggle(text, value=bool(value), help=help, key=key)
-    if typing.get_origin(kind) is Literal:
-        options = list(typing.get_args(kind))
-        return st.selectbox(text, options, options.index(value), help=help, key=key, format_func=label)
-    if optional:
-        return _optional(kind, text, value, help, key, low, high)
-    return _number(kind, text, value, help, key, low, high)
+class _Field:
+    """One field of a model as a widget; the type and the bounds decide which."""
+
+    def __init__(self, info: FieldInfo, name: str, key: str, labels: Mapping[str, str], disabled: bool) -> None:
+        self.kind, self.optional = _plain_type(info.annotation)
+        self.label = field_label(name, info)
+        self.key, self.labels, self.disabled = key, labels, disabled
+        self.help = _(info.description) if info.description else None
+        self.low, self.high = _bounds(info, self.kind)
+
+    def draw(self, value: Any) -> Any:
+        """Draw the widget and return what it holds."""
+        if isinstance(value, BaseModel):
+            with st.popover(self.label, help=self.help, disabled=self.disabled):
+                return spec_editor(type(value), value, self.key, labels=self.labels)
+        common = {"help": self.help, "key": self.key, "disabled": self.disabled}
+        if typing.get_origin(self.kind) is Literal:
+            _session.seed(self.key, value)
+            options = list(typing.get_args(self.kind))
+            return st.selectbox(self.label, options, format_func=lambda o: _(self.labels.get(o, str(o))), **common)
+        if self.kind is bool:
+            _session.seed(self.key, bool(value))
+            return st.toggle(self.label, **common)
+        if self.kind is int or self.kind is float:
+            return self._number(value, common)
+        _session.seed(self.key, "" if value is None else str(value))
+        return st.text_input(self.label, **common)
+
+    def _number(self, value: Any, common: dict[str, Any]) -> Any:
+        kind = self.kind
+        _session.seed(self.key, None if value is None else kind(value))
+        low = None if self.low is None else kind(self.low)
+        high = None if self.high is None else kind(self.high)
+        if kind is float:
+            common |= {"step": _float_step(value), "format": "%.6g"}
+        else:
+            common["step"] = 1
+        empty: dict[str, Any] = {"value": None, "placeholder": _("automatic")} if self.optional else {}
+        raw = st.number_input(self.label, min_value=low, max_value=high, **empty, **common)
+        if raw is None:
+            return None if self.optional else value
+        return kind(float(f"{raw:.6g}")) if kind is float else int(raw)
 
 
-def _number(kind: Any, text: str, value: Any, help: str | None, key: str, low: Any, high: Any) -> Any:
-    if kind is int:
-        return int(st.number_input(text, _int(low), _int(high), int(value), step=1, help=help, key=key))
-    if kind is float:
-        step = 10.0 ** (len(f"{value:.0e}") and int(f"{abs(value) or 0.01:.0e}".split("e")[1]))
-        return float(st.number_input(
-            text, None if low is None else float(low), None if high is None else float(high), float(value),
-            step=min(step, 1.0), format="%.4g" if value == 0 or value >= 1e-3 else "%.2e", help=help, key=key,
-        ))
-    return st.text_input(text, value="" if value is None else str(value), help=help, key=key)
-
-
-def _optional(kind: Any, text: str, value: Any, help: str | None, key: str, low: Any, high: Any) -> Any:
-    raw = st.number_input(
-        text, _int(low), _int(high), value, step=1, help=help, key=key, placeholder=_("automatic"),
-    )
-    return None if raw is None else kind(raw)
+def _float_step(value: float | None) -> float:
+    """Return a tenth of the power of ten of ``value``: 0.001 moves by 0.0001."""
+    return float(f"{10.0 ** (math.floor(math.log10(abs(value))) - 1 if value else -2):.0e}")
 
 
 def _plain_type(annotation: Any) -> tuple[Any, bool]:
+    """Return the type behind ``X | None`` and ``Annotated``, and whether None is allowed."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         parts = [part for part in typing.get_args(annotation) if part is not type(None)]
-        return parts[0], len(parts) < len(typing.get_args(annotation))
+        return _plain_type(parts[0])[0], len(parts) < len(typing.get_args(annotation))
     if typing.get_origin(annotation) is typing.Annotated:
         return _plain_type(typing.get_args(annotation)[0])
     return annotation, False
 
 
-def _bounds(info: FieldInfo) -> tuple[Any, Any]:
+def _bounds(info: FieldInfo, kind: Any) -> tuple[Any, Any]:
+    """Return the lowest and highest value; an open bound of a float is the nearest value inside."""
     low = high = None
+    tiny = 1e-6 if kind is float else 1
     for rule in info.metadata:
-        low = getattr(rule, "ge", getattr(rule, "gt", low))
-        high = getattr(rule, "le", getattr(rule, "lt", high))
+        if (bound := getattr(rule, "ge", None)) is not None:
+            low = bound
+        if (bound := getattr(rule, "gt", None)) is not None:
+            low = bound + tiny
+        if (bound := getattr(rule, "le", None)) is not None:
+            high = bound
+        if (bound := getattr(rule, "lt", None)) is not None:
+            high = bound - tiny
     return low, high
-
-
-def _int(bound: Any) -> int | None:
-    return None if bound is None else int(bound)
 
 
 LABELS: dict[str, str] = {
     "out_channels": N_("Filters: *out_channels*"),
+    "in_channels": N_("Channels that arrive: *in_channels*"),
     "out_features": N_("Units: *out_features*"),
-    "kernel_size": N_("Window in pixels: *kernel_size*"),
-    "stride": N_("Jump of the window: *stride*"),
+    "in_features": N_("Numbers that arrive: *in_features*"),
+    "kernel_size": N_("Side of the window: *kernel_size*"),
+    "stride": N_("How far it jumps: *stride*"),
     "padding": N_("Rim of zeros: *padding*"),
-    "dilation": N_("Gap between taps: *dilation*"),
+    "dilation": N_("Distance between taps: *dilation*"),
     "groups": N_("Separate groups: *groups*"),
     "bias": N_("Add a constant: *bias*"),
-    "output_size": N_("Output side: *output_size*"),
+    "output_size": N_("Side of the output: *output_size*"),
     "p": N_("Share switched off: *p*"),
-    "eps": N_("Guard against zero: *eps*"),
-    "momentum": N_("Keep of the past: *momentum*"),
+    "eps": N_("Guard against dividing by zero: *eps*"),
     "negative_slope": N_("Slope below zero: *negative_slope*"),
-    "epochs": N_("Passes over the data: *epochs*"),
-    "batch_size": N_("Images per step: *batch_size*"),
-    "optimizer": N_("How weights move: *optimizer*"),
-    "lr": N_("Size of a step: *learning rate*"),
-    "nesterov": N_("Look ahead: *Nesterov*"),
-    "weight_decay": N_("Pull towards zero: *weight decay*"),
-    "schedule": N_("Step size over time: *schedule*"),
-    "loss": N_("What counts as wrong: *loss*"),
-    "label_smoothing": N_("Doubt in the labels: *label smoothing*"),
-    "augmentation": N_("Varied images: *augmentation*"),
-    "whiten": N_("Whitening first layer: *whiten*"),
-    "mirror": N_("Mirrored view at test time: *mirror*"),
-    "seed": N_("Start of chance: *seed*"),
-    "precision": N_("Number format: *precision*"),
-    "memory_format": N_("Order in memory: *memory format*"),
-    "threads": N_("Processor threads (0: automatic)"),
-    "limit_train": N_("Only the first images"),
-    "full_train": N_("Train on validation images too"),
-    "shift": N_("Shift, pixels"),
-    "crop_padding": N_("Crop with padding, pixels"),
-    "rotate": N_("Rotate, degrees"),
-    "scale": N_("Scale, fraction"),
-    "flip": N_("Mirror left and right"),
 }

@@ -1,4 +1,4 @@
-"""The frame around every page: mark, style, current run, language, workspace."""
+"""The frame around every page: mark, style, current run, words, language, workspace."""
 
 from __future__ import annotations
 
@@ -6,24 +6,60 @@ import streamlit as st
 
 from cnnlab.home import ASSETS
 from cnnlab.i18n import LANGUAGES, _
-from pages import _session
+from pages import _run_line, _session
+from pages._glossary import glossary_button
+
+_SHORT = {"en": "EN", "zh_CN": "中文"}
+_cookie = st.components.v2.component(
+    "cnnlab.workspace_cookie", js=(ASSETS / "components" / "workspace_cookie.js").read_text(encoding="utf-8")
+)
 
 
 def draw() -> None:
-    """Draw everything that stands around a page."""
-    st.logo(str(ASSETS / "css" / "wordmark.svg"), icon_image=str(ASSETS / "css" / "mark.svg"), size="large")
-    css = ASSETS / "css" / "lab.css"
-    if css.is_file():
-        st.html(css)
-    with st.sidebar:
-        _language_switch()
+    """Draw everything that stands around a page; the page itself follows."""
+    st.html(ASSETS / "css" / "lab.css")
+    st.logo(ASSETS / "css" / "wordmark.svg", icon_image=ASSETS / "css" / "mark.svg", size="large")
+    _run_line.draw()
+    with st.sidebar, st.container(key="frame", gap="small"):
+        glossary_button()
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            _language_switch()
+            _workspace_menu()
+        space = _session.workspace()
+        _cookie(
+            key="workspace_cookie",
+            data={"cookie": _session.COOKIE, "id": space.id, "language": _session.language().replace("_", "-")},
+            height=1,
+        )
 
 
 def _language_switch() -> None:
-    code = st.segmented_control(
-        _("Language"), list(LANGUAGES), default=_session.language(), key="frame.language",
-        format_func=lambda c: {"en": "EN", "zh_CN": "中文"}[c], label_visibility="collapsed",
+    st.segmented_control(
+        _("Language"),
+        list(LANGUAGES),
+        key=_session.seed("frame.language", _session.language()),
+        format_func=lambda code: _SHORT.get(code, code),
+        label_visibility="collapsed",
+        required=True,
+        on_change=lambda: _session.choose_language(st.session_state["frame.language"]),
     )
-    if code and code != _session.language():
-        _session.choose_language(code)
-        st.rerun()
+
+
+def _workspace_menu() -> None:
+    space = _session.workspace()
+    with st.popover(space.name or _("My workspace"), icon=":material/person:", type="tertiary"):
+        name = st.text_input(
+            _("Name of this workspace"),
+            key=_session.seed("frame.workspace_name", space.name),
+            max_chars=40,
+            placeholder=_("for example: Ana and Wei"),
+        )
+        if name != space.name:
+            space.rename(name)
+            st.rerun()
+        st.caption(
+            _("Your networks, drawings and runs are kept on the lab's computer. Only this browser can open them.")
+        )
+        if st.button(_("Not me: new workspace"), icon=":material/person_add:", key="frame.new_workspace"):
+            _session.new_workspace()
+            st.rerun()

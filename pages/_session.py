@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import LANGUAGES, _, best_language, set_language
 from cnnlab.workspace import ImageRef, Workspace, is_id, new_id
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Architecture
-    from cnnlab.model import ModelRef
-    from cnnlab.training import Recipe
+    from cnnlab.training.recipe import Recipe
 
 COOKIE = "cnnlab_workspace"
 DEFAULT_PRESET = "mnist-sprint"
@@ -34,6 +34,8 @@ _DATA = "lab.data"
 _MODEL = "lab.model"
 _IMAGE = "lab.image"
 _RUN = "lab.run"
+_UPLOAD = "lab.upload"
+_WATCHER = "lab.watcher"
 _TEACHER = "lab.teacher"
 _MAX_UNDO = 100
 
@@ -167,7 +169,7 @@ def _keep_architecture(architecture: Architecture) -> None:
 
 
 def _default_architecture() -> Architecture:
-    from cnnlab.architecture import PRESETS
+    from cnnlab.architecture.presets import PRESETS
 
     preset = PRESETS.get(DEFAULT_PRESET) or next(iter(PRESETS.values()))
     return preset.architecture
@@ -175,29 +177,29 @@ def _default_architecture() -> Architecture:
 
 def use_preset(name: str) -> None:
     """Take over a preset: its network, its recipe and the data it was made for."""
-    from cnnlab.architecture import PRESETS
-    from cnnlab.training import Recipe
+    from cnnlab.architecture.presets import PRESETS
+    from cnnlab.training.recipe import Recipe
 
     preset = PRESETS[name]
     set_architecture(preset.architecture)
-    set_recipe(Recipe(**preset.recipe))
+    set_recipe(Recipe.of(preset.recipe))
     set_data_name(preset.data)
 
 
 def recipe() -> Recipe:
     """Return how the next run will train: the learner's recipe, else the one of the network's preset."""
-    from cnnlab.architecture import PRESETS
-    from cnnlab.training import Recipe
+    from cnnlab.architecture.presets import PRESETS
+    from cnnlab.training.recipe import Recipe
 
     if _RECIPE not in st.session_state:
         kept = workspace().choices.recipe
         try:
-            value = Recipe.model_validate_json(kept) if kept else None
-        except (ValueError, CnnLabError):
+            value = Recipe.from_json(kept) if kept else None
+        except CnnLabError:
             value = None
         if value is None:
             preset = PRESETS.get(architecture().name)
-            value = Recipe(**(preset.recipe if preset else {}))
+            value = Recipe.of(preset.recipe if preset else {})
         st.session_state[_RECIPE] = value
     return st.session_state[_RECIPE]
 
@@ -222,17 +224,10 @@ def set_data_name(name: str) -> None:
 # -------------------------------------------------------------------- what is being looked at
 def model_ref() -> ModelRef:
     """Return which model is looked into; the bundled one until another is chosen."""
-    from cnnlab.model import ModelRef
-
     try:
-        return ModelRef.parse(model_ref_text())
+        return ModelRef.parse(str(_get(_MODEL, "model", DEFAULT_MODEL)))
     except CnnLabError:
         return ModelRef.parse(DEFAULT_MODEL)
-
-
-def model_ref_text() -> str:
-    """Return ``str(model_ref())`` without importing torch."""
-    return str(_get(_MODEL, "model", DEFAULT_MODEL))
 
 
 def set_model_ref(ref: ModelRef | str) -> None:
@@ -251,6 +246,17 @@ def set_image_ref(ref: ImageRef) -> None:
     _set(_IMAGE, "image", ref)
 
 
+def upload_id(file_id: str) -> str | None:
+    """Return under which id the workspace keeps the uploaded file ``file_id``, or None if it does not yet."""
+    value = st.session_state.get(_UPLOAD, {}).get(file_id)
+    return str(value) if value else None
+
+
+def set_upload_id(file_id: str, id: str) -> None:
+    """Remember that the workspace keeps the uploaded file ``file_id`` as ``id``."""
+    st.session_state[_UPLOAD] = {file_id: id}
+
+
 def current_run() -> str | None:
     """Return the id of the learner's current run, or None."""
     value = _get(_RUN, "run", None)
@@ -260,6 +266,19 @@ def current_run() -> str | None:
 def set_current_run(id: str | None) -> None:
     """Make ``id`` the run that the sidebar and the Train page show."""
     _set(_RUN, "run", id)
+
+
+def seed(key: str, value: Any) -> str:
+    """Make ``value`` what the widget ``key`` shows unless the learner moved it since; return ``key``.
+
+    A widget forgets its value when its page is left, and ignores a new default once it has a key. So the widget is
+    given no default; it is seeded before it is drawn, and again whenever the truth changed elsewhere.
+    """
+    shadow = f"{key}~"
+    if key not in st.session_state or st.session_state.get(shadow) != value:
+        st.session_state[key] = value
+    st.session_state[shadow] = value
+    return key
 
 
 def _get(key: str, choice: str, default: Any) -> Any:
@@ -273,3 +292,12 @@ def _set(key: str, choice: str, value: Any) -> None:
     if key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
         workspace().choose(**{choice: value})
+
+
+def interval() -> float:
+    """Return after how many seconds a live view of this session should look again; longer in a full class."""
+    from cnnlab.runs.audience import AUDIENCE
+
+    if _WATCHER not in st.session_state:
+        st.session_state[_WATCHER] = new_id()
+    return AUDIENCE.seen(st.session_state[_WATCHER])

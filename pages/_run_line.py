@@ -1,0 +1,88 @@
+"""The current run as one line, on every page: name, progress, accuracy, pause."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import N_, _
+from pages import _session
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Snapshot
+
+ACTIVE = frozenset({"queued", "running", "paused"})
+STATES: dict[str, str] = {
+    "queued": N_("waiting"),
+    "running": N_("learning"),
+    "paused": N_("paused"),
+    "stopped": N_("stopped"),
+    "done": N_("done"),
+    "failed": N_("failed"),
+}
+
+
+def snapshot() -> Snapshot | None:
+    """Return the current run as it stands, or None; a run that is gone is forgotten."""
+    id = _session.current_run()
+    if id is None:
+        return None
+    from cnnlab import runs
+
+    try:
+        return runs.engine().snapshot(id)
+    except CnnLabError:
+        _session.set_current_run(None)
+        return None
+
+
+def draw() -> None:
+    """Draw the line; it lives by itself while the run does."""
+    found = snapshot()
+    moving = found is not None and found.state in ("queued", "running")
+    with st.container(key="run_line"):
+        st.fragment(_line, run_every=_session.interval() * 2 if moving else None)(moving)
+
+
+def _line(moving: bool) -> None:
+    _session.enter_fragment()
+    found = snapshot()
+    if found is None:
+        return
+    if moving != (found.state in ("queued", "running")):
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.html(line_html(found))
+        if found.state in ("running", "paused"):
+            paused = found.state == "paused"
+            st.button(
+                _("Resume") if paused else _("Pause"),
+                icon=":material/play_arrow:" if paused else ":material/pause:",
+                type="tertiary",
+                key="run_line.pause",
+                on_click=_command,
+                args=(found.id, "resume" if paused else "pause"),
+            )
+
+
+def line_html(found: Snapshot) -> str:
+    """Return the run as one line of HTML: state, name, progress, accuracy."""
+    share = found.step / found.steps if found.steps else 0.0
+    accuracy = found.test_acc if found.test_acc is not None else found.val_acc
+    shown = "" if accuracy is None else f"{accuracy:.1%}"
+    state = _(STATES.get(found.state, found.state))
+    return (
+        f'<div class="lab-run lab-run-{found.state}" role="status">'
+        f'<span class="lab-run-name">{html.escape(found.name)}</span>'
+        f'<span class="lab-run-state">{state}</span><span class="lab-run-acc">{shown}</span>'
+        f'<span class="lab-bar"><i style="width:{share:.1%}"></i></span></div>'
+    )
+
+
+def _command(id: str, do: str) -> None:
+    from cnnlab import runs
+
+    runs.engine().command(id, {"do": do})
