@@ -107,7 +107,14 @@ def initialise(network: nn.Module, generator: torch.Generator | None = None) -> 
 
 def _conv(layer: specs.Conv2d, shape: Shape) -> nn.Module:
     return nn.Conv2d(
-        shape[0], layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups, layer.bias
+        shape[0],
+        layer.out_channels,
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        layer.groups,
+        layer.bias,
     )
 
 

@@ -23,7 +23,11 @@ VERSION = "1"
 MAX_HEADER_BYTES = 4_000_000
 MAX_FILE_BYTES = 512_000_000
 
-Sides = tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=1024)], Annotated[int, Field(ge=1, le=1024)]]
+Sides = tuple[
+    Annotated[int, Field(ge=1, le=64)],
+    Annotated[int, Field(ge=1, le=1024)],
+    Annotated[int, Field(ge=1, le=1024)],
+]
 
 
 class Preprocessing(BaseModel):
@@ -139,7 +143,10 @@ class ModelDescription(BaseModel):
         consistent = (
             outputs == (len(self.class_names),)
             and self.preprocessing.input_shape == self.architecture.input_shape
-            and channels == self.preprocessing.input_shape[0] == len(self.preprocessing.mean) == len(self.preprocessing.std)
+            and channels
+            == self.preprocessing.input_shape[0]
+            == len(self.preprocessing.mean)
+            == len(self.preprocessing.std)
             and min(self.preprocessing.padding) >= 0
         )
         if not consistent:
@@ -167,7 +174,9 @@ class ModelDescription(BaseModel):
         try:
             description = cls.model_validate_json(document)
         except ValidationError as error:
-            raise ModelError("this model's description is not understood: {finding}", finding=first_finding(error)) from error
+            raise ModelError(
+                "this model's description is not understood: {finding}", finding=first_finding(error)
+            ) from error
         description.check()
         return description
 
@@ -240,7 +249,11 @@ def bundled_path(name: str) -> Path:
         ModelError: there is none of this name; the sentence lists those there are.
     """
     if name not in bundled_models():
-        raise ModelError("{name}: no such bundled model; there are {known}", name=name[:80], known=", ".join(bundled_models()))
+        raise ModelError(
+            "{name}: no such bundled model; there are {known}",
+            name=name[:80],
+            known=", ".join(bundled_models()),
+        )
     return ASSETS / "models" / f"{name}.safetensors"
 
 

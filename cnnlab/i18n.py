@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from babel.core import Locale, UnknownLocaleError
@@ -51,7 +51,7 @@ def best_language(wanted: Iterable[str | None]) -> str:
     return next(iter(LANGUAGES))
 
 
-@lru_cache(maxsize=None)
+@cache
 def catalogue(language: str) -> Mapping[str, str]:
     """Return ``{id: translation}`` of ``language``, merged from all of its ``.po`` files; empty for English."""
     merged: dict[str, str] = {}
@@ -75,8 +75,7 @@ def translate(template: str, values: Mapping[str, Any], language: str | None = N
     """
     code = language or current_language()
     rendered = {
-        name: value.text(code) if isinstance(value, (CnnLabError, Message)) else value
-        for name, value in values.items()
+        name: value.text(code) if isinstance(value, (CnnLabError, Message)) else value for name, value in values.items()
     }
     return errors.fill(catalogue(code).get(template, template), rendered)
 

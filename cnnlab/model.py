@@ -48,7 +48,9 @@ class Model:
         self.description = description
         _check_state(description.architecture, state)
         self.state = {
-            name: tensor.detach().to("cpu", torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True).contiguous()
+            name: tensor.detach()
+            .to("cpu", torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+            .contiguous()
             for name, tensor in state.items()
         }
 
@@ -136,7 +138,9 @@ class Model:
                 description = ModelDescription.from_metadata(file.metadata())
                 return cls(description, {name: file.get_tensor(name) for name in file.keys()})
         except OSError as error:
-            raise ModelError("{name}: cannot be read ({reason})", name=path.name, reason=error.strerror or error) from error
+            raise ModelError(
+                "{name}: cannot be read ({reason})", name=path.name, reason=error.strerror or error
+            ) from error
         except SafetensorError as error:
             raise ModelError("{name}: not a whole safetensors file", name=path.name) from error
 

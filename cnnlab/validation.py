@@ -29,16 +29,41 @@ def first_finding(error: ValidationError) -> Message:
         case "extra_forbidden":
             return Message("{where}: there is no such field; remove it", where=where)
         case "greater_than_equal":
-            return Message("{where}: {given} is too small; use {limit} or more", where=where, given=given, limit=context["ge"])
+            return Message(
+                "{where}: {given} is too small; use {limit} or more",
+                where=where,
+                given=given,
+                limit=context["ge"],
+            )
         case "less_than_equal":
-            return Message("{where}: {given} is too large; use {limit} or less", where=where, given=given, limit=context["le"])
+            return Message(
+                "{where}: {given} is too large; use {limit} or less",
+                where=where,
+                given=given,
+                limit=context["le"],
+            )
         case "greater_than":
-            return Message("{where}: {given} is too small; use more than {limit}", where=where, given=given, limit=context["gt"])
+            return Message(
+                "{where}: {given} is too small; use more than {limit}",
+                where=where,
+                given=given,
+                limit=context["gt"],
+            )
         case "less_than":
-            return Message("{where}: {given} is too large; use less than {limit}", where=where, given=given, limit=context["lt"])
+            return Message(
+                "{where}: {given} is too large; use less than {limit}",
+                where=where,
+                given=given,
+                limit=context["lt"],
+            )
         case "union_tag_invalid":
             known = context["expected_tags"].replace("'", "")
-            return Message("{where}: {given} is not a kind of layer; use one of {known}", where=where, given=context["tag"], known=known)
+            return Message(
+                "{where}: {given} is not a kind of layer; use one of {known}",
+                where=where,
+                given=context["tag"],
+                known=known,
+            )
         case "union_tag_not_found":
             return Message("{where}: a layer must say its kind", where=where)
         case "literal_error":
@@ -70,7 +95,9 @@ def first_finding(error: ValidationError) -> Message:
 def _readable(location: tuple[int | str, ...], kind: str) -> tuple[int | str, ...]:
     """Drop the name of the union's member (``layers, 3, Conv2d, kernel_size``), which no document holds."""
     return tuple(
-        part for index, part in enumerate(location) if not (index == 2 and location[0] == "layers" and isinstance(part, str))
+        part
+        for index, part in enumerate(location)
+        if not (index == 2 and location[0] == "layers" and isinstance(part, str))
     )
 
 

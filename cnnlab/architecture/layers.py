@@ -7,7 +7,7 @@ rules are torch's; each is tested against torch itself.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Union
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -111,17 +111,34 @@ class Conv2d(_Window):
     prefix: ClassVar[str] = "conv"
     group: ClassVar[str] = "learned"
     explanation: ClassVar[str] = N_("Slides small learned filters over the picture; each filter makes one feature map.")
-    formula: ClassVar[str] = r"y_{c,i,j} = b_c + \sum_{k}\sum_{m,n} w_{c,k,m,n}\; x_{k,\; s i + d m - p,\; s j + d n - p}"
+    formula: ClassVar[str] = (
+        r"y_{c,i,j} = b_c + \sum_{k}\sum_{m,n} w_{c,k,m,n}\; x_{k,\; s i + d m - p,\; s j + d n - p}"
+    )
 
-    out_channels: int = Field(8, ge=1, le=MAX_CHANNELS, description=N_("How many filters, and so how many feature maps come out."))
+    out_channels: int = Field(
+        8, ge=1, le=MAX_CHANNELS, description=N_("How many filters, and so how many feature maps come out.")
+    )
     kernel_size: int = Field(3, ge=1, le=MAX_KERNEL, description=N_("Side of the window in pixels."))
     stride: int = Field(1, ge=1, le=MAX_KERNEL, description=N_("How far the window jumps each time, in pixels."))
     padding: int = Field(0, ge=0, le=MAX_KERNEL, description=N_("Zeros added on each side, in pixels."))
-    dilation: int = Field(1, ge=1, le=MAX_KERNEL, description=N_("Distance between the pixels that the window looks at; 1 leaves no gaps."))
-    groups: int = Field(1, ge=1, le=MAX_CHANNELS, description=N_("Splits the channels into groups that do not see each other; 1 means all see all."))
+    dilation: int = Field(
+        1,
+        ge=1,
+        le=MAX_KERNEL,
+        description=N_("Distance between the pixels that the window looks at; 1 leaves no gaps."),
+    )
+    groups: int = Field(
+        1,
+        ge=1,
+        le=MAX_CHANNELS,
+        description=N_("Splits the channels into groups that do not see each other; 1 means all see all."),
+    )
     bias: bool = Field(True, description=N_("Adds one learned number to each map."))
     in_channels: int | None = Field(
-        None, ge=1, le=MAX_CHANNELS, description=N_("Channels that must arrive; empty takes whatever arrives.")
+        None,
+        ge=1,
+        le=MAX_CHANNELS,
+        description=N_("Channels that must arrive; empty takes whatever arrives."),
     )
 
     def window(self) -> tuple[int, int, int, int]:
@@ -158,9 +175,14 @@ class Conv2d(_Window):
 class _Pool(_Window):
     kernel_size: int = Field(2, ge=1, le=MAX_KERNEL, description=N_("Side of the window in pixels."))
     stride: int | None = Field(
-        None, ge=1, le=MAX_KERNEL, description=N_("How far the window jumps each time, in pixels; empty means as far as it is wide.")
+        None,
+        ge=1,
+        le=MAX_KERNEL,
+        description=N_("How far the window jumps each time, in pixels; empty means as far as it is wide."),
     )
-    padding: int = Field(0, ge=0, le=MAX_KERNEL, description=N_("Pixels added on each side; at most half of the window."))
+    padding: int = Field(
+        0, ge=0, le=MAX_KERNEL, description=N_("Pixels added on each side; at most half of the window.")
+    )
 
     def window(self) -> tuple[int, int, int, int]:
         return self.kernel_size, self.stride or self.kernel_size, self.padding, 1
@@ -203,7 +225,9 @@ class AdaptiveAvgPool2d(LayerSpec):
     prefix: ClassVar[str] = "pool"
     group: ClassVar[str] = "pooling"
     explanation: ClassVar[str] = N_("Averages each map down to a fixed size, whatever size arrives.")
-    formula: ClassVar[str] = r"y_{c,i,j} = \operatorname{mean}\; x_{c,\; \lfloor iH/h\rfloor : \lceil (i+1)H/h\rceil,\; \lfloor jW/w\rfloor : \lceil (j+1)W/w\rceil}"
+    formula: ClassVar[str] = (
+        r"y_{c,i,j} = \operatorname{mean}\; x_{c,\; \lfloor iH/h\rfloor : \lceil (i+1)H/h\rceil,\; \lfloor jW/w\rfloor : \lceil (j+1)W/w\rceil}"
+    )
 
     output_size: int = Field(1, ge=1, le=1024, description=N_("Side of the maps that come out, in pixels."))
 
@@ -221,11 +245,15 @@ class BatchNorm2d(LayerSpec):
     kind: Literal["BatchNorm2d"] = "BatchNorm2d"
     prefix: ClassVar[str] = "bn"
     group: ClassVar[str] = "regularisation"
-    explanation: ClassVar[str] = N_("Brings each channel to mean 0 and spread 1, then lets the network scale and shift it; training runs smoother.")
+    explanation: ClassVar[str] = N_(
+        "Brings each channel to mean 0 and spread 1, then lets the network scale and shift it; training runs smoother."
+    )
     formula: ClassVar[str] = r"y = \gamma\,\frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta"
 
     eps: float = Field(1e-5, gt=0, le=1, description=N_("Small number that keeps the division safe."))
-    momentum: float = Field(0.1, ge=0, le=1, description=N_("How fast the running mean and variance follow the batches."))
+    momentum: float = Field(
+        0.1, ge=0, le=1, description=N_("How fast the running mean and variance follow the batches.")
+    )
 
     def output_shape(self, shape: Shape) -> Shape:
         self._need_map(shape)
@@ -288,7 +316,9 @@ class Dropout(LayerSpec):
     kind: Literal["Dropout"] = "Dropout"
     prefix: ClassVar[str] = "drop"
     group: ClassVar[str] = "regularisation"
-    explanation: ClassVar[str] = N_("While training, sets random numbers to zero, so that no unit relies on a single other one.")
+    explanation: ClassVar[str] = N_(
+        "While training, sets random numbers to zero, so that no unit relies on a single other one."
+    )
     formula: ClassVar[str] = r"y = \frac{m\,x}{1-p},\quad m \sim \mathrm{Bernoulli}(1-p)"
 
     p: float = Field(0.5, ge=0, lt=1, description=N_("Share that is set to zero."))
@@ -336,10 +366,17 @@ class Linear(LayerSpec):
     kind: Literal["Linear"] = "Linear"
     prefix: ClassVar[str] = "fc"
     group: ClassVar[str] = "learned"
-    explanation: ClassVar[str] = N_("Every output is a weighted sum of all inputs; the last one gives a score to each class.")
+    explanation: ClassVar[str] = N_(
+        "Every output is a weighted sum of all inputs; the last one gives a score to each class."
+    )
     formula: ClassVar[str] = r"y_o = b_o + \sum_i w_{o,i}\, x_i"
 
-    out_features: int = Field(10, ge=1, le=10_000_000, description=N_("How many numbers come out; in the last layer, one for each class."))
+    out_features: int = Field(
+        10,
+        ge=1,
+        le=10_000_000,
+        description=N_("How many numbers come out; in the last layer, one for each class."),
+    )
     bias: bool = Field(True, description=N_("Adds one learned number to each output."))
     in_features: int | None = Field(
         None, ge=1, le=10_000_000, description=N_("Numbers that must arrive; empty takes whatever arrives.")
@@ -387,16 +424,16 @@ class Softmax(LayerSpec):
         return field.whole() if len(shape) == 1 else field
 
 
-LAYERS: dict[str, type[LayerSpec]] = {
-    layer.model_fields["kind"].default: layer
-    for layer in (
-        Conv2d, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, BatchNorm2d, ReLU, LeakyReLU, Sigmoid, Tanh, GELU,
-        Dropout, Dropout2d, Flatten, Linear, Softmax,
-    )
-}  # fmt: skip
-"""Every kind of layer by its name: the one registry."""
+AnyLayer = Annotated[
+    Conv2d | MaxPool2d | AvgPool2d | AdaptiveAvgPool2d | BatchNorm2d
+    | ReLU | LeakyReLU | Sigmoid | Tanh | GELU
+    | Dropout | Dropout2d | Flatten | Linear | Softmax,
+    Field(discriminator="kind"),
+]  # fmt: skip
+"""Any kind of layer, told apart by ``kind``."""
 
-AnyLayer = Annotated[Union[tuple(LAYERS.values())], Field(discriminator="kind")]  # type: ignore[valid-type]
+LAYERS: dict[str, type[LayerSpec]] = {layer.__name__: layer for layer in get_args(get_args(AnyLayer)[0])}
+"""Every kind of layer by its name: the one registry."""
 
 
 def make_layer(kind: str, **fields: Any) -> LayerSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal
@@ -146,11 +147,13 @@ class Architecture(BaseModel):
         """
         if name not in self.names:
             raise ArchitectureError(
-                "{name}: no such layer in this network; it has {names}", name=name[:60], names=", ".join(self.names)
+                "{name}: no such layer in this network; it has {names}",
+                name=name[:60],
+                names=", ".join(self.names),
             )
         return self.names.index(name)
 
-    def with_layers(self, layers: list[LayerSpec] | tuple[LayerSpec, ...]) -> Architecture:
+    def with_layers(self, layers: Sequence[LayerSpec]) -> Architecture:
         """Return the network with other layers; raises ArchitectureError above ``MAX_LAYERS``."""
         if len(layers) > MAX_LAYERS:
             raise ArchitectureError("a network may have {limit} layers at most", limit=MAX_LAYERS)
@@ -199,10 +202,15 @@ class Architecture(BaseModel):
         """
         if len(text) > MAX_JSON_BYTES:
             raise ArchitectureError(
-                "this document has {size} bytes; a network's JSON may have {limit} at most", size=len(text), limit=MAX_JSON_BYTES
+                "this document has {size} bytes; a network's JSON may have {limit} at most",
+                size=len(text),
+                limit=MAX_JSON_BYTES,
             )
         if _depth(text) > MAX_JSON_DEPTH:
-            raise ArchitectureError("this document nests deeper than {limit} brackets; a network's JSON does not", limit=MAX_JSON_DEPTH)
+            raise ArchitectureError(
+                "this document nests deeper than {limit} brackets; a network's JSON does not",
+                limit=MAX_JSON_DEPTH,
+            )
         try:
             return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
