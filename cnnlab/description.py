@@ -199,14 +199,14 @@ class ModelRef:
 
     @classmethod
     def parse(cls, text: str) -> ModelRef:
-        """Return the reference that ``str()`` wrote; a name without a source is a bundled model's.
+        """Return the reference that ``str()`` wrote.
 
         Raises:
             ModelError: the source is none of the three.
         """
-        source, _, step = text.rpartition("@") if text.rpartition("@")[2].isdigit() else (text, "", "")
-        kind = source.partition(":")[0]
-        if kind not in ("bundled", "run", "file"):
+        source, _at, step = text.rpartition("@") if text.rpartition("@")[2].isdigit() else (text, "", "")
+        kind, _colon, value = source.partition(":")
+        if kind not in ("bundled", "run", "file") or not value:
             raise ModelError("{text}: not a model; write bundled:NAME, run:ID or file:PATH", text=text[:80])
         return cls(source, int(step) if step else None)
 
