@@ -1,0 +1,212 @@
+"""Watch a run: its curves and a glimpse into its network, read once and shared by all who look at it.
+
+However many pages show the same run, its events are read as they come (never twice), thinned to a fixed number of
+points, and its weights are looked at no more often than a twentieth of the time it takes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from cnnlab.data import loader
+from cnnlab.description import ModelRef
+from cnnlab.errors import CnnLabError
+from cnnlab.runs import Snapshot, engine, resolve
+
+T = TypeVar("T")
+BINS = 240
+SMOOTHING = 0.95
+IMAGES = 16
+_FRESH_S = 0.2
+_GLIMPSE_S = 1.0
+_GLIMPSE_SHARE = 0.05
+_MAX_WATCHES = 64
+
+
+class Curves:
+    """Learning curves of a run of ``steps`` steps, thinned while they grow to at most ``BINS`` points.
+
+    A point is the mean over its steps; the smoothed curve is an exponential moving average over every step,
+
+        m[t] = 0.95*m[t-1] + 0.05*x[t],    shown[t] = m[t] / (1 - 0.95**t)
+
+    read at the end of the point.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = max(1, steps)
+        self._width = max(1, -(-self.steps // BINS))
+        self._sums: list[list[float]] = []  # [step of the point's end, count, loss, acc, smooth loss, smooth acc]
+        self._mean = (0.0, 0.0)
+        self._count = 0
+        self.val: list[tuple[int, float, float, bool]] = []
+        self.test: tuple[float, float] | None = None
+
+    def extend(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Take in ``events``, each once and in order; kinds that are no point of a curve are passed over."""
+        for event in events:
+            kind = event.get("kind")
+            if kind == "train":
+                self._train(int(event["step"]), float(event["loss"]), float(event["acc"]))
+            elif kind == "val":
+                self.val.append((int(event["step"]), float(event["loss"]), float(event["acc"]), bool(event.get("whole"))))
+            elif kind == "test":
+                self.test = (float(event["loss"]), float(event["acc"]))
+
+    def _train(self, step: int, loss: float, acc: float) -> None:
+        self._count += 1
+        rest = 1.0 - SMOOTHING
+        self._mean = (SMOOTHING * self._mean[0] + rest * loss, SMOOTHING * self._mean[1] + rest * acc)
+        corrected = 1.0 - SMOOTHING**self._count
+        smooth = (self._mean[0] / corrected, self._mean[1] / corrected)
+        if not self._sums or (step - 1) // self._width != (int(self._sums[-1][0]) - 1) // self._width:
+            self._sums.append([step, 0, 0.0, 0.0, 0.0, 0.0])
+        point = self._sums[-1]
+        point[0], point[1] = step, point[1] + 1
+        point[2], point[3] = point[2] + loss, point[3] + acc
+        point[4], point[5] = smooth
+
+    def train(self) -> np.ndarray:
+        """Return the points so far.
+
+        Shape:
+            returns (points, 5) float64: step, loss, acc, smoothed loss, smoothed acc
+        """
+        if not self._sums:
+            return np.empty((0, 5))
+        table = np.asarray(self._sums)
+        return np.column_stack([table[:, 0], table[:, 2] / table[:, 1], table[:, 3] / table[:, 1], table[:, 4], table[:, 5]])
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """What the network looks like at ``step``: the filters of its first convolution, what it says to some images.
+
+    Shape:
+        filters: (C_out, C_in, kH, kW), or None where there is no convolution
+        images: (N, C, h, w) uint8; targets and predictions: N class indices; probs: N probabilities of the prediction
+    """
+
+    step: int
+    layer: str
+    filters: np.ndarray | None
+    images: np.ndarray
+    targets: tuple[int, ...]
+    predictions: tuple[int, ...]
+    probs: tuple[float, ...]
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """A run as all who look at it now see it."""
+
+    snapshot: Snapshot
+    steps: int
+    train: np.ndarray
+    val: tuple[tuple[int, float, float, bool], ...]
+    test: tuple[float, float] | None
+    glimpse: Glimpse | None
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what ``make()`` returns, made once for all who ask this view with the same ``key``."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]  # type: ignore[no-any-return]
+
+
+class Watch:
+    """One run, watched by any number of pages."""
+
+    def __init__(self, id: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.id = id
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._since = 0
+        self._curves: Curves | None = None
+        self._view: View | None = None
+        self._looked_at = self._glimpse_at = float("-inf")
+        self._glimpse_pause_s = _GLIMPSE_S
+
+    def look(self) -> View:
+        """Return the run as it stands, at most a fifth of a second old.
+
+        Raises:
+            RunError: there is no such run (any more).
+        """
+        with self._lock:
+            now = self._clock()
+            if self._view is not None and now - self._looked_at < _FRESH_S:
+                return self._view
+            snapshot = engine().snapshot(self.id)
+            if self._curves is None or self._curves.steps != max(1, snapshot.steps):
+                self._curves, self._since = Curves(snapshot.steps), 0
+            events = engine().events(self.id, self._since)
+            self._curves.extend(events)
+            self._since += len(events)
+            self._looked_at = now
+            if self._view is None or events or snapshot != self._view.snapshot:
+                train, val = self._curves.train(), tuple(self._curves.val)
+                self._view = View(snapshot, self._curves.steps, train, val, self._curves.test, self._glimpse(snapshot))
+            return self._view
+
+    def _glimpse(self, snapshot: Snapshot) -> Glimpse | None:
+        """Return the last glimpse, or a new one where the weights have moved and enough time has passed."""
+        old = self._view.glimpse if self._view else None
+        began = self._clock()
+        waiting = began - self._glimpse_at < self._glimpse_pause_s and snapshot.state == "running"
+        if (old is not None and old.step == snapshot.step) or waiting or snapshot.step == 0:
+            return old
+        try:
+            new = glimpse(ModelRef(f"run:{self.id}"), snapshot.data, snapshot.step)
+        except CnnLabError:
+            return old
+        self._glimpse_at = self._clock()
+        self._glimpse_pause_s = max(_GLIMPSE_S, (self._glimpse_at - began) / _GLIMPSE_SHARE)
+        return new
+
+
+def glimpse(ref: ModelRef, data: str, step: int = 0) -> Glimpse:
+    """Return the first filters of a model and what it says to the first test images of ``data``.
+
+    Raises:
+        ModelError, RunError: the model cannot be read.
+        DataError: the data set is not here.
+    """
+    model = resolve(ref)
+    test = loader.load(data).test
+    images = test.images[:IMAGES]
+    probs, predictions = model.probs(images).max(dim=1)
+    layer = next((n for n, s in zip(model.architecture.names, model.architecture.layers) if s.kind == "Conv2d"), "")
+    return Glimpse(
+        step=step,
+        layer=layer,
+        filters=model.state[f"{layer}.weight"].numpy() if layer else None,
+        images=images.numpy(),
+        targets=tuple(test.targets[:IMAGES].tolist()),
+        predictions=tuple(predictions.tolist()),
+        probs=tuple(probs.tolist()),
+        class_names=model.class_names,
+    )
+
+
+_watches: OrderedDict[str, Watch] = OrderedDict()
+_guard = threading.Lock()
+
+
+def watch(id: str) -> Watch:
+    """Return the one watch of run ``id``; the ones looked at least recently are given up."""
+    with _guard:
+        found = _watches.setdefault(id, Watch(id))
+        _watches.move_to_end(id)
+        while len(_watches) > _MAX_WATCHES:
+            _watches.popitem(last=False)
+        return found
