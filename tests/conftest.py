@@ -18,6 +18,7 @@ _SESSION_HOME = tempfile.mkdtemp(prefix="cnnlab-tests-")
 os.environ["CNNLAB_HOME"] = _SESSION_HOME
 os.environ["MPLCONFIGDIR"] = str(Path(_SESSION_HOME) / "matplotlib")
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported: the same sums on every machine
+os.environ["STREAMLIT_CLIENT_SHOW_ERROR_DETAILS"] = "full"  # a failing page test says why
 os.environ.pop("CNNLAB_TEACHER_PIN", None)
 
 settings.register_profile(

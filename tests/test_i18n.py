@@ -19,6 +19,7 @@ from cnnlab import errors
 from cnnlab.errors import ShapeError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import LANGUAGES, Message, _, best_language, catalogue, set_language
+from tests.wording import english_left, without_code
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*ROOT.glob("cnnlab/**/*.py"), *ROOT.glob("pages/**/*.py"), ROOT / "app.py"])
@@ -55,20 +56,6 @@ TERMS = {
     r"recipes?": "配方 | 食谱 菜谱",
     r"canvas": "画布 | 画板",
 }
-# Latin words that stand in Chinese text as they are: names, and words that Chinese teachers leave in English.
-ALLOWED = set(
-    """
-    CNN Lab MNIST CIFAR Fashion KMNIST EMNIST ImageNet LeNet AlexNet VGG MLP Keras PyTorch TensorFlow Captum
-    Streamlit Plotly Python torch torchvision Adam AdamW RMSprop SGD Nesterov ReLU LeakyReLU GELU Sigmoid Tanh sigmoid
-    tanh Softmax softmax Conv Linear Dropout Grad CAM Guided Backprop DeepLift DeepLIFT Occlusion Saliency Input
-    Gradient Integrated Gradients JSON PNG JPEG GIF WebP IDX URL ZIP GPU CPU PIN KB MB GB ms px npm tar gz zip pip
-    exp log NaN LeCun Krizhevsky Hinton Simonyan Springenberg Selvaraju Shrikumar Sundararajan Zeiler Fergus Jordan
-    arXiv et al Zalando Research Debian logit logits id vs Okabe Ito viridis
-    """.split()
-)
-CODE_LIKE = re.compile(
-    r"[A-Za-z]*[_\d.=\[\]()/-][\w.=\[\]()/-]*|[A-Z]{2,}s?|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*"
-)
 
 
 def keywords() -> set[str]:
@@ -99,11 +86,7 @@ def literals(value: ast.expr) -> list[str]:
     """Return the strings that ``value`` may be: itself, or both sides of ``a if test else b``."""
     if isinstance(value, ast.IfExp):
         return literals(value.body) + literals(value.orelse)
-    return (
-        [value.value]
-        if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value
-        else []
-    )
+    return [value.value] if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value else []
 
 
 def marked_ids() -> dict[str, str]:
@@ -185,9 +168,7 @@ def test_pages_show_no_words_past_the_catalogue() -> None:
                     and isinstance(part.value, str)
                     and isinstance(value, (ast.Constant, ast.JoinedStr))
                     and WORD.search(
-                        re.sub(
-                            r"<[^>]*>|:[\w/-]+:|`[^`]*`|\b[a-z-]+:\s*[^;]*;|:\w+\[|CNN Lab", "", part.value
-                        )
+                        re.sub(r"<[^>]*>|:[\w/-]+:|`[^`]*`|\b[a-z-]+:\s*[^;]*;|:\w+\[|[\w/]+\.py$|CNN Lab", "", part.value)
                     )
                 ]
     assert not bare, report(bare)
@@ -196,9 +177,7 @@ def test_pages_show_no_words_past_the_catalogue() -> None:
 # ---------------------------------------------------------------------------------------------- the catalogues
 def test_every_id_is_translated() -> None:
     known = {id for _file, id, chinese in entries() if chinese}
-    missing = [
-        f"{where}: {id!r}" for id, where in marked_ids().items() if id not in known and WORD.search(id)
-    ]
+    missing = [f"{where}: {id!r}" for id, where in marked_ids().items() if id not in known and WORD.search(id)]
     assert not missing, report(sorted(missing))
 
 
@@ -230,20 +209,6 @@ def test_a_translation_has_the_places_of_its_id() -> None:
         if places(id) != places(chinese)
     ]
     assert not wrong, report(wrong)
-
-
-def without_code(text: str) -> str:
-    """Return ``text`` without what is not prose: code, formulas, links, tags, icons, places."""
-    text = re.sub(r"```.*?```|\$\$.*?\$\$", " ", text, flags=re.DOTALL)
-    text = re.sub(r"`[^`]*`|\$[^$\n]*\$|\{[^}]*\}|https?://\S+|<[^>]*>|:material/\w+:|\]\([^)]*\)", " ", text)
-    return text
-
-
-def english_left(chinese: str, english: str = "") -> set[str]:
-    """Return the Latin words of a Chinese text that are neither names nor code."""
-    words = re.findall(r"[A-Za-z][\w.=/-]*", without_code(chinese))
-    words = [word.rstrip(".-/") for word in words]
-    return {word for word in words if len(word) > 1 and word not in ALLOWED and not CODE_LIKE.fullmatch(word)}
 
 
 def test_chinese_is_written_in_chinese() -> None:
@@ -324,9 +289,7 @@ def test_lessons_exist_in_every_language_with_the_same_headings() -> None:
 def test_chinese_lessons_are_written_in_chinese() -> None:
     left = []
     for path in sorted((ASSETS / "lessons" / "zh_CN").glob("*.md")):
-        text = re.sub(
-            r"（[A-Za-z][A-Za-z -]*）|《[^》]*》|\*[A-Z][^*]*\*", "", path.read_text(encoding="utf-8")
-        )
+        text = re.sub(r"（[A-Za-z][A-Za-z -]*）|《[^》]*》|\*[A-Z][^*]*\*", "", path.read_text(encoding="utf-8"))
         left += [f"{path.name}: {word}" for word in sorted(english_left(text))]
     assert not left, report(left)
 

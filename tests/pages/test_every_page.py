@@ -1,0 +1,92 @@
+"""Every page opens in every language, inside its frame, with no word left in the other one."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from cnnlab.i18n import LANGUAGES
+from cnnlab.lessons import glossary
+from pages import _registry, _session
+from tests.wording import english_left
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = [page.name for page in _registry.PAGES]
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], AppTest]:
+    """Return a function that runs the whole app once, with one page as its first, in one language.
+
+    AppTest's own ``switch_page`` runs a page without the frame that ``app.py`` draws around it.
+    """
+
+    def open_page(name: str, language: str) -> AppTest:
+        real = st.Page
+        monkeypatch.setattr(
+            st, "Page", lambda *args, **settings: real(*args, **{**settings, "default": settings["url_path"] == name})
+        )
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        at.session_state[_session._LANGUAGE] = language
+        at.run()
+        monkeypatch.setattr(st, "Page", real)
+        return at
+
+    return open_page
+
+
+def words(at: AppTest) -> Iterator[str]:
+    """Yield what can be read on the page: text, and every widget's label, help, placeholder and options."""
+    yield from _words(at._tree)  # page, sidebar, and whatever lies above them, such as a dialog
+
+
+def _words(element: object) -> Iterator[str]:
+    proto = getattr(element, "proto", None)
+    for name in ("label", "help", "placeholder", "body", "caption", "element_toolbar"):
+        text = getattr(proto, name, None)
+        if isinstance(text, str) and text:
+            yield text
+    for option in getattr(element, "options", []) or []:
+        yield str(getattr(option, "content", option))
+    for child in getattr(element, "children", {}).values():
+        yield from _words(child)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens(name: str, language: str, opened: Callable[[str, str], AppTest]) -> None:
+    at = opened(name, language)
+    assert (ROOT / "pages" / f"{name}.py").is_file()
+    assert not at.exception, [e.value for e in at.exception]
+    assert not at.error, [e.value for e in at.error]
+    shown = list(words(at))
+    assert shown, "an empty page"
+    if language == "zh_CN":
+        left = {text: english_left(text) for text in shown if english_left(text)}
+        assert not left, left
+
+
+def test_the_registry_lists_the_pages_that_there_are() -> None:
+    files = {path.stem for path in (ROOT / "pages").glob("*.py") if not path.name.startswith("_")}
+    assert files == set(PAGES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_words_of_the_lab_are_one_tap_away(language: str) -> None:
+    at = AppTest.from_string("from pages._glossary import glossary_button\nglossary_button()", default_timeout=60)
+    at.session_state[_session._LANGUAGE] = language
+    at.run().button(key="glossary.open").click().run()
+    assert not at.exception
+    shown = "\n".join(words(at))
+    assert all(entry.word in shown and entry.text in shown for entry in glossary(language=language))
+
+
+def test_the_glossary_finds_words_before_texts() -> None:
+    found = [entry.word for entry in glossary("stride", "en")]
+    assert found[0] == "Stride"
+    assert [e.word for e in glossary("  LEARNING rate ", "en")][0] == "Learning rate"
+    assert glossary("步幅", "zh_CN")[0].word.startswith("步幅")
+    assert glossary("no such word", "en") == ()
+    assert len(glossary(language="en")) == len(glossary(language="zh_CN")) > 40

@@ -1,0 +1,32 @@
+"""What counts as English left inside Chinese."""
+
+import re
+
+# Latin words that stand in Chinese text as they are: names, and words that Chinese teachers leave in English.
+ALLOWED = set(
+    """
+    CNN Lab MNIST CIFAR Fashion KMNIST EMNIST ImageNet LeNet AlexNet VGG MLP Keras PyTorch TensorFlow Captum
+    Streamlit Plotly Python torch torchvision Adam AdamW RMSprop SGD Nesterov ReLU LeakyReLU GELU Sigmoid Tanh sigmoid
+    tanh Softmax softmax Conv Linear Dropout Grad CAM Guided Backprop DeepLift DeepLIFT Occlusion Saliency Input
+    Gradient Integrated Gradients JSON PNG JPEG GIF WebP IDX URL ZIP GPU CPU PIN KB MB GB ms px npm tar gz zip pip
+    exp log NaN LeCun Krizhevsky Hinton Simonyan Springenberg Selvaraju Shrikumar Sundararajan Zeiler Fergus Jordan
+    arXiv et al Zalando Research Debian logit logits id vs Okabe Ito viridis
+    Flatten MaxPool AvgPool AdaptiveAvgPool BatchNorm safetensors true false null Webp WEBP BMP macOS Windows Linux cookie
+    """.split()
+)
+CODE_LIKE = re.compile(r"[A-Za-z]*[_\d.=\[\]()/-][\w.=\[\]()/-]*|[A-Z]{2,}s?|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*")
+
+
+def without_code(text: str) -> str:
+    """Return ``text`` without what is not prose: code, formulas, links, tags, icons, places."""
+    text = re.sub(r"```.*?```|\$\$.*?\$\$", " ", text, flags=re.DOTALL)
+    text = re.sub(r"\b[A-Za-z_]\w*\s?(?:<=|>=|=|<|>)\s?(?=[\w{])|\b[a-z]+:(?=\S)|（[A-Za-z _-]+）", " ", text)
+    text = re.sub(r"`[^`]*`|\$[^$\n]*\$|\{[^}]*\}|https?://\S+|<[^>]*>|:material/\w+:|\]\([^)]*\)", " ", text)
+    return text
+
+
+def english_left(chinese: str, english: str = "") -> set[str]:
+    """Return the Latin words of a Chinese text that are neither names nor code."""
+    words = re.findall(r"[A-Za-z][\w.=/-]*", without_code(chinese))
+    words = [word.rstrip(".-/") for word in words]
+    return {word for word in words if len(word) > 1 and word not in ALLOWED and not CODE_LIKE.fullmatch(word)}
