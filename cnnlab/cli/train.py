@@ -1,0 +1,136 @@
+"""``python -m cnnlab train``: one run from start to test, its flags made from the recipe's own fields."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+from pydantic.fields import FieldInfo
+
+from cnnlab.cli import emit, json_option
+from cnnlab.data.augmentation import Augmentation
+from cnnlab.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Snapshot
+
+_OWNER = "command line"
+
+
+def register(group: click.Group) -> None:
+    """Add ``train`` to ``group``."""
+    group.add_command(train)
+
+
+def _flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give ``command`` a flag for each field of a recipe and of its augmentation, checked by the recipe itself."""
+    fields = {name: info for name, info in Recipe.model_fields.items() if name != "augmentation"}
+    for name, info in reversed([*fields.items(), *Augmentation.model_fields.items()]):
+        command = _flag(name, info)(command)
+    return command
+
+
+def _flag(name: str, info: FieldInfo) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    flag, kind = name.replace("_", "-"), info.annotation
+    if kind is bool:
+        return click.option(f"--{flag}/--no-{flag}", name, default=None, help=info.description)
+    choices = [choice for choice in get_args(kind) if isinstance(choice, str)]
+    if choices:
+        return click.option(f"--{flag}", name, type=click.Choice(choices), help=info.description)
+    number = float if kind is float else int
+    return click.option(f"--{flag}", name, type=number, help=info.description)
+
+
+@click.command()
+@click.option("--net", required=True, metavar="NET", help="A preset (see: net list) or an architecture's JSON file.")
+@click.option("--data", metavar="NAME", help="A data set (see: data list); the preset's own if left out.")
+@click.option("--name", "run_name", default="", help="What the run is called.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the model as well.")
+@_flags
+@json_option
+def train(net: str, data: str | None, run_name: str, out: Path | None, as_json: bool, **flags: Any) -> None:
+    """Train NET on a data set and test it; flags override the preset's own recipe."""
+    from cnnlab.architecture.presets import PRESETS, load_network
+    from cnnlab.errors import RunError
+    from cnnlab.runs import RunSpec, engine
+
+    architecture = load_network(net)
+    preset = PRESETS.get(net)
+    recipe = _recipe(dict(preset.recipe) if preset else {}, flags)
+    spec = RunSpec(
+        architecture=architecture,
+        data=data or (preset.data if preset else "mnist"),
+        recipe=recipe,
+        name=run_name[:80],
+        owner=_OWNER,
+    )
+    runs = engine()
+    id = runs.submit(spec)
+    snapshot = _follow(runs, id)
+    if snapshot.state == "failed" and snapshot.error is not None:
+        raise RunError(snapshot.error.template, **snapshot.error.values)
+    path = runs.model_path(id)
+    if out is not None:
+        _write(runs.model(id), out)
+        path = out
+    result = {
+        "run": id,
+        "test_acc": snapshot.test_acc,
+        "train_s": round(snapshot.train_s, 3),
+        "images_per_s": round(snapshot.images_per_s, 1),
+        "model": str(path) if path else None,
+    }
+    emit(result, as_json, lambda: _sentence(snapshot, result))
+
+
+def _recipe(fields: dict[str, Any], flags: dict[str, Any]) -> Recipe:
+    given = {name: value for name, value in flags.items() if value is not None}
+    changes = {name: given.pop(name) for name in Augmentation.model_fields if name in given}
+    return Recipe.of({**fields, **given, "augmentation": {**dict(fields.get("augmentation", {})), **changes}})
+
+
+def _follow(runs: Any, id: str) -> Snapshot:
+    """Show the run's progress on standard error until it is over; Ctrl-C stops it and keeps its weights."""
+    from tqdm import tqdm
+
+    first = runs.snapshot(id)
+    with tqdm(total=first.steps, unit="step", file=sys.stderr, desc=first.name, mininterval=0.5) as bar:
+        while True:
+            try:
+                now: Snapshot = runs.wait(id, 0.25)
+            except KeyboardInterrupt:
+                runs.command(id, {"do": "stop"})
+                continue
+            bar.n = now.step
+            bar.set_postfix(_figures(now))
+            if not now.live:
+                return now
+
+
+def _figures(now: Snapshot) -> dict[str, str]:
+    shown = {"loss": now.train_loss, "acc": now.train_acc, "val": now.val_acc, "test": now.test_acc}
+    figures = {name: f"{value:.4f}" for name, value in shown.items() if value is not None}
+    return {**figures, "img/s": f"{now.images_per_s:.0f}"}
+
+
+def _write(data: bytes, out: Path) -> None:
+    """Write the model to ``out``, with the command that made it among what came of the run."""
+    from cnnlab.model import Model
+
+    model = Model.from_bytes(data)
+    command = shlex.join(["python", "-m", "cnnlab", *sys.argv[1:]])
+    about = model.about.model_copy(update={"result": {**model.about.result, "command": command}})
+    Model(model.description.model_copy(update={"about": about}), model.state).save(out)
+
+
+def _sentence(snapshot: Snapshot, result: dict[str, Any]) -> str:
+    if snapshot.test_acc is None:
+        return f"run {snapshot.id} was stopped at step {snapshot.step} of {snapshot.steps}; model: {result['model']}"
+    return (
+        f"run {snapshot.id}: {snapshot.test_acc:.2%} of the test images, {snapshot.train_s:.1f} s in steps, "
+        f"{snapshot.images_per_s:,.0f} images/s; model: {result['model']}"
+    )

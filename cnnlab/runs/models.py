@@ -1,0 +1,67 @@
+"""The one door from a ``ModelRef`` to a ``Model``, whatever it refers to: bundled, a file, a run at one of its steps."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnlab.description import ModelRef, bundled_path
+from cnnlab.errors import ModelError
+from cnnlab.runs.engine import engine
+
+if TYPE_CHECKING:
+    from cnnlab.model import Model
+
+MOST_KEPT = 24
+
+_kept: OrderedDict[tuple[str, object], Model] = OrderedDict()
+_guard = threading.Lock()
+
+
+def resolve(ref: ModelRef) -> Model:
+    """Return the model that ``ref`` names; the same object as long as what it names has not changed.
+
+    A live run gives copies of its weights as they were at its last steps: each call may give a newer model.
+    Models are shared by all who ask: read them, and hang hooks on ``copy_network()`` only.
+
+    Raises:
+        ModelError: the file or the bundled model is absent, or no model.
+        RunError: there is no such run, or it has no weights (of that step).
+    """
+    if ref.kind == "run":
+        step = engine().model_step(ref.value, ref.step)
+        return _keep((f"run:{ref.value}", step), lambda: _of_run(ref.value, step))
+    path = bundled_path(ref.value) if ref.kind == "bundled" else Path(ref.value)
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ModelError("{name}: cannot be read ({reason})", name=path.name, reason=error.strerror or error) from error
+    return _keep((str(path), (status.st_mtime_ns, status.st_size)), lambda: _load(path))
+
+
+def _load(path: Path) -> Model:
+    from cnnlab.model import Model
+
+    return Model.load(path)
+
+
+def _of_run(id: str, step: int) -> Model:
+    from cnnlab.model import Model
+
+    return Model.from_bytes(engine().model(id, step))
+
+
+def _keep(key: tuple[str, object], make) -> Model:  # type: ignore[no-untyped-def]
+    with _guard:
+        found = _kept.get(key)
+        if found is not None:
+            _kept.move_to_end(key)
+            return found
+    made = make()
+    with _guard:
+        made = _kept.setdefault(key, made)
+        while len(_kept) > MOST_KEPT:
+            _kept.popitem(last=False)
+        return made

@@ -1,0 +1,36 @@
+"""Get ready in the background, so that the first Start answers at once."""
+
+from __future__ import annotations
+
+import threading
+
+_once = threading.Lock()
+_thread: threading.Thread | None = None
+
+
+def warm_up(data: str = "mnist") -> threading.Thread:
+    """Import torch, load ``data``, time the machine and touch a convolution, once, in a thread; return it.
+
+    The first page calls this and goes on; a second call does nothing more. What fails here is said where it is
+    asked for again.
+    """
+    global _thread
+    with _once:
+        if _thread is None:
+            _thread = threading.Thread(target=_work, args=(data,), name="warm-up", daemon=True)
+            _thread.start()
+        return _thread
+
+
+def _work(data: str) -> None:
+    from cnnlab.errors import CnnLabError
+
+    try:
+        from cnnlab.data.loader import load
+        from cnnlab.runs.machine import timings
+        from cnnlab.training import loop  # noqa: F401  (what the first Start would import)
+
+        timings()
+        load(data).mean  # noqa: B018  (the channel statistics take longest)
+    except (CnnLabError, OSError):
+        pass

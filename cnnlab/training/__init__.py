@@ -1,0 +1,1 @@
+"""How a network learns: the recipe, the optimizer, and the loop as a generator of events."""

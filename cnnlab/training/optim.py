@@ -1,0 +1,81 @@
+"""Optimizers and schedules: the recipe's words as torch's classes, and the learning rate as a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from cnnlab.training.recipe import Recipe
+
+_ONE_CYCLE_START = 1 / 25
+_ONE_CYCLE_END = 1 / 25 / 1e4
+_TRIANGLE_START = 0.2
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """Return torch's optimizer for ``recipe`` over the parameters that take gradients, fused where torch has it.
+
+    Its learning rate is the recipe's; ``learning_rate`` says what each step should use instead.
+    """
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    lr, decay = recipe.lr, recipe.weight_decay
+    match recipe.optimizer:
+        case "sgd":
+            return torch.optim.SGD(
+                trained, lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay, fused=True
+            )
+        case "adam":
+            return torch.optim.Adam(trained, lr, weight_decay=decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(trained, lr, weight_decay=decay, fused=True)
+        case "rmsprop":  # torch has no fused one
+            return torch.optim.RMSprop(trained, lr, momentum=recipe.momentum, weight_decay=decay)
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int) -> float:
+    """Return the learning rate of ``step`` (counted from 0) of a run of ``steps`` steps.
+
+    With t = step, T = steps and the recipe's lr:
+
+        constant    lr
+        step        lr * step_factor ** (t // (step_epochs * steps_per_epoch))
+        cosine      lr * (1 + cos(pi * t / T)) / 2
+        one_cycle   a cosine from lr/25 up to lr at warmup * T, then a cosine down to lr/250,000
+        triangular  a line from 0.2 lr up to lr at warmup * T, then a line down to 0 at T
+
+    Source: torch.optim.lr_scheduler.StepLR, CosineAnnealingLR and OneCycleLR (Smith & Topin 2018, arXiv:1708.07120;
+    here without the cycled momentum); the triangle is that of Jordan 2024, arXiv:2404.00498.
+    """
+    match recipe.schedule:
+        case "constant":
+            return recipe.lr
+        case "step":
+            stairs: int = step // (recipe.step_epochs * steps_per_epoch)
+            return recipe.lr * recipe.step_factor**stairs
+        case "cosine":
+            return recipe.lr * (1 + math.cos(math.pi * step / steps)) / 2
+        case "one_cycle":
+            return recipe.lr * _one_cycle(step, steps, recipe.warmup)
+        case "triangular":
+            return recipe.lr * _triangle(step, steps, recipe.warmup)
+
+
+def _one_cycle(step: int, steps: int, warmup: float) -> float:
+    top, last = warmup * steps - 1, steps - 1
+    if step <= top:
+        return _cosine_between(_ONE_CYCLE_START, 1.0, step / top if top > 0 else 1.0)
+    return _cosine_between(1.0, _ONE_CYCLE_END, (step - top) / (last - top))
+
+
+def _triangle(step: int, steps: int, warmup: float) -> float:
+    top = warmup * steps
+    if step <= top:
+        return _TRIANGLE_START + (1 - _TRIANGLE_START) * step / top
+    return (steps - step) / (steps - top)
+
+
+def _cosine_between(start: float, end: float, part: float) -> float:
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * part))

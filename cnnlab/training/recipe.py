@@ -1,0 +1,225 @@
+"""``Recipe``: everything a run is asked to do, in one validated record (no torch here: pages read it too)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cnnlab.data.augmentation import Augmentation
+from cnnlab.errors import RecipeError
+from cnnlab.i18n import N_
+from cnnlab.validation import first_finding
+
+Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
+Schedule = Literal["constant", "step", "cosine", "one_cycle", "triangular"]
+Loss = Literal["cross_entropy", "mse"]
+Precision = Literal["auto", "float32", "bfloat16"]
+MemoryFormat = Literal["auto", "contiguous", "channels_last"]
+
+LABELS: dict[str, str] = {
+    "sgd": N_("SGD"),
+    "adam": N_("Adam"),
+    "adamw": N_("AdamW"),
+    "rmsprop": N_("RMSprop"),
+    "constant": N_("constant"),
+    "step": N_("in steps"),
+    "cosine": N_("cosine"),
+    "one_cycle": N_("one cycle"),
+    "triangular": N_("triangular"),
+    "cross_entropy": N_("cross-entropy"),
+    "mse": N_("mean squared error"),
+    "auto": N_("automatic"),
+    "float32": N_("float32"),
+    "bfloat16": N_("bfloat16"),
+    "contiguous": N_("channel by channel"),
+    "channels_last": N_("channels last"),
+}
+"""What a person reads for each choice; the keys are the values that a recipe holds."""
+
+
+class Recipe(BaseModel):
+    """How a network is trained. Frozen; ``changed`` returns a copy, ``Recipe.of`` raises ``RecipeError``.
+
+    ``precision``, ``memory_format`` and ``threads`` may be left to the machine (``auto``, 0); the engine writes what
+    it chose into the recipe of each run, so that a finished run's recipe holds no "auto" and repeats to the bit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    epochs: int = Field(
+        3, ge=1, le=200, title=N_("Epochs"), description=N_("How often the network sees the whole training set.")
+    )
+    batch_size: int = Field(
+        64,
+        ge=1,
+        le=4096,
+        title=N_("Batch size"),
+        description=N_("How many images are looked at before the weights change once (one step)."),
+    )
+    optimizer: Optimizer = Field(
+        "adam",
+        title=N_("Optimizer"),
+        description=N_("The rule that turns gradients into new weights."),
+    )
+    lr: float = Field(
+        1e-3,
+        gt=0,
+        le=10,
+        title=N_("Learning rate"),
+        description=N_("How far each step goes. Too small: it crawls; too large: it jumps past the goal."),
+    )
+    momentum: float = Field(
+        0.0,
+        ge=0,
+        le=0.999,
+        title=N_("Momentum"),
+        description=N_("How much of the last step's direction is kept (SGD and RMSprop only)."),
+    )
+    nesterov: bool = Field(
+        False,
+        title=N_("Nesterov"),
+        description=N_("Look ahead along the momentum before taking the gradient (SGD with momentum only)."),
+    )
+    weight_decay: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title=N_("Weight decay"),
+        description=N_("How strongly each step pulls the weights towards zero."),
+    )
+    schedule: Schedule = Field(
+        "constant",
+        title=N_("Schedule"),
+        description=N_("How the learning rate changes during the run."),
+    )
+    step_epochs: int = Field(
+        1,
+        ge=1,
+        le=200,
+        title=N_("Epochs per stair"),
+        description=N_("Schedule in steps: after how many epochs the learning rate drops."),
+    )
+    step_factor: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        title=N_("Factor per stair"),
+        description=N_("Schedule in steps: what the learning rate is multiplied by at each drop."),
+    )
+    warmup: float = Field(
+        0.3,
+        gt=0,
+        lt=1,
+        title=N_("Rising part"),
+        description=N_("One cycle and triangular: the part of the run in which the learning rate rises."),
+    )
+    loss: Loss = Field(
+        "cross_entropy",
+        title=N_("Loss"),
+        description=N_("What the network is punished for: the number that training makes small."),
+    )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        le=0.9,
+        title=N_("Label smoothing"),
+        description=N_("The share of each target that is spread over all classes (cross-entropy only)."),
+    )
+    augmentation: Augmentation = Field(
+        default_factory=Augmentation,
+        title=N_("Augmentation"),
+        description=N_("How each training image is varied anew each time it is seen."),
+    )
+    whiten: bool = Field(
+        False,
+        title=N_("Whitening first layer"),
+        description=N_("Fix the first convolution to filters that remove what neighbouring pixels have in common."),
+    )
+    mirror: bool = Field(
+        False,
+        title=N_("Mirrored view"),
+        description=N_("When tested, look at each image and its mirror image, and average the two answers."),
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**31 - 1,
+        title=N_("Seed"),
+        description=N_("The number that all chance in the run is drawn from: the same seed, the same run."),
+    )
+    precision: Precision = Field(
+        "auto",
+        title=N_("Precision"),
+        description=N_("How finely numbers are kept while computing. Automatic: what this machine does faster."),
+    )
+    memory_format: MemoryFormat = Field(
+        "auto",
+        title=N_("Memory format"),
+        description=N_("The order in which an image's numbers lie in memory. It changes the speed, not the meaning."),
+    )
+    threads: int = Field(
+        0,
+        ge=0,
+        le=64,
+        title=N_("Threads"),
+        description=N_("How many processor cores one step uses; 0 leaves it to the machine."),
+    )
+    limit_train: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        title=N_("Training images at most"),
+        description=N_("Use only so many of the training images; empty means all."),
+    )
+    full_train: bool = Field(
+        False,
+        title=N_("Train on the validation images too"),
+        description=N_("Learn from every training image. The live curve then uses training images only."),
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
+            raise RecipeError(
+                "nesterov: it needs SGD with momentum; use optimizer sgd and momentum 0.9, or switch nesterov off"
+            )
+        if self.loss == "mse" and self.label_smoothing:
+            raise RecipeError(
+                "label_smoothing: {value} has no meaning with mse; use 0, or the loss cross_entropy",
+                value=self.label_smoothing,
+            )
+        return self
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Recipe:
+        """Return the recipe that ``values`` describe; what they leave out has its default.
+
+        Raises:
+            RecipeError: a field that is unknown, out of its range, or does not go with another.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise RecipeError("recipe: {finding}", finding=first_finding(error)) from error
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Return the recipe in ``text``.
+
+        Raises:
+            RecipeError: the text is not JSON, or not a recipe.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise RecipeError("recipe: {finding}", finding=first_finding(error)) from error
+
+    def changed(self, **fields: Any) -> Recipe:
+        """Return a copy with ``fields`` replaced, checked as a whole.
+
+        Raises:
+            RecipeError: as ``of``.
+        """
+        return Recipe.of({**self.model_dump(), **fields})
