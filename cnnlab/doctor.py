@@ -47,7 +47,7 @@ class Report:
     port: dict[str, Any]
     lan_address: str | None
     write_access: dict[str, Any]
-    languages: dict[str, int]
+    languages: dict[str, str]
     teacher_pin: bool
     problems: tuple[str, ...]
 
@@ -69,6 +69,8 @@ def examine(port: int = PORT) -> Report:
     """
     versions = package_versions()
     data_sets = {info.name: info.origin for info in catalog()}
+    damaged = [f"{info.name}: {info.error}" for info in catalog() if info.error]
+    languages = {code: name for code, name in LANGUAGES.items() if code == "en" or catalogue(code)}
     models = tuple(sorted(path.stem for path in (ASSETS / "models").glob("*.safetensors")))  # no torch needed
     free = port_is_free(port)
     access = write_access()
@@ -80,9 +82,9 @@ def examine(port: int = PORT) -> Report:
         port={"number": port, "free": free},
         lan_address=lan_address(),
         write_access=access,
-        languages={code: len(catalogue(code)) for code in LANGUAGES},
+        languages=languages,
         teacher_pin=bool(os.environ.get("CNNLAB_TEACHER_PIN")),
-        problems=tuple(_problems(versions, data_sets, models, port, free, access)),
+        problems=(*_problems(versions, data_sets, models, languages), *damaged, *_obstacles(port, free, access)),
     )
 
 
@@ -150,10 +152,9 @@ def _problems(
     versions: dict[str, str | None],
     data_sets: dict[str, str],
     models: tuple[str, ...],
-    port: int,
-    free: bool,
-    access: dict[str, Any],
+    languages: dict[str, str],
 ) -> list[str]:
+    """Return what is missing from this copy of the lab or its environment."""
     found = [
         f"{name} is not installed; run: pip install -r requirements.txt"
         for name, version in versions.items()
@@ -163,17 +164,25 @@ def _problems(
         found.append("no data set is there: assets/datasets is missing from this copy of the lab")
     if not models:
         found.append("no trained model is there: assets/models is missing from this copy of the lab")
+    found += [
+        f"no words in {name}: assets/locale/{code} is missing from this copy of the lab"
+        for code, name in LANGUAGES.items()
+        if code not in languages
+    ]
+    return found
+
+
+def _obstacles(port: int, free: bool, access: dict[str, Any]) -> list[str]:
+    """Return what of this machine stands in the way."""
+    found = []
     if not free:
-        found.append(
-            f"port {port} is taken, perhaps by the lab itself; end that, or add: --server.port {port + 1}"
-        )
+        found.append(f"port {port} is taken, perhaps by the lab itself; end that, or add: --server.port {port + 1}")
     if not access["writable"]:
         found.append(
             f"cannot write to {access['home'] or 'the data folder'} ({access['error']}); "
             "set CNNLAB_HOME to a folder of your own"
         )
     elif access["free_bytes"] < MINIMUM_FREE_BYTES:
-        found.append(
-            f"only {access['free_bytes'] / 1e6:.0f} MB are free where the lab keeps its runs; make room for 1 GB"
-        )
+        megabytes = access["free_bytes"] / 1e6
+        found.append(f"only {megabytes:.0f} MB are free where the lab keeps its runs; make room for 1 GB")
     return found

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnlab.cli import emit, json_option, table
-from cnnlab.i18n import LANGUAGES
 
 if TYPE_CHECKING:
     from cnnlab.doctor import Report
@@ -19,9 +18,7 @@ def register(group: click.Group) -> None:
 
 
 @click.command()
-@click.option(
-    "--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="The lab's port."
-)
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="The lab's port.")
 @json_option
 def doctor(port: int, as_json: bool) -> None:
     """Say whether this machine is ready for a class."""
@@ -53,7 +50,7 @@ def _screen(report: Report) -> str:
             "writes to",
             f"{access['home']} ({'yes' if access['writable'] else 'NO'}, {access['free_bytes'] / 1e9:.0f} GB free)",
         ),
-        ("languages", ", ".join(f"{LANGUAGES[code]} ({code})" for code in report.languages)),
+        ("languages", ", ".join(f"{name} ({code})" for code, name in report.languages.items())),
         (
             "teacher's PIN",
             "set" if report.teacher_pin else "not set: only this machine may import and delete data",
