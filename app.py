@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cnnlab import runs
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from pages import _frame, _registry, _session
@@ -19,5 +20,7 @@ for info in _registry.present():
     groups.setdefault(_(info.group), []).append(page)
 
 chosen = st.navigation(groups, expanded=True)
+_session.visit(chosen.url_path)
 _frame.draw()
 chosen.run()
+runs.warm_up()

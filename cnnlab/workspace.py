@@ -71,6 +71,7 @@ class Choices(BaseModel):
     model: str | None = Field(default=None, max_length=500)
     image: ImageRef | None = None
     run: str | None = Field(default=None, max_length=100)
+    visited: tuple[str, ...] = Field(default=(), max_length=50)
 
 
 class _Record(BaseModel):

@@ -14,7 +14,7 @@ from pages import _session
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
 
-ACTIVE = frozenset({"queued", "running", "paused"})
+MOVING = frozenset({"queued", "running"})
 STATES: dict[str, str] = {
     "queued": N_("waiting"),
     "running": N_("learning"),
@@ -42,7 +42,7 @@ def snapshot() -> Snapshot | None:
 def draw() -> None:
     """Draw the line; it lives by itself while the run does."""
     found = snapshot()
-    moving = found is not None and found.state in ("queued", "running")
+    moving = found is not None and found.state in MOVING
     with st.container(key="run_line"):
         st.fragment(_line, run_every=_session.interval() * 2 if moving else None)(moving)
 
@@ -52,7 +52,7 @@ def _line(moving: bool) -> None:
     found = snapshot()
     if found is None:
         return
-    if moving != (found.state in ("queued", "running")):
+    if moving != (found.state in MOVING):
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(line_html(found))
@@ -63,7 +63,7 @@ def _line(moving: bool) -> None:
                 icon=":material/play_arrow:" if paused else ":material/pause:",
                 type="tertiary",
                 key="run_line.pause",
-                on_click=_command,
+                on_click=command,
                 args=(found.id, "resume" if paused else "pause"),
             )
 
@@ -82,7 +82,11 @@ def line_html(found: Snapshot) -> str:
     )
 
 
-def _command(id: str, do: str) -> None:
+def command(id: str, do: str) -> None:
+    """Tell run ``id`` to pause, resume or stop."""
     from cnnlab import runs
 
-    runs.engine().command(id, {"do": do})
+    try:
+        runs.engine().command(id, {"do": do}, owner=_session.workspace().owner)
+    except CnnLabError as error:
+        st.toast(error.text(_session.language()), icon=":material/error:")

@@ -35,6 +35,7 @@ _MODEL = "lab.model"
 _IMAGE = "lab.image"
 _RUN = "lab.run"
 _UPLOAD = "lab.upload"
+_VISITED = "lab.visited"
 _WATCHER = "lab.watcher"
 _TEACHER = "lab.teacher"
 _MAX_UNDO = 100
@@ -153,6 +154,11 @@ def undo() -> None:
 def redo() -> None:
     """Make the edit that was taken back last again."""
     _travel(_REDO, _UNDO)
+
+
+def has_network() -> bool:
+    """Return whether the learner has changed or chosen a network yet."""
+    return workspace().choices.architecture is not None
 
 
 def _travel(back: str, forth: str) -> None:
@@ -279,6 +285,17 @@ def seed(key: str, value: Any) -> str:
         st.session_state[key] = value
     st.session_state[shadow] = value
     return key
+
+
+def visit(page: str) -> None:
+    """Note that ``page`` was opened; Home marks the next step by it."""
+    if page not in visited():
+        _set(_VISITED, "visited", (*visited(), page))
+
+
+def visited() -> tuple[str, ...]:
+    """Return which pages this workspace has opened, in the order it did."""
+    return tuple(_get(_VISITED, "visited", ()))
 
 
 def _get(key: str, choice: str, default: Any) -> Any:

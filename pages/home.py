@@ -1,7 +1,16 @@
-"""Home: the whole chain as one picture."""
+"""Home: the whole chain as one picture, from the learner's own state, and the next step."""
 
-from cnnlab.i18n import _
-from pages import _session, _widgets
+import streamlit as st
 
-_session.start()
-_widgets.page_head(_("Home"), _("Assemble a network, watch it learn, draw a digit, look inside, ask why."))
+from cnnlab.i18n import N_, _
+from pages import _chain, _session, _widgets
+
+_session.start(N_("Home"))
+_widgets.page_head(
+    _("From pixels to an answer, and back"),
+    _("Assemble a network, watch it learn, draw for it, look inside, and ask it why."),
+)
+
+ready = _chain.warm()
+st.fragment(_chain.draw, run_every=None if ready else 1.0)(ready)
+_chain.steps()

@@ -41,9 +41,11 @@ def _english_and_one_thread() -> Iterator[None]:
     from cnnlab.i18n import set_language
 
     set_language("en")
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.get_num_threads() != 1:
-        torch.set_num_threads(1)
+    if "torch" in sys.modules:
+        import torch  # waits where the lab's background warm-up is importing it right now
+
+        if torch.get_num_threads() != 1:
+            torch.set_num_threads(1)
     yield
     set_language("en")
 

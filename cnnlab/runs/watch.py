@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cnnlab.data import loader
 from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
-from cnnlab.runs import Snapshot, engine, resolve
+from cnnlab.runs.engine import engine
+from cnnlab.runs.models import resolve
+from cnnlab.runs.snapshot import Snapshot
 
 T = TypeVar("T")
 BINS = 240
@@ -181,6 +182,8 @@ def glimpse(ref: ModelRef, data: str, step: int = 0) -> Glimpse:
         ModelError, RunError: the model cannot be read.
         DataError: the data set is not here.
     """
+    from cnnlab.data import loader
+
     model = resolve(ref)
     test = loader.load(data).test
     images = test.images[:IMAGES]

@@ -1,0 +1,197 @@
+"""The live view of a run as HTML that takes its colours from the page's style: made once, shared by all watchers.
+
+A curve is an SVG stretched over a box of fixed height; axis labels and readings are HTML above it, so that they
+keep their size on a phone. Axes are fixed from the first step on. A pointer over the chart reads it (style alone,
+no script), and the figure's text says the last values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from html import escape
+
+import numpy as np
+
+from cnnlab.figures.theme import number
+from cnnlab.figures.tiles import filter_png, hard_img, image_png
+from cnnlab.i18n import _
+
+_READINGS = 60
+_HIGH = 100.0
+_Points = Sequence[tuple[float, float]]
+
+
+def percent(value: float) -> str:
+    """Return a share in [0, 1] as percent with one decimal."""
+    return f"{value:.1%}"
+
+
+def loss_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int, classes: int) -> str:
+    """Return the loss over the steps: each point faint, smoothed bold, validation beside it.
+
+    Shape:
+        train: (points, 5): step, loss, acc, smoothed loss, smoothed acc
+        val: step, loss, acc, whole
+    """
+    guess = math.log(max(classes, 2))
+    top = 1.25 * guess
+    smooth = train[:, 3]
+    while len(smooth) and np.isfinite(smooth).any() and float(np.nanmedian(smooth[-40:])) > top:
+        top *= 2
+    return _chart(
+        _("Loss"), train[:, 0], train[:, 1], smooth, [(s, loss) for s, loss, _acc, _w in val], steps, top, guess, number
+    )
+
+
+def accuracy_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int, classes: int) -> str:
+    """Return the accuracy over the steps, as percent; arguments as in :func:`loss_html`."""
+    points = [(s, acc) for s, _loss, acc, _w in val]
+    return _chart(
+        _("Accuracy"), train[:, 0], train[:, 2], train[:, 4], points, steps, 1.0, 1 / max(classes, 2), percent
+    )
+
+
+def sparkline_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int) -> str:
+    """Return the accuracy over the steps as a small picture without axes."""
+    x, smooth = train[:, 0] / max(steps, 1), train[:, 4]
+    lines = _path("lab-raw", x, train[:, 2]) + _path("lab-train", x, smooth)
+    label = escape(_("Accuracy over the steps"), quote=True)
+    return (
+        f'<div class="lab-chart lab-spark"><svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
+        f'aria-label="{label}">{lines}</svg>{_dots([(s / max(steps, 1), acc) for s, _l, acc, _w in val])}</div>'
+    )
+
+
+def _chart(
+    title: str, step: np.ndarray, raw: np.ndarray, smooth: np.ndarray, val: _Points, steps: int, top: float,
+    guess: float, write: Callable[[float], str],
+) -> str:
+    x = step / max(steps, 1)
+    lines = _path("lab-raw", x, raw / top) + _path("lab-train", x, smooth / top)
+    dots = [(s / max(steps, 1), value / top) for s, value in val]
+    lines += _path("lab-val", np.array([d[0] for d in dots]), np.array([d[1] for d in dots]))
+    said = [title]
+    if len(smooth):
+        said.append(_("training {value}", value=write(float(smooth[-1]))))
+    if val:
+        said.append(_("validation {value}", value=write(val[-1][1])))
+    grid = "".join(
+        f'<span class="lab-y" style="bottom:{share:.0%}">{write(top * share)}</span>' for share in (0, 0.25, 0.5, 0.75, 1)
+    )
+    ticks = "".join(f'<span class="lab-x" style="left:{f:.0%}">{number(steps * f)}</span>' for f in (0, 0.5, 1))
+    return (
+        f'<figure class="lab-figure"><figcaption>{title}</figcaption>'
+        f'<div class="lab-chart">{grid}<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{_("guessing")}</em></span>'
+        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{escape(", ".join(said), quote=True)}">'
+        f"{lines}</svg>{_dots(dots)}{ticks}{_ends(smooth, val, top, write)}{_readings(step, smooth, val, steps, write)}</div></figure>"
+    )
+
+
+def _path(style: str, x: np.ndarray, share: np.ndarray) -> str:
+    """Return a line through (x, share), both as parts of the chart; what lies above it is cut at its edge."""
+    if len(x) < 2:
+        return ""
+    good = np.isfinite(share)
+    y = _HIGH - np.clip(share[good], 0, 1.02) * _HIGH
+    points = " ".join(f"{a:.2f},{b:.2f}" for a, b in zip(x[good] * 100, y))
+    return f'<polyline class="{style}" points="{points}"/>'
+
+
+def _dots(points: _Points) -> str:
+    return "".join(
+        f'<i class="lab-dot" style="left:{x:.2%};bottom:{min(max(y, 0.0), 1.0):.2%}"></i>'
+        for x, y in points
+        if math.isfinite(y)
+    )
+
+
+def _ends(smooth: np.ndarray, val: _Points, top: float, write: Callable[[float], str]) -> str:
+    """Return each line's name and last value at the right edge, kept apart where they would touch."""
+    ends = []
+    if len(smooth) and math.isfinite(smooth[-1]):
+        ends.append([min(float(smooth[-1]) / top, 1.0), "train", _("training"), write(float(smooth[-1]))])
+    if val and math.isfinite(val[-1][1]):
+        ends.append([min(val[-1][1] / top, 1.0), "val", _("validation"), write(val[-1][1])])
+    if len(ends) == 2 and abs(ends[0][0] - ends[1][0]) < 0.2:
+        high = 0 if ends[0][0] >= ends[1][0] else 1
+        middle = min(max((ends[0][0] + ends[1][0]) / 2, 0.1), 0.9)
+        ends[high][0], ends[1 - high][0] = middle + 0.1, middle - 0.1
+    return "".join(
+        f'<span class="lab-end lab-end-{kind}" style="bottom:{at:.1%}"><b>{shown}</b>{name}</span>'
+        for at, kind, name, shown in ends
+    )
+
+
+def _readings(step: np.ndarray, smooth: np.ndarray, val: _Points, steps: int, write: Callable[[float], str]) -> str:
+    """Return invisible bands over the chart that show the values below the pointer."""
+    if not len(step):
+        return ""
+    bands = []
+    width = 1 / _READINGS
+    for index in np.unique(np.linspace(0, len(step) - 1, min(_READINGS, len(step))).round().astype(int)):
+        text = _("step {step:,}: training {value}", step=int(step[index]), value=write(float(smooth[index])))
+        near = [value for at, value in val if at <= step[index]]
+        if near:
+            text += " · " + _("validation {value}", value=write(near[-1]))
+        left = min(max(step[index] / max(steps, 1) - width / 2, 0.0), 1 - width)
+        bands.append(f'<i class="lab-band" style="left:{left:.2%};width:{width:.2%}"><b>{text}</b></i>')
+    return "".join(bands)
+
+
+def filters_html(filters: np.ndarray, layer: str, dark: bool) -> str:
+    """Return the filters of a layer as one hard-pixel picture with the limits of its colours.
+
+    Shape:
+        filters: (C_out, C_in, kH, kW)
+    """
+    shown = filters[:32]
+    columns = 4 if len(shown) <= 16 else 8
+    zoom = max(2, min(10, 240 // (columns * (shown.shape[3] + 1))))
+    limit = float(np.abs(shown).max())
+    alt = _("{count} filters of {layer}", count=len(filters), layer=layer)
+    picture = hard_img(filter_png(shown, columns=columns, zoom=zoom, dark=dark), alt)
+    scale = (
+        f'<div class="lab-scale"><span>{number(-limit)}</span><i></i><span>{number(limit)}</span></div>'
+        if filters.shape[1] != 3
+        else ""
+    )
+    return f'<figure class="lab-figure"><figcaption>{escape(alt)}</figcaption>{picture}{scale}</figure>'
+
+
+def guesses_html(
+    images: np.ndarray, targets: Sequence[int], predictions: Sequence[int], probs: Sequence[float], names: Sequence[str]
+) -> str:
+    """Return test images with what the network says to each now, right or wrong in colour and in words.
+
+    Shape:
+        images: (N, C, h, w) uint8; the others N long
+    """
+    cells = []
+    for image, target, said, share in zip(images, targets, predictions, probs):
+        right = said == target
+        alt = _("{target}, taken for {said}", target=_(names[target]), said=_(names[said]))
+        cells.append(
+            f'<figure class="lab-guess-{"right" if right else "wrong"}">{_tile(image, alt)}'
+            f'<figcaption><b>{"✓" if right else "✗"} {escape(_(names[said]))}</b><span>{share:.0%}</span></figcaption></figure>'
+        )
+    correct = sum(said == target for said, target in zip(predictions, targets))
+    title = _("{correct} of {count} test images right", correct=correct, count=len(targets))
+    return f'<figure class="lab-figure"><figcaption>{title}</figcaption><div class="lab-guesses">{"".join(cells)}</div></figure>'
+
+
+def _tile(image: np.ndarray, alt: str) -> str:
+    side = image.shape[-1]
+    return hard_img(image_png(image), alt, side * max(1, 56 // side))
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration in words short enough for a large number: ``41 s``, ``3:05 min``, ``1:20 h``."""
+    if value is None:
+        return "–"
+    whole = max(0, round(value))
+    if whole < 60:
+        return _("{s} s", s=whole)
+    if whole < 3600:
+        return _("{m}:{s:02d} min", m=whole // 60, s=whole % 60)
+    return _("{h}:{m:02d} h", h=whole // 3600, m=whole % 3600 // 60)

@@ -1,0 +1,144 @@
+"""Home's picture and its five steps, gathered from the learner's own state; never empty, and there before torch is."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from cnnlab.architecture import Architecture
+from cnnlab.data.glance import test_image
+from cnnlab.description import ModelDescription, ModelRef, bundled_models, bundled_path, read_description
+from cnnlab.errors import CnnLabError
+from cnnlab.figures import chain
+from cnnlab.i18n import N_, _
+from cnnlab.workspace import ImageRef, open_image
+from pages import _registry, _run_line, _session
+
+WAY: tuple[tuple[str, str], ...] = (
+    ("build", N_("Stack layers and see each shape.")),
+    ("train", N_("Watch it learn from real images.")),
+    ("draw", N_("Write a digit and see ten bars move.")),
+    ("explore", N_("See what each filter finds in it.")),
+    ("explain", N_("Ask which pixels decided.")),
+)
+
+
+def warm() -> bool:
+    """Return whether torch is loaded, so that asking a network costs no wait."""
+    from cnnlab import runs
+
+    return not runs.warm_up().is_alive()
+
+
+def draw(ready: bool) -> None:
+    """Draw the picture; once torch is there, with the network's answer."""
+    _session.enter_fragment()
+    if warm() != ready:
+        st.rerun()
+    ref, pixels, source = _image()
+    network, name, learning = _network()
+    answer = _answer(ref) if ready and ref is not None else None
+    said = _("asking the network …")
+    if answer is not None:
+        best = max(range(len(answer.probs)), key=answer.probs.__getitem__)
+        said = _("“{label}”, it says", label=_(answer.class_names[best]))
+    st.html(
+        chain.chain_html(
+            chain.part(_("What goes in"), chain.image_html(pixels, source), source),
+            chain.part(_("The network"), chain.network_svg(network), name),
+            learning,
+            chain.part(_("Its answer"), chain.answer_html(answer), said),
+        )
+    )
+
+
+def _image() -> tuple[ImageRef | None, np.ndarray, str]:
+    """Return the learner's newest drawing, else the first test image."""
+    drawings = _session.workspace().drawings()
+    if drawings:
+        return ImageRef(kind="drawing", id=drawings[0].id), drawings[0].pixels, _("your drawing, 28×28 pixels")
+    pixels = test_image(0)
+    if pixels is None:
+        return None, np.zeros((28, 28), np.uint8), _("no image here")
+    return ImageRef(), pixels, _("an image of the test set, 28×28 pixels")
+
+
+def _network() -> tuple[Architecture, str, str]:
+    """Return the network, its caption and how it learned: the current run's, else the learner's, else a bundled one."""
+    run = _run_line.snapshot()
+    if run is not None:
+        from cnnlab.figures.live import sparkline_html
+        from cnnlab.runs.watch import watch
+
+        view = watch(run.id).look()
+        accuracy = run.test_acc if run.test_acc is not None else run.val_acc
+        shown = "–" if accuracy is None else f"{accuracy:.1%}"
+        caption = _("learned for {step:,} steps: {acc}", step=run.step, acc=shown)
+        picture = view.shared("sparkline", lambda: sparkline_html(view.train, view.val, view.steps))
+        return run.architecture, _caption(run.architecture), chain.part(_("How it learned"), picture, caption)
+    bundled = _bundled()
+    if bundled is None or _session.has_network():
+        network = _session.architecture()
+        return network, _caption(network), chain.part(_("How it learned"), "", _("not trained yet"))
+    accuracy = float(bundled.about.result.get("test_acc", 0.0))
+    picture = chain.accuracy_html(accuracy, len(bundled.class_names))
+    caption = _("of {data}'s test images right; trained before you came", data=bundled.about.data)
+    return (
+        bundled.architecture, _caption(bundled.architecture), chain.part(_("How it learned"), picture, caption)
+    )
+
+
+def _caption(network: Architecture) -> str:
+    return _(
+        "{name}: {layers} layers, {params:,} parameters",
+        name=network.name, layers=len(network.layers), params=network.trace().num_params,
+    )
+
+
+def _bundled() -> ModelDescription | None:
+    name = _session.DEFAULT_MODEL.partition(":")[2]
+    if name not in bundled_models():
+        return None
+    try:
+        return read_description(bundled_path(name))
+    except CnnLabError:
+        return None
+
+
+def _answer(ref: ImageRef) -> chain.Answer | None:
+    run = _run_line.snapshot()
+    for source in (f"run:{run.id}" if run and run.has_model else "", _session.DEFAULT_MODEL):
+        try:
+            return _asked(ref, ModelRef.parse(source), run.step if run else 0) if source else None
+        except CnnLabError:
+            continue
+    return None
+
+
+@st.cache_data(max_entries=256, show_spinner=False, hash_funcs={ImageRef: lambda ref: ref.model_dump_json()})
+def _asked(ref: ImageRef, model_ref: ModelRef, step: int) -> chain.Answer:
+    from cnnlab import runs
+
+    model = runs.resolve(model_ref)
+    image = open_image(ref, _session.workspace(), model.preprocessing)
+    return chain.Answer(model.class_names, tuple(model.probs(image[None])[0].tolist()))
+
+
+def steps() -> None:
+    """Draw the five steps as cards, the next one marked, each a link to its page."""
+    done = {
+        "build": _session.has_network() or _session.current_run() is not None,
+        "train": _session.current_run() is not None,
+        "draw": bool(_session.workspace().drawings()) or "draw" in _session.visited(),
+    }
+    present = {page.name: page for page in _registry.present()}
+    way = [(name, sentence) for name, sentence in WAY if name in present]
+    following = next((n for n, _s in way if not done.get(n, n in _session.visited())), None)
+    for place, (number, (name, sentence)) in zip(st.columns(max(len(way), 1)), enumerate(way, 1)):
+        page = present[name]
+        state = "next" if name == following else "done" if done.get(name, name in _session.visited()) else "todo"
+        with place, st.container(key=f"step_{state}_{name}", gap=None):
+            mark = {"next": _("next"), "done": _("done"), "todo": ""}[state]
+            st.html(f'<p class="lab-step"><b>{number}</b><span>{mark}</span></p>')
+            st.page_link(page.path, label=_(page.title), icon=page.icon)
+            st.caption(_(sentence))

@@ -1,0 +1,142 @@
+"""What the next run trains: network, data, recipe; folded away while one runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.architecture import Architecture
+from cnnlab.architecture.presets import PRESETS
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import _
+from pages import _session
+from pages._editor import spec_editor
+
+if TYPE_CHECKING:
+    from cnnlab.data.dataset import DataSet
+    from cnnlab.runs import Snapshot
+
+MAIN = ("epochs", "batch_size", "optimizer", "lr", "schedule", "seed")
+
+
+def draw(run: Snapshot | None) -> None:
+    """Draw the choice of network, data and recipe, and the button that starts a run."""
+    busy = run is not None and run.live
+    title = _("Recipe of the next run")
+    with st.expander(title, expanded=not busy, key=f"train.recipe.{'busy' if busy else 'idle'}"):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            network = _network_choice()
+            dataset = _data_choice()
+        problem = _fit(network, dataset) if dataset is not None else True
+        recipe = _recipe_editor()
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+            start = st.button(
+                _("Start"), icon=":material/play_arrow:", type="primary", key="train.start", disabled=bool(problem),
+            )
+            if dataset is not None:
+                st.html(f'<p class="lab-facts lab-flush">{_plan(network, dataset, recipe)}</p>', width="content")
+        if start and dataset is not None:
+            _submit(network, dataset.name, recipe)
+
+
+def _network_choice() -> Architecture:
+    current = _session.architecture()
+    mine = "·"
+    preset = PRESETS.get(current.name)
+    same = current.name if preset is not None and preset.architecture == current else mine
+    options = [*([mine] if same == mine else []), *PRESETS]
+    chosen = st.selectbox(
+        _("Network"),
+        options,
+        key=_session.seed("train.network", same),
+        format_func=lambda n: _("{name}, yours", name=current.name or _("unnamed")) if n == mine else _(PRESETS[n].title),
+        help=_("Yours is the network of the Build page. A preset brings its own recipe and data."),
+        width=340,
+    )
+    if chosen != same:
+        _session.use_preset(chosen)
+        st.rerun()
+    return current
+
+
+def _data_choice() -> DataSet | None:
+    from cnnlab.data import loader
+    from cnnlab.data.known import KNOWN
+
+    here = list(loader.present())
+    name = _session.data_name()
+    if name not in here and here:
+        name = f"{name}-sample" if f"{name}-sample" in here else here[0]
+    chosen = st.selectbox(
+        _("Data"), here, key=_session.seed("train.data", name), width=260,
+        format_func=lambda n: KNOWN[n].title if n in KNOWN else n,
+    )
+    _session.set_data_name(chosen)
+    try:
+        return loader.load(chosen)
+    except CnnLabError as error:
+        st.error(error.text(_session.language()), icon=":material/error:")
+        return None
+
+
+def _fit(network: Architecture, dataset: DataSet) -> CnnLabError | None:
+    """Show why network and data cannot go together, with what would help; return it, or None."""
+    from cnnlab.model import Preprocessing
+
+    try:
+        network.check()
+        Preprocessing.of(network, dataset)
+        return None
+    except CnnLabError as error:
+        st.warning(error.text(_session.language()), icon=":material/link_off:")
+        adapted = network.with_input(dataset.image_shape)
+        if network.trace().error is None and adapted.trace().error is None:
+            shape = "×".join(map(str, dataset.image_shape))
+            if st.button(_("Set the network's input to {shape}", shape=shape), key="train.adapt"):
+                _session.set_architecture(adapted)
+                st.rerun()
+        else:
+            st.page_link("pages/build.py", label=_("Mend it on the Build page"), icon=":material/layers:")
+        return error
+
+
+def _recipe_editor():
+    from cnnlab.training.recipe import LABELS, Recipe
+
+    recipe = _session.recipe()
+    edited = spec_editor(Recipe, recipe, "train.recipe", only=MAIN, columns=3, labels=LABELS)
+    with st.popover(_("More of the recipe"), icon=":material/tune:", width="content"):
+        edited = spec_editor(Recipe, edited, "train.recipe.more", skip=(*MAIN, "augmentation"), columns=2, labels=LABELS)
+    with st.popover(_("Vary the images"), icon=":material/shuffle:", width="content"):
+        augmentation = spec_editor(type(edited.augmentation), edited.augmentation, "train.recipe.augmentation")
+        edited = edited.changed(augmentation=augmentation)
+    _session.set_recipe(edited)
+    return edited
+
+
+def _plan(network: Architecture, dataset: DataSet, recipe) -> str:
+    images = len(dataset.train) if recipe.full_train else len(dataset.fit)
+    images = min(images, recipe.limit_train or images)
+    steps = -(-images // recipe.batch_size) * recipe.epochs
+    return _(
+        "{params:,} parameters · {images:,} images · {steps:,} steps",
+        params=network.trace().num_params, images=images, steps=steps,
+    )
+
+
+def _submit(network: Architecture, data: str, recipe) -> None:
+    from cnnlab import runs
+
+    spec = runs.RunSpec(
+        architecture=network, data=data, recipe=recipe, name=network.name or _("network"),
+        owner=_session.workspace().owner,
+    )
+    try:
+        id = runs.engine().submit(spec)
+    except CnnLabError as error:
+        st.error(error.text(_session.language()), icon=":material/error:")
+        return
+    _session.set_current_run(id)
+    _session.set_model_ref(f"run:{id}")
+    st.rerun()

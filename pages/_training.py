@@ -1,0 +1,128 @@
+"""The live view of a run: numbers and controls, curves, first filters, sixteen guesses; one fragment."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.errors import CnnLabError
+from cnnlab.figures import live as pictures
+from cnnlab.figures.theme import number
+from cnnlab.i18n import _
+from pages import _run_line, _session
+
+if TYPE_CHECKING:
+    from cnnlab.runs.watch import View
+    from cnnlab.runs import Snapshot
+
+
+def runs_line(run: Snapshot | None) -> None:
+    """Offer the learner's earlier runs where there is more than one."""
+    from cnnlab import runs
+
+    mine = runs.engine().list(owner=_session.workspace().owner)
+    if run is None or len(mine) < 2:
+        return
+    names = {
+        r.id: _("{number}: {name}, {state}", number=i, name=r.name, state=_(_run_line.STATES[r.state]))
+        for i, r in enumerate(sorted(mine, key=lambda r: r.created), 1)
+    }
+    chosen = st.selectbox(
+        _("Run"), list(reversed(names)), format_func=lambda id: names.get(id, id), width=320,
+        key=_session.seed("train.run", run.id),
+    )
+    if chosen != run.id:
+        _session.set_current_run(chosen)
+        st.rerun()
+
+
+def live(id: str, moving: bool) -> None:
+    """Draw run ``id`` as it stands; ``moving`` is how it stood when the page was drawn."""
+    from cnnlab.runs.watch import watch
+
+    _session.enter_fragment()
+    try:
+        view = watch(id).look()
+    except CnnLabError as error:
+        st.error(error.text(_session.language()), icon=":material/error:")
+        return
+    if moving != (view.snapshot.state in _run_line.MOVING):
+        st.rerun()
+    with st.container(key="train_bar", horizontal=True, vertical_alignment="center", gap="medium"):
+        st.html(_numbers(view.snapshot))
+        with st.container(key="train_controls", horizontal=True, width="content", gap="small"):
+            _controls(view.snapshot)
+    _ending(view.snapshot)
+    _pictures(view)
+
+
+def _numbers(run: Snapshot) -> str:
+    tested = run.test_acc is not None
+    accuracy = run.test_acc if tested else run.val_acc
+    rows = (
+        (_("step"), f"{run.step:,}", _("of {steps:,}, epoch {epoch} of {epochs}", steps=run.steps, epoch=run.epoch, epochs=run.epochs)),
+        (
+            _("test accuracy") if tested else _("validation accuracy"),
+            "–" if accuracy is None else pictures.percent(accuracy),
+            _("on images it never saw") if tested else _("the test set waits for the end"),
+        ),
+        (_("images per second"), number(run.images_per_s) if run.images_per_s else "–", _("{count} a step", count=run.recipe.batch_size)),
+        (_("time left"), pictures.seconds(run.time_left_s), _(_run_line.STATES[run.state])),
+    )
+    cells = "".join(f"<div><dt>{a}</dt><dd>{b}<small>{c}</small></dd></div>" for a, b, c in rows)
+    share = run.step / run.steps if run.steps else 0.0
+    return f'<dl class="lab-numbers">{cells}</dl><div class="lab-bar lab-progress"><i style="width:{share:.1%}"></i></div>'
+
+
+def _controls(run: Snapshot) -> None:
+    def button(label: str, icon: str, do: str, **more: str) -> None:
+        st.button(label, icon=icon, key=f"train.{do}", on_click=_run_line.command, args=(run.id, do), **more)
+
+    if run.state == "running":
+        button(_("Pause"), ":material/pause:", "pause", type="primary")
+    elif run.state == "paused":
+        button(_("Resume"), ":material/play_arrow:", "resume", type="primary")
+    if run.live:
+        button(_("Stop"), ":material/stop:", "stop")
+
+
+def _ending(run: Snapshot) -> None:
+    """Say how the run ended and what can be done with it."""
+    if run.error is not None:
+        st.error(run.error.text(_session.language()), icon=":material/error:")
+    if run.state in ("done", "stopped") and run.has_model:
+        with st.container(key="train_next", horizontal=True, vertical_alignment="center", gap="medium"):
+            if run.test_acc is not None:
+                wrong = round((1 - run.test_acc) * 1000)
+                st.markdown(_("Done: of a thousand images it never saw, it gets about **{wrong}** wrong.", wrong=wrong))
+            else:
+                st.markdown(_("Stopped; what it learned is kept."))
+            st.page_link("pages/draw.py", label=_("Draw for it"), icon=":material/gesture:")
+            st.page_link("pages/explore.py", label=_("Look inside"), icon=":material/search:")
+
+
+def _pictures(view: View) -> None:
+    language, dark = _session.language(), _session.dark()
+    glimpse = view.glimpse
+    classes = len(glimpse.class_names) if glimpse else 10
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.html(view.shared(("loss", language), lambda: pictures.loss_html(view.train, view.val, view.steps, classes)))
+        st.html(view.shared(("acc", language), lambda: pictures.accuracy_html(view.train, view.val, view.steps, classes)))
+    with right:
+        if glimpse is None:
+            st.html(f'<p class="lab-facts lab-wait">{escape(_("The first filters and guesses appear with the first steps."))}</p>')
+            return
+        if glimpse.filters is not None:
+            filters, layer = glimpse.filters, glimpse.layer
+            st.html(view.shared(("filters", language, dark), lambda: pictures.filters_html(filters, layer, dark)))
+        st.html(
+            view.shared(
+                ("guesses", language),
+                lambda: pictures.guesses_html(
+                    glimpse.images, glimpse.targets, glimpse.predictions, glimpse.probs, glimpse.class_names
+                ),
+            )
+        )

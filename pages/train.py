@@ -1,0 +1,16 @@
+"""Train: start, pause and stop a run, and watch it learn."""
+
+import streamlit as st
+
+from cnnlab.i18n import N_, _
+from pages import _recipe, _run_line, _session, _training, _widgets
+
+_session.start(N_("Train"))
+_widgets.page_head(_("Train"), _("Let the network learn from real images, and watch every part of it change."))
+
+run = _run_line.snapshot()
+moving = run is not None and run.state in _run_line.MOVING
+_training.runs_line(run)
+if run is not None:
+    st.fragment(_training.live, run_every=_session.interval() if moving else None)(run.id, moving)
+_recipe.draw(run)
