@@ -68,12 +68,13 @@ def examine(port: int = PORT) -> Report:
         port: the TCP port that the lab is going to use.
     """
     versions = package_versions()
-    data_sets = {info.name: info.origin for info in catalog()}
-    damaged = [f"{info.name}: {info.error}" for info in catalog() if info.error]
+    access = write_access()
+    infos = catalog() if access["writable"] else []  # it looks into the home too
+    data_sets = {info.name: info.origin for info in infos}
+    damaged = [f"{info.name}: {info.error}" for info in infos if info.error]
     languages = {code: name for code, name in LANGUAGES.items() if code == "en" or catalogue(code)}
     models = tuple(sorted(path.stem for path in (ASSETS / "models").glob("*.safetensors")))  # no torch needed
     free = port_is_free(port)
-    access = write_access()
     return Report(
         versions=versions,
         cores=core_count(),
@@ -160,7 +161,7 @@ def _problems(
         for name, version in versions.items()
         if version is None
     ]
-    if not any(origin != "absent" for origin in data_sets.values()):
+    if data_sets and all(origin == "absent" for origin in data_sets.values()):
         found.append("no data set is there: assets/datasets is missing from this copy of the lab")
     if not models:
         found.append("no trained model is there: assets/models is missing from this copy of the lab")
