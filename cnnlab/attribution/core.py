@@ -27,6 +27,7 @@ class Attribution:
         delta: logit of the image minus logit of the black baseline, for the target; the values of a complete method
             add up to it. None for the others.
         layer: the convolution that Grad-CAM looked at, else None.
+        maps: the layer where its maps were read: its activation where it has one.
     """
 
     values: Tensor
@@ -34,6 +35,7 @@ class Attribution:
     method: str
     delta: float | None = None
     layer: str | None = None
+    maps: str | None = None
 
     @property
     def sum(self) -> float:
@@ -87,4 +89,5 @@ def attribute(
         method=method,
         delta=problem.delta if chosen.complete else None,
         layer=problem.layer if chosen.needs_convolution else None,
+        maps=problem.maps if chosen.needs_convolution else None,
     )

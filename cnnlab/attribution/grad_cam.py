@@ -12,7 +12,7 @@ def run(problem: Problem) -> Tensor:
 
         w[k] = mean over positions of  d logit[target] / d A[k];   cam = sum over k of  w[k] * A[k]
 
-    A is the output of the convolution itself, before its activation. Stretched bilinearly to the size of the input.
+    A are the maps as they leave the convolution's activation. Stretched bilinearly to the size of the input.
 
     Source: Selvaraju et al. 2017, arXiv:1610.02391, section 3. Deviation: the paper cuts negative values off with a
     ReLU (Captum's ``relu_attributions=True``); here the sign stays, because what speaks against a class is an answer too.
@@ -25,7 +25,7 @@ def run(problem: Problem) -> Tensor:
     """
     from captum.attr import LayerAttribution, LayerGradCam
 
-    method = LayerGradCam(problem.network, problem.convolution)
+    method = LayerGradCam(problem.network, problem.map_module)
     cam: Tensor = method.attribute(problem.x, target=problem.target, relu_attributions=False)  # (1, 1, h, w)
     values: Tensor = LayerAttribution.interpolate(cam, tuple(problem.x.shape[2:]), interpolate_mode="bilinear")
     return values

@@ -22,9 +22,9 @@ def run(problem: Problem) -> Tensor:
     """
     from captum.attr import GuidedGradCam
 
-    convolution = problem.convolution
+    module = problem.map_module
     quiet()
-    values: Tensor = GuidedGradCam(problem.network, convolution).attribute(
+    values: Tensor = GuidedGradCam(problem.network, module).attribute(
         problem.x, target=problem.target, interpolate_mode="bilinear"
     )
     return values

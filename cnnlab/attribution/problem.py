@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.architecture import Architecture
-from cnnlab.architecture.layers import Conv2d
+from cnnlab.architecture.layers import GELU, BatchNorm2d, Conv2d, LeakyReLU, ReLU, Sigmoid, Tanh
 from cnnlab.build import GeneratorDropout
 from cnnlab.errors import ModelError
 from cnnlab.model import Model
+
+_FOLLOWING = (BatchNorm2d, ReLU, LeakyReLU, Sigmoid, Tanh, GELU)
 
 Progress = Callable[[float], None]
 """Called with the share that is done, in [0, 1], after each pass; what it raises ends the method."""
@@ -50,6 +52,7 @@ class Problem:
         target: the class whose logit is asked about.
         delta: logit of the image minus logit of the baseline, for ``target``.
         layer: the name of the last convolution with a map of more than one position, or None.
+        maps: the name of the layer where its maps are read: its activation if one follows, else itself.
         progress: called as the work goes on.
     """
 
@@ -59,21 +62,22 @@ class Problem:
     target: int
     delta: float
     layer: str | None
+    maps: str | None
     progress: Progress | None = None
 
     @property
-    def convolution(self) -> nn.Module:
-        """The module of ``layer``.
+    def map_module(self) -> nn.Module:
+        """The module that gives the maps of the last convolution.
 
         Raises:
             ModelError: the network has no such convolution.
         """
-        if self.layer is None:
+        if self.maps is None:
             raise ModelError(
                 "this network has no convolution whose map has more than one position, and Grad-CAM weighs such maps; "
                 "choose another method, or a network with a Conv2d layer"
             )
-        return self.network.get_submodule(self.layer)
+        return self.network.get_submodule(self.maps)
 
     def watched(self, passes: int) -> nn.Module:
         """Return the network, reporting progress for work of ``passes`` passes."""
@@ -101,6 +105,20 @@ def last_convolution(architecture: Architecture) -> str | None:
         if isinstance(row.layer, Conv2d) and shape is not None and shape[1] * shape[2] > 1:
             return row.name
     return None
+
+
+def map_layer(architecture: Architecture) -> str | None:
+    """Return the name of the layer where the maps of :func:`last_convolution` are read, or None.
+
+    That is the last of the normalisations and activations that directly follow it: Grad-CAM's paper weighs *feature
+    map activations*. Before a ReLU, a unit that is switched off would still count, with the wrong sign.
+    """
+    name = last_convolution(architecture)
+    for row in architecture.trace().rows[architecture.names.index(name) + 1 :] if name else ():
+        if not isinstance(row.layer, _FOLLOWING):
+            break
+        name = row.name
+    return name
 
 
 def private_network(model: Model) -> nn.Module:
@@ -136,8 +154,8 @@ def pose(model: Model, image: Tensor, target: int | None, progress: Progress | N
         logits, black = network(x)[0], network(baseline)[0]
     wanted = int(logits.argmax()) if target is None else target
     delta = float(logits[wanted].double() - black[wanted].double())
-    layer = last_convolution(model.architecture)
-    return Problem(network, x.detach().requires_grad_(True), baseline, wanted, delta, layer, progress)
+    layer, maps = last_convolution(model.architecture), map_layer(model.architecture)
+    return Problem(network, x.detach().requires_grad_(True), baseline, wanted, delta, layer, maps, progress)
 
 
 def quiet() -> None:

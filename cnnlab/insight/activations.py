@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from cnnlab.errors import ModelError
 from cnnlab.model import Model
@@ -62,9 +63,16 @@ def look(model: Model, image: Tensor) -> Look:
     return Look(x[0].clone(), maps, logits.flatten(), logits.flatten().softmax(0))
 
 
+def padded(model: Model, image: Tensor) -> Tensor:
+    """Return ``image`` with the black border that the network's input adds around it, still as bytes.
+
+    Shape:
+        image: (C, h, w) uint8; returned: (C, H, W) uint8, of the network's input.
+    """
+    return functional.pad(image, model.preprocessing.padding)
+
+
 def _place(names: list[str], layer: str) -> int:
     if layer not in names:
-        raise ModelError(
-            "{layer}: no such layer; there are {known}", layer=layer[:60], known=", ".join(names)
-        )
+        raise ModelError("{layer}: no such layer; there are {known}", layer=layer[:60], known=", ".join(names))
     return names.index(layer)

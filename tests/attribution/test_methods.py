@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from cnnlab.architecture import layers as L
 from cnnlab.attribution import METHODS, attribute, last_convolution
 from cnnlab.attribution.occlusion import window
-from cnnlab.attribution.problem import private_network
+from cnnlab.attribution.problem import map_layer, private_network
 from cnnlab.errors import ModelError
 from tests.insight.makers import COLOUR, GREY, MODELS, grey, image_of, mlp, model_of, picture_for
 
@@ -110,8 +110,8 @@ def cam_by_hand(model, image, target):
     x = model.preprocessing.apply(image[None])
     net = model.network
     a = net.conv2(net.pool1(net.relu1(net.bn1(net.conv1(x))))).numpy()[0].astype(np.float64)  # (6, h, w)
-    weight = s["fc1.weight"][target].view(a.shape).numpy()
-    slope = weight * (a > 0)  # d logit / d a: through ReLU, Flatten and Linear
+    a = np.maximum(a, 0)
+    slope = s["fc1.weight"][target].view(a.shape).numpy()  # d logit / d a: through Flatten and Linear
     importance = slope.mean(axis=(1, 2))
     return (importance[:, None, None] * a).sum(axis=0)
 
@@ -123,7 +123,7 @@ def test_grad_cam_by_hand_keeps_the_sign(target):
     small = torch.from_numpy(cam_by_hand(model, image, target)).float()[None, None]
     wanted = F.interpolate(small, size=(12, 12), mode="bilinear", align_corners=False)[0]
     answer = attribute(model, image, "grad_cam", target)
-    assert answer.layer == "conv2"
+    assert (answer.layer, answer.maps) == ("conv2", "relu2")
     torch.testing.assert_close(answer.values, wanted, rtol=1e-4, atol=1e-6)
 
 
@@ -150,7 +150,7 @@ def _relu_first(model, image, _coarse):
 
     network = private_network(model)
     x = model.preprocessing.apply(image[None]).requires_grad_(True)
-    layer = network.get_submodule(last_convolution(model.architecture))
+    layer = network.get_submodule(map_layer(model.architecture))
     small = LayerGradCam(network, layer).attribute(x, target=2).clamp(min=0).detach()
     return F.interpolate(small, size=x.shape[2:], mode="bilinear", align_corners=False)[0]
 
@@ -183,7 +183,10 @@ def test_the_last_convolution_still_has_positions():
     layers = [L.Conv2d(out_channels=3), L.Conv2d(out_channels=4, kernel_size=10), L.Flatten(), L.Linear(out_features=2)]
     model = model_of(GREY, layers)
     assert last_convolution(model.architecture) == "conv1"
-    assert attribute(model, image_of(GREY), "grad_cam").layer == "conv1"
+    answer = attribute(model, image_of(GREY), "grad_cam")
+    assert (answer.layer, answer.maps) == ("conv1", "conv1")
+    assert map_layer(MODELS["colour"]().architecture) == "leaky1"
+    assert map_layer(mlp().architecture) is None
 
 
 @pytest.mark.parametrize("method", [m.id for m in METHODS.values() if m.needs_convolution])

@@ -1,0 +1,114 @@
+"""Attributions as pictures: a signed heat map, an overlay on the image, one colour bar for both."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlab.figures.theme import lookup, number, rgb, signed_limit, signed_scale
+from cnnlab.figures.tiles import data_url, enlarge, levels, png
+from cnnlab.i18n import _
+
+ZOOM = 8
+"""Pixels of a picture for one pixel of the input."""
+
+
+def heat_limit(heat: NDArray[Any]) -> float:
+    """Return the limit of the colour scale of one heat map: the 99.5th percentile of its sizes.
+
+    One stray pixel would otherwise make all others look like nothing; what lies beyond has the end's colour. Where
+    that percentile is zero, the largest size.
+    """
+    sizes = np.abs(heat[np.isfinite(heat)])
+    limit = float(np.percentile(sizes, 99.5)) if sizes.size else 0.0
+    return limit if limit > 0 else signed_limit(heat)
+
+
+def heat_levels(heat: NDArray[Any], signed: bool, limit: float) -> NDArray[np.uint8]:
+    """Return ``heat`` as rows of the colour table: zero is row 128 on a signed scale, row 0 on the other.
+
+    Shape:
+        heat: (H, W); returned: (H, W) uint8
+    """
+    return levels(heat, -limit if signed else 0.0, limit)
+
+
+def heat_png(heat: NDArray[Any], *, signed: bool = True, limit: float | None = None, dark: bool = False) -> bytes:
+    """Return ``heat`` as hard pixels on the signed or the sequential scale.
+
+    Shape:
+        heat: (H, W)
+    """
+    table = lookup("signed" if signed else "sequential", dark)
+    return png(heat_levels(heat, signed, limit or heat_limit(heat)), table)
+
+
+def grey(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the luma of an image of the data, in [0, 255].
+
+    Source: ITU-R BT.601, as used by Pillow's ``convert("L")``.
+
+    Shape:
+        picture: (1, H, W) or (3, H, W) uint8; returned: (H, W)
+    """
+    if picture.shape[0] == 3:
+        return np.tensordot(np.array([0.299, 0.587, 0.114]), picture.astype(np.float64), axes=1)
+    return picture.astype(np.float64).mean(axis=0)
+
+
+def _overlay(picture: NDArray[np.uint8], heat: NDArray[Any], signed: bool, limit: float) -> NDArray[np.uint8]:
+    ground = grey(picture)
+    if picture.shape[0] != 3:
+        ground = 255.0 - ground  # ink dark on paper
+    ground = 255.0 - 0.5 * (255.0 - ground)
+    share = 0.92 * np.clip(np.abs(np.nan_to_num(heat)) / limit, 0.0, 1.0)[..., None]
+    ends = signed_scale(dark=False)
+    low, high = np.array(rgb(ends[0][1])), np.array(rgb(ends[-1][1]))
+    colour = np.where(heat[..., None] < 0, low, high) if signed else high
+    return np.round(ground[..., None] * (1.0 - share) + colour * share).astype(np.uint8)
+
+
+def overlay_png(
+    picture: NDArray[np.uint8], heat: NDArray[Any], *, signed: bool = True, limit: float | None = None
+) -> bytes:
+    """Return the picture in pale grey with the heat map over it: the stronger the value, the more it covers.
+
+    On paper-white in both themes, so that the stroke stays readable under both signs; ink is drawn dark on it.
+
+    Shape:
+        picture: (C, H, W) uint8, as large as the heat map; heat: (H, W)
+    """
+    return png(_overlay(picture, heat, signed, limit or heat_limit(heat)))
+
+
+def sheet_png(picture: NDArray[np.uint8], heat: NDArray[Any], *, signed: bool = True) -> bytes:
+    """Return picture, overlay and heat map side by side, for a file: eight pixels for one of the input.
+
+    Shape:
+        picture: (C, H, W) uint8, as large as the heat map; heat: (H, W)
+    """
+    limit = heat_limit(heat)
+    table = lookup("signed" if signed else "sequential")
+    plain = np.repeat(picture[:1] if picture.shape[0] != 3 else picture, 1 if picture.shape[0] == 3 else 3, axis=0)
+    parts = [plain.transpose(1, 2, 0), _overlay(picture, heat, signed, limit), table[heat_levels(heat, signed, limit)]]
+    gap = np.full((heat.shape[0], 1, 3), 255, dtype=np.uint8)
+    return png(enlarge(np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1), ZOOM))
+
+
+def colour_bar_html(low: float, high: float, mode: str, *, dark: bool = False, label: str = "") -> str:
+    """Return a colour bar with the numbers at its ends (and zero where it is signed), for ``st.html``."""
+    table = lookup(mode, dark)
+    bar = png(np.arange(256, dtype=np.uint8)[None], table)
+    middle = f"<span>{html.escape(number(0.0))}</span>" if mode == "signed" else ""
+    spoken = html.escape(_("colour scale from {low} to {high}", low=number(low), high=number(high)))
+    title = f'<div style="font-size:12px;opacity:.85">{html.escape(label)}</div>' if label else ""
+    return (
+        f'<div style="width:100%;font-variant-numeric:tabular-nums">{title}'
+        f'<img src="{data_url(bar)}" alt="{spoken}" style="width:100%;height:10px;display:block;border-radius:2px;'
+        f'image-rendering:auto;border:1px solid rgba(128,128,128,.35)">'
+        f'<div style="display:flex;justify-content:space-between;font-size:12px;line-height:1.4">'
+        f"<span>{html.escape(number(low))}</span>{middle}<span>{html.escape(number(high))}</span></div></div>"
+    )
