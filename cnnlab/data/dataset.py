@@ -151,7 +151,7 @@ def content_hash(train: Split, test: Split) -> str:
     digest = hashlib.sha256(b"cnnlab data 1\n")
     for name, split in (("train", train), ("test", test)):
         digest.update(f"{name} {tuple(split.images.shape)}\n".encode())
-        digest.update(memoryview(split.images.contiguous().numpy()).cast("B"))
+        digest.update(split.images.contiguous().view(-1).numpy().data)
         digest.update(split.targets.numpy().astype("<u2").tobytes())
     return digest.hexdigest()
 

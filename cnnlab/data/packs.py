@@ -10,8 +10,8 @@ import gzip
 import hashlib
 import io
 import json
+import sys
 import zlib
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +21,13 @@ from PIL import Image
 
 from cnnlab.data.dataset import DataSet, Split, content_hash
 from cnnlab.data.idx import read_idx, write_idx
-from cnnlab.data.known import KNOWN
+from cnnlab.data.known import FOLDER, KNOWN, manifest
 from cnnlab.errors import DataError
-from cnnlab.home import ASSETS, write_whole
+from cnnlab.home import write_whole
 
-FOLDER = ASSETS / "datasets"
 SHEET_COLUMNS = 100
 """Tiles in a row of a picture sheet."""
 _PREFIX = {"train": "train", "test": "t10k"}  # the names of MNIST's own four files
-
-
-@lru_cache(maxsize=1)
-def manifest(folder: Path = FOLDER) -> dict[str, Any]:
-    """Return ``{name: {"hash": content hash, "files": {file: sha256 of its content}}}`` of the bundled packs.
-
-    Raises:
-        DataError: the bundled data is missing or its manifest cannot be read.
-    """
-    path = folder / "manifest.json"
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            "the bundled data sets are not in {folder}; the copy of the lab is incomplete, download it again",
-            folder=str(folder),
-        ) from error
 
 
 def load_pack(name: str, folder: Path = FOLDER) -> DataSet:
@@ -142,3 +124,51 @@ def pack(name: str, train: Split, test: Split, folder: Path = FOLDER) -> dict[st
     for file, data in files.items():
         write_whole(folder / name / file, data)
     return {"hash": content_hash(train, test), "files": sums}
+
+
+SAMPLE_EACH = (500, 100)
+"""Training and test images of each class in a sample."""
+
+
+def rebuild(originals: dict[str, Path], folder: Path = FOLDER) -> dict[str, Any]:
+    """Make the bundled packs anew from the published files, and write and return their manifest.
+
+    Args:
+        originals: for ``mnist``, ``fashion_mnist`` and ``cifar10``, a file or folder that the lab can import.
+        folder: where the packs go.
+
+    Raises:
+        DataError: an original cannot be read, or its images are not the published ones.
+    """
+    from cnnlab.data import sources
+
+    entries: dict[str, Any] = {}
+    for name, path in originals.items():
+        found = sources.read_from(path)
+        wanted = KNOWN[name].hash
+        if content_hash(found.train, found.test) != wanted:
+            raise DataError("{where} does not hold the published {title}", where=str(path), title=KNOWN[name].title)
+        train, test, packed = found.train, found.test, name
+        if not KNOWN[name].bundled:
+            classes, packed = len(KNOWN[name].class_names), KNOWN[name].relative
+            train, test = (balanced(part, classes, each) for part, each in zip((train, test), SAMPLE_EACH))
+        entries[packed] = pack(packed, train, test, folder)
+    write_whole(folder / "manifest.json", (json.dumps(entries, indent=2) + "\n").encode())
+    return entries
+
+
+def main() -> None:
+    """Rebuild the bundled packs from the command line; ``assets/datasets/README.md`` has the whole command."""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="python -m cnnlab.data.packs", description="Rebuild the bundled data sets.")
+    for name in ("mnist", "fashion_mnist", "cifar10"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, metavar="PATH", dest=name)
+    parser.add_argument("--out", type=Path, default=FOLDER, help="where to write (default: assets/datasets)")
+    asked = vars(parser.parse_args())
+    folder = asked.pop("out")
+    sys.stdout.write(json.dumps(rebuild(asked, folder), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

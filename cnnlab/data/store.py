@@ -5,22 +5,20 @@ The tensors are the splits; the metadata holds the description as JSON. A file i
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
-from cnnlab.data.dataset import DataSet, Split, checked
 from cnnlab.errors import DataError
 from cnnlab.home import home, write_whole
 from cnnlab.i18n import Message
+
+if TYPE_CHECKING:  # what is here can be listed without torch
+    from cnnlab.data.dataset import DataSet
 
 FORMAT = 1
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,39}"
@@ -101,6 +99,9 @@ def write(dataset: DataSet) -> None:
     Raises:
         DataError: the disk is full or not writable; what was there is still there.
     """
+    import torch
+    from safetensors.torch import save
+
     description = Description(
         format=FORMAT,
         name=dataset.name,
@@ -120,7 +121,7 @@ def write(dataset: DataSet) -> None:
         "test_targets": dataset.test.targets.to(torch.int16),
     }
     try:
-        write_whole(path_of(dataset.name), save_tensors(tensors, {"cnnlab": description.model_dump_json()}))
+        write_whole(path_of(dataset.name), save(tensors, {"cnnlab": description.model_dump_json()}))
     except OSError as error:
         raise DataError("{name} could not be stored: {reason}", name=dataset.name, reason=str(error)) from error
 
@@ -132,7 +133,7 @@ def describe(name: str) -> Description:
         DataError: the file is damaged or of another format.
     """
     try:
-        with safe_open(path_of(name), framework="pt") as file:
+        with safe_open(path_of(name), framework="np") as file:
             metadata = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise _damaged(name) from error
@@ -155,10 +156,14 @@ def read(name: str) -> DataSet:
     Raises:
         DataError: the file is damaged, or does not hold what it announces.
     """
+    from safetensors.torch import load
+
+    from cnnlab.data.dataset import DataSet, Split, checked
+
     path = path_of(name)
     description = describe(name)
     try:
-        tensors = load_tensors(path.read_bytes())
+        tensors = load(path.read_bytes())
     except (OSError, SafetensorError) as error:
         raise _damaged(name) from error
     _check_tensors(name, description, tensors)
@@ -177,6 +182,8 @@ def read(name: str) -> DataSet:
 
 
 def _check_tensors(name: str, description: Description, tensors: dict[str, Any]) -> None:
+    import torch
+
     for split, count in (("train", description.train), ("test", description.test)):
         images, targets = tensors.get(f"{split}_images"), tensors.get(f"{split}_targets")
         if images is None or targets is None or images.dtype != torch.uint8 or targets.dtype != torch.int16:

@@ -69,7 +69,9 @@ def test_flip_is_pils_mirror_for_the_drawn_half(dtype):
         assert np.array_equal(mirrored.to(torch.uint8).permute(1, 2, 0).numpy(), np.asarray(wanted))
 
 
-@pytest.mark.parametrize(("name", "size"), [("mnist", (28, 28)), ("cifar10-sample", (32, 32)), ("cifar10-sample", (32, 20))])
+@pytest.mark.parametrize(
+    ("name", "size"), [("mnist", (28, 28)), ("cifar10-sample", (32, 32)), ("cifar10-sample", (32, 20))]
+)
 def test_rotation_and_scale_are_torchvisions_affine(name, size):
     images = load(name).train.images[:6, :, : size[0], : size[1]].float()
     degrees = torch.tensor([0.0, 10.0, -25.0, 90.0, 45.0, -7.5])
