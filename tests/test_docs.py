@@ -82,9 +82,7 @@ def test_no_code_is_run_from_data(path: Path) -> None:
 
 def test_nothing_pickled_is_shipped() -> None:
     pickled = [
-        name_of(p)
-        for p in (ROOT / "assets").rglob("*")
-        if p.suffix in {".pt", ".pth", ".pkl", ".pickle", ".npy"}
+        name_of(p) for p in (ROOT / "assets").rglob("*") if p.suffix in {".pt", ".pth", ".pkl", ".pickle", ".npy"}
     ]
     assert not pickled
 
@@ -133,9 +131,7 @@ def test_the_options_of_the_documentation_exist() -> None:
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
-    targets = set(
-        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    )
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     first_screen = "\n".join(README.read_text(encoding="utf-8").splitlines()[:40])
     assert {"make run", "make test", "streamlit run app.py"} <= set(
         re.findall(r"make run|make test|streamlit run app\.py", first_screen)
@@ -173,8 +169,28 @@ def test_what_is_imported_is_required() -> None:
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 imported.add(node.module.split(".")[0])
-    needed = {
-        home.lower() for name in imported if name not in {"cnnlab", "pages"} for home in homes.get(name, [])
-    }
+    needed = {home.lower() for name in imported if name not in {"cnnlab", "pages"} for home in homes.get(name, [])}
     assert needed <= required, needed - required
     assert required <= needed | {"torchvision"}, required - needed
+
+
+def test_the_table_of_names_is_the_registry() -> None:
+    from cnnlab.architecture import LAYERS, Address
+
+    text = (ROOT / "docs" / "names.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([A-Z][\w, ]+) \| `(\w+)` \|$", text, flags=re.MULTILINE)
+    assert {kind: prefix for kinds, prefix in rows for kind in kinds.split(", ")} == {
+        kind: layer.prefix for kind, layer in LAYERS.items()
+    }
+    addresses = re.findall(r"`([\w.]+\[[\d,]+\])`", text)
+    assert len(addresses) >= 4
+    assert all(str(Address.parse(address)) == address for address in addresses)
+
+
+def test_the_rooms_of_the_documentation_are_the_rooms() -> None:
+    text = (ROOT / "docs" / "rooms.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^([a-z0-9_]+)  +\S", text, flags=re.MULTILINE)) - {"pages"}
+    there = {
+        path.stem for path in (ROOT / "cnnlab").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert named == there - {"__init__", "__main__"}
