@@ -12,7 +12,7 @@ from pages import _session
 def glossary_button() -> None:
     """Show the button that opens the glossary; call it in the sidebar of every page."""
     if st.button(_("Words of the lab"), icon=":material/menu_book:", type="tertiary", key="glossary.open"):
-        st.dialog(_("Words of the lab"), width="large", icon=":material/menu_book:")(_open)()
+        st.dialog(_("Words of the lab"), width="medium", icon=":material/menu_book:")(_open)()
 
 
 def _open() -> None:
