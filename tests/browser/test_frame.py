@@ -1,0 +1,49 @@
+"""Every page in a real browser: opens, complains of nothing, fits a phone."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from pages import _registry
+
+PAGES = [page.name for page in _registry.PAGES]
+SCROLLS = "() => document.documentElement.scrollWidth > window.innerWidth"
+WIDER = """() => {
+    const main = document.querySelector('[data-testid="stMain"]');
+    return main.scrollWidth > main.clientWidth + 1;
+}"""
+
+
+@pytest.mark.parametrize(("locale", "lang"), [("en-US", "en"), ("zh-CN", "zh")])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone(name: str, locale: str, lang: str, visit: Callable[..., Page]) -> None:
+    page = visit("" if name == "home" else name, locale=locale, width=390, height=844)
+    assert not page.evaluate(SCROLLS)
+    assert not page.evaluate(WIDER)
+    assert page.locator('[data-testid="stSidebar"][aria-expanded="true"]').count() == 0  # closed on a phone
+    title = page.locator('[data-testid="stMainBlockContainer"] h1').first.inner_text()
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in title) == (lang == "zh"), title
+
+
+def test_the_language_can_be_changed_and_is_kept(visit: Callable[..., Page]) -> None:
+    page = visit()
+    english = page.locator("h1").first.inner_text()
+    page.get_by_role("radio", name="中文").click()
+    page.wait_for_function("before => document.querySelector('h1').innerText !== before", arg=english)
+    chinese = page.locator("h1").first.inner_text()
+    page.wait_for_function("() => document.cookie.includes('cnnlab_workspace=')")
+    page.reload()
+    page.wait_for_function("text => document.querySelector('h1')?.innerText === text", arg=chinese)
+
+
+def test_the_glossary_opens_and_finds(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.get_by_role("button", name="Words of the lab").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("How far the window jumps each time").wait_for()
+    box = dialog.get_by_role("textbox")
+    box.fill("jumps each time")
+    box.press("Enter")
+    dialog.get_by_text("How wrong the network is").wait_for(state="detached")
+    assert dialog.get_by_text("How far the window jumps each time").is_visible()
