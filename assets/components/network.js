@@ -1,5 +1,5 @@
 // The network as a row of blocks that wraps like text: select, insert, move and remove layers by pointer or keyboard.
-// data: {blocks, height, selected, text}; sends one trigger, action: {do: "select"|"insert"|"remove"|"move", index, to}.
+// data: {blocks, selected, text}; sends one trigger, action: {do: "select"|"insert"|"remove"|"move", index, to}.
 
 const INPUT = -1;
 
@@ -23,7 +23,6 @@ function cell(block, data) {
   });
   if (block.index !== INPUT) node.draggable = true;
   const drawing = element("span", "drawing");
-  drawing.style.height = `${data.height}px`;
   drawing.innerHTML = block.svg; // numbers and class names only, made by cnnlab.figures.network
   node.append(drawing, element("span", "name", {}, block.name), element("span", "detail", {}, block.detail || "\u00a0"));
   if (block.state === "broken") node.append(element("span", "cross", { "aria-hidden": "true" }, "✕"));
@@ -33,7 +32,6 @@ function cell(block, data) {
 function edge(block, data) {
   const node = element("span", `edge ${block.changed ? "changed" : ""} ${block.state}`);
   const line = element("span", "line");
-  line.style.height = `${data.height}px`;
   line.append(element("span", "shape", {}, block.shape || "?"));
   line.append(element("span", "arrow", { "aria-hidden": "true" }));
   const plus = element("button", "plus", {
@@ -52,12 +50,27 @@ function draw(root, data) {
   const net = element("div", "net", { role: "group", "aria-label": data.text.label });
   for (const block of data.blocks) {
     const pair = element("span", "pair"); // a block never parts from the edge that leaves it
+    pair.dataset.height = block.height;
     pair.append(cell(block, data), edge(block, data));
     net.append(pair);
   }
   root.replaceChildren(net);
   if (!root.querySelector('.cell[tabindex="0"]')) root.querySelector(".cell").tabIndex = 0;
   return net;
+}
+
+// Blocks of one row share one height, that of the highest: a row of vectors takes little room.
+function level(net) {
+  const rows = new Map();
+  for (const pair of net.children) {
+    const top = pair.offsetTop;
+    if (!rows.has(top)) rows.set(top, []);
+    rows.get(top).push(pair);
+  }
+  for (const pairs of rows.values()) {
+    const highest = Math.max(46, ...pairs.map((pair) => Number(pair.dataset.height)));
+    for (const pair of pairs) pair.style.setProperty("--height", `${highest}px`);
+  }
 }
 
 export default function (component) {
@@ -69,6 +82,8 @@ export default function (component) {
   const last = data.blocks.length - 2; // index of the last layer
   const send = (change) => setTriggerValue("action", change);
   const indexOf = (node) => Number(node.dataset.index);
+  const watch = new ResizeObserver(() => level(net));
+  watch.observe(net);
   if (hadFocus) net.querySelector('.cell[tabindex="0"]').focus({ preventScroll: true });
 
   net.onclick = (event) => {
@@ -132,5 +147,5 @@ export default function (component) {
     dragged = null;
   };
 
-  return () => { net.onclick = net.onkeydown = net.ondragstart = net.ondragover = net.ondrop = net.ondragend = null; };
+  return () => { watch.disconnect(); net.onclick = net.onkeydown = net.ondragstart = net.ondragover = net.ondrop = net.ondragend = null; };
 }

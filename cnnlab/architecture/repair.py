@@ -76,6 +76,12 @@ def suggest(architecture: Architecture) -> tuple[Suggestion, ...]:
     return tuple(mildest[:MOST])
 
 
+def suggest_head(architecture: Architecture) -> Suggestion:
+    """Return the edit that lets a running network whose output are maps name one of ten classes."""
+    head = (*architecture.layers, Flatten(), Linear())
+    return Suggestion(Message("Add Flatten and Linear(10)"), architecture.with_layers(head))
+
+
 def _first_misfit(architecture: Architecture) -> tuple[int, Shape] | None:
     """Return position and input shape of the first layer that does not fit (shapes only: cheaper than a trace)."""
     shape: Shape = architecture.input_shape
@@ -214,7 +220,7 @@ def _input_sides(architecture: Architecture) -> Iterator[_Edit]:
     for side in _INPUT_SIDES:
         if (side, side) != (height, width):
             yield (
-                Message("Feed {channels}x{side}x{side} pictures", channels=channels, side=side),
+                Message("Feed {shape} pictures", shape=f"{channels}×{side}×{side}"),
                 architecture.with_input((channels, side, side)),
             )
 

@@ -203,6 +203,7 @@ def to_data(architecture: Architecture, language: str | None = None) -> list[dic
                 "shape": block.shape,
                 "changed": block.changed,
                 "state": block.state,
+                "height": height + 2,
                 "label": block.sentence.text(language),
                 "insert": Message("Add a layer after {name}", name=block.name).text(language),
                 "svg": f'<svg width="{width + 2:.1f}" height="{height + 2:.1f}" viewBox="-1 -1 {width + 2:.1f} {height + 2:.1f}" '
@@ -212,10 +213,22 @@ def to_data(architecture: Architecture, language: str | None = None) -> list[dic
     return data
 
 
+def thumbnail(architecture: Architecture, dark: bool = False) -> str:
+    """Return the bare blocks as a small SVG for a card, without words."""
+    x = 1.0
+    parts = []
+    for block in blocks(architecture):
+        width, height = block.size_px
+        parts.append(f'<g transform="translate({x:.1f} {(HEIGHT_PX - height) / 2 + 1:.1f})">{block.svg}</g>')
+        x += width + 7
+    return _svg(x, HEIGHT_PX + 2, _fills(dark), parts, "aria-hidden", "true")
+
+
 def to_svg(architecture: Architecture, dark: bool = False, language: str | None = None) -> str:
     """Return the whole network as one row, an SVG of its own with colours and a text alternative."""
     middle, gap, x = HEIGHT_PX / 2 + 4, 54.0, 4.0
     parts: list[str] = []
+    sentences: list[str] = []
     for block in blocks(architecture):
         width, height = block.size_px
         column = max(width, 38.0)
@@ -226,15 +239,25 @@ def to_svg(architecture: Architecture, dark: bool = False, language: str | None 
         parts.append(f'<text class="shape" x="{x + gap / 2:.1f}" y="{middle - 6:.1f}">{block.shape or "?"}</text>')
         parts.append(f'<path class="edge" d="M{x + 4:.1f} {middle:.1f}h{gap - 8:g}m-4 -3l4 3l-4 3"/>')
         x += gap
+        sentences.append(block.sentence.text(language))
     ink = "#E6EDF3" if dark else "#1B2733"
-    colours = "".join(f".f.{family}{{stroke:{pair[dark]};fill:{pair[dark]}}}" for family, pair in COLOURS.items())
     style = (
         f"text{{font:600 12px system-ui,sans-serif;text-anchor:middle;fill:{ink}}}.shape{{font-weight:400;font-size:11px}}"
-        f".edge{{stroke:{ink};fill:none;opacity:.5}}.front{{fill-opacity:.55}}.top{{fill-opacity:.24}}.side{{fill-opacity:.8}}"
-        f".f.none *{{fill-opacity:.06;stroke-dasharray:3 3}}{colours}"
+        f".edge{{stroke:{ink};fill:none;opacity:.5}}{_fills(dark)}"
     )
-    words = "; ".join(block.sentence.text(language) for block in blocks(architecture))
+    return _svg(x, HEIGHT_PX + 34, style, parts, "aria-label", "; ".join(sentences))
+
+
+def _svg(width: float, height: float, style: str, parts: list[str], attribute: str, value: str) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {x:.0f} {HEIGHT_PX + 34}" role="img" '
-        f'aria-label="{escape(words)}"><style>{style}</style>{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'role="img" {attribute}="{escape(value)}"><style>{style}</style>{"".join(parts)}</svg>'
+    )
+
+
+def _fills(dark: bool) -> str:
+    colours = "".join(f".f.{family}{{stroke:{pair[dark]};fill:{pair[dark]}}}" for family, pair in COLOURS.items())
+    return (
+        f".front{{fill-opacity:.55}}.top{{fill-opacity:.24}}.side{{fill-opacity:.8}}"
+        f".f.none *{{fill-opacity:.06;stroke-dasharray:3 3}}{colours}"
     )

@@ -1,0 +1,185 @@
+"""What stands below on the Build page: presets as cards, the table of all layers, source, files and link."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from cnnlab.architecture import Architecture, Row, share
+from cnnlab.architecture.presets import PRESETS, Preset
+from cnnlab.architecture.source import to_pytorch
+from cnnlab.errors import CnnLabError
+from cnnlab.figures.network import detail, shape_text, thumbnail
+from cnnlab.figures.numbers import count_text
+from cnnlab.i18n import _
+from pages import _build_state as state
+from pages import _session, _widgets
+
+
+def drawer(architecture: Architecture) -> None:
+    """Draw the four tabs."""
+    presets, table, source, keep = st.tabs(
+        [_("Presets"), _("All layers"), _("PyTorch source"), _("Save, open, share")], key="build.tabs"
+    )
+    with presets:
+        _presets(architecture)
+    with table:
+        _table(architecture)
+    with source:
+        _source(architecture)
+    with keep:
+        _keep(architecture)
+
+
+def story(architecture: Architecture) -> None:
+    """Tell where the network comes from, what its source said and what is true, if it is a preset's."""
+    preset = PRESETS.get(architecture.name)
+    if preset is None:
+        return
+    with st.expander(_("What its source says, and what is true: {title}", title=_(preset.title)), icon=":material/fact_check:"):
+        for paragraph in preset.note:
+            st.markdown(_(paragraph))
+        st.caption(_(preset.source))
+
+
+def _presets(architecture: Architecture) -> None:
+    with st.container(key="build_cards"):
+        for preset in PRESETS.values():
+            with st.container(border=True, gap="xsmall", key=f"build_card_{preset.name}"):
+                _card(preset, architecture)
+
+
+def _card(preset: Preset, architecture: Architecture) -> None:
+    st.image(thumbnail(preset.architecture, _session.dark()), width="stretch")
+    st.markdown(f"**{_(preset.title)}**")
+    st.markdown(_(preset.sentence))
+    facts = _("{shape} in, {count} parameters", shape=shape_text(preset.architecture.input_shape),
+              count=count_text(preset.architecture.trace().num_params))  # fmt: skip
+    st.caption(f":red-badge[:material/error: {_('cannot run yet')}]" if preset.error else facts)
+    st.button(
+        _("Open"), key=f"build.preset.{preset.name}", disabled=preset.architecture == architecture, width="stretch",
+        on_click=state.use_preset, args=(preset.name,),
+        help=_("Brings its recipe and data set too. Undo brings your network back."),
+    )  # fmt: skip
+
+
+def _table(architecture: Architecture) -> None:
+    rows = [_row(row) for row in architecture.trace().rows]
+    if not rows:
+        st.caption(_("No layer yet."))
+        return
+    trace = architecture.trace()
+    total = dict.fromkeys(rows[0], "")
+    least = "≥ " if trace.error else ""
+    total |= {
+        _("Layer"): f"**{_('Total')}**",
+        _("Parameters"): f"**{least}{trace.num_params:,}**",
+        _("Multiply-adds"): f"**{least}{trace.macs:,}**",
+    }
+    with st.container(key="build_table"):
+        st.table([*rows, total], hide_index=True)
+    st.caption(
+        _("Receptive field: how many input pixels one output number can see, and how far apart neighbours look.")
+    )
+
+
+def _row(row: Row) -> dict[str, str]:
+    field = row.receptive_field
+    seen = ""
+    if field:
+        seen = "×".join(map(str, field.size))
+        if field.stride and max(field.stride) > 1:
+            seen = _("{size}, every {stride} px", size=seen, stride=field.stride[0])
+    cells = {
+        _("Layer"): row.name,
+        _("Kind"): f"{row.layer.kind} {detail(row.layer)}".strip(),
+        _("Output"): shape_text(row.output_shape) or ("✕" if row.error else "?"),
+        _("Parameters"): f"{row.num_params:,}" if row.num_params else "",
+        _("Multiply-adds"): f"{row.macs:,}" if row.macs else "",
+        _("Receptive field"): seen,
+    }
+    return {head: f":red[{cell}]" if cell and row.error else cell for head, cell in cells.items()}
+
+
+def _source(architecture: Architecture) -> None:
+    try:
+        text = to_pytorch(architecture)
+    except CnnLabError as error:
+        st.caption(_("There is no source until every layer fits."))
+        _widgets.show_error(error)
+        return
+    st.code(text, language="python", height=420)
+    st.download_button(
+        _("Download"), text, f"{_file_name(architecture)}.py", "text/x-python", icon=":material/download:",
+        key="build.download.py", on_click="ignore",
+    )  # fmt: skip
+
+
+def _keep(architecture: Architecture) -> None:
+    link, files, mine = st.columns(3, gap="large")
+    with link:
+        _share(architecture)
+    with files:
+        _heading(_("As a file"))
+        st.download_button(
+            _("Save as JSON"), architecture.to_json(), f"{_file_name(architecture)}.json", "application/json",
+            icon=":material/download:", key="build.download.json", on_click="ignore", width="stretch",
+        )  # fmt: skip
+        st.file_uploader(
+            _("Open a JSON file"), type=["json"], key="build.upload", max_upload_size=1,
+            on_change=state.open_document, args=("build.upload",),
+        )  # fmt: skip
+    with mine:
+        _mine(architecture)
+
+
+def _heading(text: str) -> None:
+    st.markdown(f"**{text}**")
+
+
+def _share(architecture: Architecture) -> None:
+    _heading(_("As a link"))
+    st.markdown(_("The link holds the whole network, no account and no server needed to keep it."))
+    if st.button(_("Share"), icon=":material/link:", key="build.share", width="stretch"):
+        try:
+            st.code(f"{_address()}?net={share.to_text(architecture)}", language=None, wrap_lines=True)
+        except CnnLabError as error:
+            _widgets.show_error(error)
+
+
+def _address() -> str:
+    """Return this page's address without its query."""
+    parts = urlsplit(st.context.url or "/build")
+    return parts._replace(query="", fragment="").geturl()
+
+
+def _mine(architecture: Architecture) -> None:
+    _heading(_("In my workspace"))
+    workspace = _session.workspace()
+    st.button(
+        _("Keep {name}", name=architecture.name or _("this network")), icon=":material/bookmark_add:", width="stretch",
+        key="build.keep", on_click=_keep_mine,
+    )  # fmt: skip
+    for number, (name, network) in enumerate(workspace.networks.items()):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.button(
+                name or _("without a name"), key=f"build.mine.{number}", width="stretch", on_click=state.change,
+                args=(lambda _network, network=network: network, -1),
+            )  # fmt: skip
+            st.button(
+                ":material/delete:", key=f"build.forget.{number}", help=_("Forget {name}", name=name),
+                on_click=workspace.delete_network, args=(name,),
+            )  # fmt: skip
+
+
+def _keep_mine() -> None:
+    try:
+        _session.workspace().save_network(_session.architecture())
+    except CnnLabError as error:
+        state.say(error)
+
+
+def _file_name(architecture: Architecture) -> str:
+    kept = "".join(mark if mark.isalnum() or mark in "-_" else "-" for mark in architecture.name)
+    return kept.strip("-") or "network"

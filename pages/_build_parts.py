@@ -1,0 +1,112 @@
+"""The left side of the Build page: the drawing, what does not fit and how to mend it, the totals."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlab.architecture import Architecture, check_budget
+from cnnlab.architecture.repair import Suggestion, suggest, suggest_head
+from cnnlab.errors import BudgetError, CnnLabError
+from cnnlab.figures import network as drawing
+from cnnlab.figures.network import shape_text
+from cnnlab.figures.numbers import bytes_text, count_text
+from cnnlab.home import ASSETS
+from cnnlab.i18n import _
+from pages import _build_state as state
+from pages import _session, _widgets
+
+_COMPONENT = st.components.v2.component(
+    "cnnlab_network",
+    html='<div class="network-root"></div>',
+    css=(ASSETS / "components" / "network.css").read_text(encoding="utf-8"),
+    js=(ASSETS / "components" / "network.js").read_text(encoding="utf-8"),
+)
+
+
+def draw_network(architecture: Architecture) -> None:
+    """Draw the network to scale; its blocks are buttons."""
+    data = {
+        "blocks": drawing.to_data(architecture, _session.language()),
+        "selected": state.selected(),
+        "text": {"label": _("The network, from the input on the left to the output")},
+    }
+    _COMPONENT(data=data, key=state.DRAWING, on_action_change=state.on_drawing)
+
+
+def show_problem(architecture: Architecture) -> None:
+    """Say what does not fit and offer edits that work, each one click."""
+    error: CnnLabError | None = None
+    try:
+        architecture.check()
+    except CnnLabError as found:
+        error = found
+    if error is None:
+        _offer_head(architecture)
+        return
+    _widgets.show_error(error)
+    suggestions = suggest(architecture)
+    if suggestions:
+        _offer(suggestions, _("Each of these makes it run:"))
+
+
+def _offer_head(architecture: Architecture) -> None:
+    """A network that ends in maps runs, but cannot name a class yet: offer what is missing."""
+    if len(architecture.output_shape) == 1:
+        return
+    st.info(
+        _("The network ends in maps of {shape}. To name a class it needs one number for each class.",
+          shape=shape_text(architecture.output_shape))
+    )  # fmt: skip
+    _offer((suggest_head(architecture),), "")
+
+
+def _offer(suggestions: tuple[Suggestion, ...], caption: str) -> None:
+    with st.container(gap="xsmall", key="build_suggestions"):
+        if caption:
+            st.caption(caption)
+        with st.container(horizontal=True, gap="small"):
+            for number, suggestion in enumerate(suggestions):
+                further = [label.text(_session.language()) for label in suggestion.further]
+                st.button(
+                    suggestion.label.text(_session.language()) + (f" (+{len(further)})" if further else ""),
+                    key=f"build.suggestion.{number}", icon=":material/build:", on_click=state.change,
+                    help="; ".join(further) or None, args=(lambda _network, s=suggestion: s.architecture,),
+                )  # fmt: skip
+
+
+def totals(architecture: Architecture) -> None:
+    """Show output, parameters, multiply-adds and memory at the chosen batch size."""
+    trace = architecture.trace()
+    recipe = _session.recipe()
+    batch = recipe.batch_size
+    last = trace.rows[-1].output_shape if trace.rows else None
+    stored = 4 * (batch * trace.activation_elements + trace.num_params)
+    least = "≥ " if trace.error else ""  # what stands below the break is not known
+    with st.container(key="build_totals", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.metric(_("Output"), shape_text(last) or "?", width="content")
+        st.metric(
+            _("Parameters"), least + count_text(trace.num_params), width="content",
+            help=_("Numbers that are learned: {count:,}.", count=trace.num_params),
+        )  # fmt: skip
+        st.metric(
+            _("Multiply-adds"), least + count_text(trace.macs), width="content",
+            help=_("Multiplications with an addition for one picture, in convolutions and dense layers: {count:,}.", count=trace.macs),
+        )  # fmt: skip
+        st.metric(
+            _("Memory"), least + bytes_text(stored), width="content",
+            help=_("Outputs of all layers for one batch and the weights, at 4 bytes a number. Training needs about twice "
+                   "as much, for the gradients."),
+        )  # fmt: skip
+        key = _session.seed("build.batch", batch)
+        size = st.number_input(
+            _("Batch size"), 1, 4096, step=1, key=key, width=140,
+            help=_("How many pictures the network sees at once; part of the recipe."),
+        )  # fmt: skip
+    if int(size) != batch:
+        _session.set_recipe(recipe.changed(batch_size=int(size)))
+        st.rerun(scope="fragment")
+    try:
+        if trace.error is None and architecture.layers:
+            check_budget(architecture, batch)
+    except BudgetError as error:
+        st.warning(error.text(_session.language()), icon=":material/warning:")
