@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import click
@@ -23,6 +24,7 @@ def name_of(path: Path) -> str:
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+@cache
 def documented_methods() -> set[str]:
     """Return the names of methods that some class of the lab documents: an override may inherit that."""
     modules = [ast.parse(path.read_text(encoding="utf-8")) for path in ROOM]
