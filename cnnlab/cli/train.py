@@ -95,7 +95,7 @@ def _recipe(fields: dict[str, Any], flags: dict[str, Any]) -> Recipe:
 
 def _follow(runs: Any, id: str) -> Snapshot:
     """Show the run's progress on standard error until it is over; Ctrl-C stops it and keeps its weights."""
-    from tqdm import tqdm
+    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
     first = runs.snapshot(id)
     with tqdm(total=first.steps, unit="step", file=sys.stderr, desc=first.name, mininterval=0.5) as bar:

@@ -18,8 +18,10 @@ from cnnlab.home import home
 from cnnlab.runs import machine
 from cnnlab.runs.cores import Cores
 from cnnlab.runs.run import COMMANDS, Run
-from cnnlab.runs.snapshot import RunSpec, Snapshot
+from cnnlab.runs.snapshot import RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Store, new_id
+
+Events = list[dict[str, Any]]
 
 _CLOSE_S = 30.0
 
@@ -40,8 +42,8 @@ class Engine:
         self._runs: dict[str, Run] = {}
         self._queue: deque[Run] = deque()
         self._active: set[str] = set()
-        self._read: dict[str, tuple[float, Snapshot]] = {}
-        self._logs: dict[str, list[dict[str, Any]]] = {}
+        self._read: dict[str, tuple[int, Snapshot]] = {}
+        self._logs: dict[str, Events] = {}
         self._closed = False
 
     def submit(self, spec: RunSpec) -> str:
@@ -88,7 +90,7 @@ class Engine:
         run = self._runs.get(id)
         return run.snapshot() if run is not None else self._from_disk(id)
 
-    def events(self, id: str, since: int = 0) -> list[dict[str, Any]]:
+    def events(self, id: str, since: int = 0) -> Events:
         """Return what happened in run ``id`` after event number ``since`` (events are numbered from 1).
 
         Each has ``n`` and ``kind``: ``train`` and ``val`` (step, loss, acc; val also whole and split), ``test``,
@@ -127,7 +129,7 @@ class Engine:
         if run is None:
             if snapshot.live:
                 raise RunError("run {id} belongs to another program on this machine; tell it there", id=id)
-            raise RunError("this run is over ({state}); start a new one", state=_word(snapshot.state))
+            raise RunError("this run is over ({state}); start a new one", state=state_word(snapshot.state))
         run.command(str(do))
         with self._lock:
             self._retire(run)
@@ -176,8 +178,9 @@ class Engine:
             self._stop(run)
             run.join(_CLOSE_S)
         with self._lock:
-            for kept in (self._runs, self._read, self._logs):
-                kept.pop(id, None)  # type: ignore[attr-defined]
+            self._runs.pop(id, None)
+            self._read.pop(id, None)
+            self._logs.pop(id, None)
         self._store.delete(id)
 
     def wait(self, id: str, timeout_s: float | None = None) -> Snapshot:
@@ -191,10 +194,10 @@ class Engine:
         """Stop all live runs, keep their weights, and wait until their threads have ended."""
         with self._lock:
             self._closed = True
-            live = [run for run in self._runs.values() if run.snapshot().live]
-        for run in live:
+            runs = [*self._runs.values()]
+        for run in runs:
             self._stop(run)
-        for run in self._runs.values():
+        for run in runs:
             run.join(_CLOSE_S)
         self._store.close()
 
@@ -253,7 +256,7 @@ class Engine:
     def _final_step(self, id: str, step: int | None) -> int:
         snapshot = self.snapshot(id)
         if not self._store.model_path(id).is_file():
-            raise RunError("run {id} has left no weights ({state})", id=id, state=_word(snapshot.state))
+            raise RunError("run {id} has left no weights ({state})", id=id, state=state_word(snapshot.state))
         if step is not None and step != snapshot.step:
             raise RunError(
                 "run {id} has kept no weights of step {step}; the latest are those of step {latest}",
@@ -289,12 +292,6 @@ def close_all() -> None:
 def _check_owner(snapshot: Snapshot, owner: str | None) -> None:
     if owner is not None and snapshot.owner != owner:
         raise NotAllowedError("this run belongs to somebody else; only they can change it")
-
-
-def _word(state: str) -> Any:
-    from cnnlab.i18n import Message
-
-    return Message(state)
 
 
 def _first_snapshot(spec: RunSpec, data_hash: str, steps: int) -> Snapshot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def _of_run(id: str, step: int) -> Model:
     return Model.from_bytes(engine().model(id, step))
 
 
-def _keep(key: tuple[str, object], make) -> Model:  # type: ignore[no-untyped-def]
+def _keep(key: tuple[str, object], make: Callable[[], Model]) -> Model:
     with _guard:
         found = _kept.get(key)
         if found is not None:

@@ -11,15 +11,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.errors import CnnLabError, RunError
-from cnnlab.i18n import N_, Message
+from cnnlab.i18n import Message
 from cnnlab.runs.cores import Cores
-from cnnlab.runs.snapshot import LIVE, RunSpec, Snapshot, State, as_message
+from cnnlab.runs.snapshot import LIVE, RunSpec, Snapshot, State, as_message, state_word
 from cnnlab.runs.store import Store
+from cnnlab.training.events import Event, TestEvent, TrainEvent, ValEvent
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
     from cnnlab.description import ModelDescription
-    from cnnlab.training.events import Event
     from cnnlab.training.loop import Training
 
 _log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Run:
         self._published: deque[Published] = deque(maxlen=3)
         self._published_at = 0.0
         self._loss, self._acc = _Smoothed(), _Smoothed()
-        self._group: list[Any] = []
+        self._group: list[TrainEvent] = []
         self._recent: deque[tuple[float, int]] = deque()
         self._eval_s = 0.0
         self._note("state", state="queued")
@@ -167,7 +167,7 @@ class Run:
         """
         with self._changed:
             if self._snapshot.state not in LIVE:
-                raise RunError("this run is over ({state}); start a new one", state=Message(self._snapshot.state))
+                raise RunError("this run is over ({state}); start a new one", state=state_word(self._snapshot.state))
             self._commands.append(do)
             self._changed.notify_all()
             if self._thread is None and do == "stop":  # never began: nobody else will end it
@@ -206,7 +206,7 @@ class Run:
                 self._end("failed", self._memory_message())
             else:
                 _log.exception("run %s failed", self.id)
-                self._end("failed", Message(N_("the run broke off by a fault of the lab: {reason}"), reason=str(error)[:300]))
+                self._end("failed", Message("the run broke off by a fault of the lab: {reason}", reason=str(error)[:300]))
         finally:
             self._released(self)
 
@@ -277,20 +277,20 @@ class Run:
 
     def _follow(self, event: Event, took: float) -> None:
         """Take an event of the loop into the run's state and log."""
-        if event.kind == "train":
+        if isinstance(event, TrainEvent):
             self._follow_step(event, took)
-        else:
-            self._eval_s += took
-        if event.kind == "val":
+            return
+        self._eval_s += took
+        if isinstance(event, ValEvent):
             self._set(val_loss=event.loss, val_acc=event.acc)
-        if event.kind == "test":
-            self._set(test_loss=event.loss, test_acc=event.acc)
-        if event.kind in ("val", "test"):
+        if isinstance(event, TestEvent):
             self._flush_group()
+            self._set(test_loss=event.loss, test_acc=event.acc)
+        if isinstance(event, (ValEvent, TestEvent)):
             values = event.as_dict()
             self._note(values.pop("kind"), **values)
 
-    def _follow_step(self, event: Any, took: float) -> None:
+    def _follow_step(self, event: TrainEvent, took: float) -> None:
         now = perf_counter()
         self._recent.append((now, event.images))
         while now - self._recent[0][0] > _RATE_WINDOW_S and len(self._recent) > 2:
@@ -398,7 +398,7 @@ class Run:
 
     def _memory_message(self) -> Message:
         return Message(
-            N_("the machine ran out of memory; use a smaller batch size, for example {batch} instead of {given}"),
+            "the machine ran out of memory; use a smaller batch size, for example {batch} instead of {given}",
             batch=max(1, self.spec.recipe.batch_size // 4),
             given=self.spec.recipe.batch_size,
         )

@@ -9,13 +9,28 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cnnlab.architecture import Architecture
 from cnnlab.errors import CnnLabError
-from cnnlab.i18n import Message
+from cnnlab.i18n import N_, Message
 from cnnlab.training.recipe import Recipe
 
 State = Literal["queued", "running", "paused", "stopped", "done", "failed"]
 
 LIVE: frozenset[str] = frozenset({"queued", "running", "paused"})
 """The states in which a run can still change."""
+
+
+_WORDS: dict[str, str] = {
+    "queued": N_("waiting"),
+    "running": N_("learning"),
+    "paused": N_("paused"),
+    "stopped": N_("stopped"),
+    "done": N_("done"),
+    "failed": N_("failed"),
+}
+
+
+def state_word(state: str) -> Message:
+    """Return the word for a state, to be translated where it is shown."""
+    return Message(_WORDS.get(state, state))
 
 
 class RunSpec(BaseModel):

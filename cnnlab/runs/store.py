@@ -169,8 +169,9 @@ def _document(snapshot: Snapshot, token: str) -> dict[str, Any]:
 
 def _snapshot(document: dict[str, Any], has_model: bool) -> Snapshot:
     values = {name: value for name, value in document.items() if name not in ("version", "process")}
-    if values["error"] is not None:
-        values["error"] = Message(values["error"]["template"], **values["error"]["values"])
+    if (error := values["error"]) is not None:
+        template, filled = error["template"], error["values"]
+        values["error"] = Message(template, **filled)
     values["recipe"] = Recipe.of(values["recipe"])
     values["has_model"] = has_model
     return Snapshot(**values)

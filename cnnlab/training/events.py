@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -82,4 +82,4 @@ class LookEvent(_Event):
     images: int
 
 
-Event = Union[TrainEvent, ValEvent, TestEvent, LookEvent]
+Event = TrainEvent | ValEvent | TestEvent | LookEvent

@@ -81,6 +81,8 @@ class Training:
         self.steps_per_epoch = len(self.targets) // self.batch_size
         self.steps = recipe.epochs * self.steps_per_epoch
         self.step = self.epoch = 0
+        self._judged = Split(self.images, self.targets) if recipe.full_train else dataset.val
+        self._glance = some(self._judged, VAL_IMAGES)
         self._order = generator_for(recipe.seed, "order")
         self._augmentation = generator_for(recipe.seed, "augmentation")
         self.network = build(architecture, generator_for(recipe.seed, "init"))
@@ -185,10 +187,7 @@ class Training:
         return loss.item(), acc.item()
 
     def _validate(self, whole: bool) -> Iterator[Event]:
-        full = self.recipe.full_train
-        split = Split(self.images, self.targets) if full else self.dataset.val
-        if not whole:
-            split = some(split, VAL_IMAGES)
+        split = self._judged if whole else self._glance
         total, right = 0.0, 0
         for images, targets in _parts(split):
             logits = self._look(images)
@@ -196,7 +195,8 @@ class Training:
             total += loss.item() * len(targets)
             right += int((logits.argmax(1) == targets).sum())
             yield LookEvent(self.step, len(targets))
-        yield ValEvent(self.step, total / len(split), right / len(split), whole, "train" if full else "val")
+        name = "train" if self.recipe.full_train else "val"
+        yield ValEvent(self.step, total / len(split), right / len(split), whole, name)
 
     @torch.no_grad()
     def _look(self, images: Tensor) -> Tensor:

@@ -1,0 +1,38 @@
+"""The losses against the words of their docstring, in float64, and against torch's."""
+
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnlab.training.losses import loss_of
+from cnnlab.training.recipe import Recipe
+
+LOGITS = torch.randn(6, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64) * 4
+TARGETS = torch.tensor([0, 1, 2, 3, 4, 0])
+ONEHOT = F.one_hot(TARGETS, 5).double()
+
+
+@given(smoothing=st.floats(0, 0.9))
+def test_cross_entropy_by_its_formula(smoothing):
+    soft = (1 - smoothing) * ONEHOT + smoothing / 5
+    by_hand = -(soft * LOGITS.softmax(1).log()).sum(1).mean()
+    found = loss_of(LOGITS, TARGETS, Recipe(label_smoothing=smoothing), softmax=False)
+    torch.testing.assert_close(found, by_hand)
+
+
+def test_after_softmax_it_is_the_likelihood_of_the_output_not_softmax_twice():
+    found = loss_of(LOGITS, TARGETS, Recipe(), softmax=True)
+    torch.testing.assert_close(found, F.nll_loss(LOGITS.softmax(1).log(), TARGETS))
+    assert not torch.isclose(found, F.cross_entropy(LOGITS.softmax(1), TARGETS))
+
+
+def test_a_sure_and_wrong_answer_has_a_finite_loss():
+    logits = torch.tensor([[500.0, 0.0]])
+    assert loss_of(logits, torch.tensor([1]), Recipe(), softmax=True).item() == 500
+
+
+def test_mse_compares_the_networks_own_output():
+    recipe = Recipe(loss="mse")
+    torch.testing.assert_close(loss_of(LOGITS, TARGETS, recipe, False), ((LOGITS - ONEHOT) ** 2).mean())
+    torch.testing.assert_close(loss_of(LOGITS, TARGETS, recipe, True), ((LOGITS.softmax(1) - ONEHOT) ** 2).mean())

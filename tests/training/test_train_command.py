@@ -1,0 +1,69 @@
+"""``train`` on the command line: its flags, its JSON, its refusals."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from cnnlab.cli import main
+from cnnlab.model import Model
+from cnnlab.training.recipe import Recipe
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, ["train", *arguments])
+
+
+SMALL = ("--net", "mnist-sprint", "--data", "mnist", "--limit-train", "256", "--precision", "float32", "--threads", "1")
+
+
+def test_train_prints_one_json_document_and_writes_the_model(lab_home, tmp_path):
+    out = tmp_path / "sprint.safetensors"
+    told = call(*SMALL, "--seed", "3", "--lr", "0.02", "--batch-size", "64", "--out", str(out), "--json")
+    assert told.exit_code == 0, told.output
+    result = json.loads(told.stdout)
+    assert result.keys() == {"run", "test_acc", "train_s", "images_per_s", "model"}
+    assert result["model"] == str(out)
+    assert "step" in told.stderr
+    model = Model.load(out)
+    recipe = Recipe.of(model.about.recipe)
+    assert (recipe.seed, recipe.lr, recipe.batch_size, recipe.limit_train) == (3, 0.02, 64, 256)
+    assert (recipe.schedule, recipe.label_smoothing) == ("one_cycle", 0.05)  # the preset's own
+    assert model.about.result["test_acc"] == result["test_acc"]
+    assert "train" in model.about.result["command"]
+    assert (lab_home / "runs" / result["run"] / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--net", "no-such-net", "--data", "mnist"), "no-such-net"),
+        (("--net", "mnist-sprint", "--data", "no-such-data"), "no-such-data"),
+        (("--net", "article-004-cnn", "--data", "cifar10-sample"), "fc1"),
+        ((*SMALL, "--lr", "-1"), "lr"),
+        ((*SMALL, "--epochs", "0"), "epochs"),
+        ((*SMALL, "--shift", "99"), "augmentation.shift"),
+        ((*SMALL, "--optimizer", "lion"), "lion"),
+        ((*SMALL, "--epochs", "many"), "many"),
+        (("--data", "mnist"), "--net"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2(lab_home, arguments, told):
+    result = call(*arguments, "--json")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_run_that_fails_says_why(lab_home):
+    result = call("--net", "article-000-lenet5", "--data", "mnist", "--limit-train", "2000", "--optimizer", "sgd",
+                  "--lr", "10", "--loss", "mse", "--json")  # fmt: skip
+    assert result.exit_code == 2
+    assert "Try a smaller learning rate" in result.stderr
+
+
+def test_every_recipe_field_has_a_flag():
+    flags = {option.name for option in main.commands["train"].params}
+    assert set(Recipe.model_fields) - {"augmentation"} <= flags
+    assert {"shift", "crop_padding", "rotate", "scale", "flip"} <= flags
