@@ -9,7 +9,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,7 +20,6 @@ _SESSION_HOME = tempfile.mkdtemp(prefix="cnnlab-tests-")
 os.environ["CNNLAB_HOME"] = _SESSION_HOME
 os.environ["MPLCONFIGDIR"] = str(Path(_SESSION_HOME) / "matplotlib")
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported: the same sums on every machine
-os.environ["STREAMLIT_CLIENT_SHOW_ERROR_DETAILS"] = "full"  # a failing page test says why
 os.environ.pop("CNNLAB_TEACHER_PIN", None)
 
 settings.register_profile(
@@ -48,6 +49,25 @@ def _english_and_one_thread() -> Iterator[None]:
             torch.set_num_threads(1)
     yield
     set_language("en")
+
+
+@pytest.fixture(autouse=True)
+def _components_stay_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all AppTests of the process share one registry of components.
+
+    A page's component registers when its module is imported, once; before Streamlit 1.67 each AppTest began with an
+    empty registry all the same.
+    """
+    app_test = sys.modules.get("streamlit.testing.v1.app_test")
+    if app_test is not None:
+        monkeypatch.setattr(app_test, "BidiComponentManager", _shared_components)
+
+
+@cache
+def _shared_components() -> Any:
+    from streamlit.components.v2.component_manager import BidiComponentManager
+
+    return BidiComponentManager()
 
 
 @pytest.fixture

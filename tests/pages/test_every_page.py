@@ -24,6 +24,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], AppTest]:
     """
 
     def open_page(name: str, language: str) -> AppTest:
+        st.set_option("client.showErrorDetails", "full")  # a failing page says why
         real = st.Page
         monkeypatch.setattr(
             st, "Page", lambda *args, **settings: real(*args, **{**settings, "default": settings["url_path"] == name})
