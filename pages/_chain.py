@@ -13,6 +13,7 @@ from cnnlab.figures import chain
 from cnnlab.i18n import N_, _
 from cnnlab.workspace import ImageRef, open_image
 from pages import _registry, _run_line, _session
+from pages._links import go_to
 
 WAY: tuple[tuple[str, str], ...] = (
     ("build", N_("Stack layers and see each shape.")),
@@ -45,7 +46,7 @@ def draw(ready: bool) -> None:
     st.html(
         chain.chain_html(
             chain.part(_("What goes in"), chain.image_html(pixels, source), source),
-            chain.part(_("The network"), chain.network_svg(network), name),
+            chain.part(_("The network"), chain.network_html(network), name),
             learning,
             chain.part(_("Its answer"), chain.answer_html(answer), said),
         )
@@ -131,14 +132,13 @@ def steps() -> None:
         "train": _session.current_run() is not None,
         "draw": bool(_session.workspace().drawings()) or "draw" in _session.visited(),
     }
-    present = {page.name: page for page in _registry.present()}
+    present = {page.name for page in _registry.present()}
     way = [(name, sentence) for name, sentence in WAY if name in present]
     following = next((n for n, _s in way if not done.get(n, n in _session.visited())), None)
     for place, (number, (name, sentence)) in zip(st.columns(max(len(way), 1)), enumerate(way, 1)):
-        page = present[name]
         state = "next" if name == following else "done" if done.get(name, name in _session.visited()) else "todo"
         with place, st.container(key=f"step_{state}_{name}", gap=None):
             mark = {"next": _("next"), "done": _("done"), "todo": ""}[state]
             st.html(f'<p class="lab-step"><b>{number}</b><span>{mark}</span></p>')
-            st.page_link(page.path, label=_(page.title), icon=page.icon)
+            go_to(name)
             st.caption(_(sentence))

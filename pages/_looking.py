@@ -11,6 +11,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from cnnlab.workspace import ImageRef, open_image
 from pages import _session
+from pages._links import go_to
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -149,7 +150,7 @@ def _test_image(model: Model, ref: ImageRef) -> ImageRef:
 def _drawing(model: Model, ref: ImageRef) -> ImageRef | None:
     drawings = _session.workspace().drawings()
     if not drawings:
-        st.page_link("pages/draw.py", label=_("Nothing kept yet: draw a digit"), icon=":material/gesture:")
+        go_to("draw", _("Nothing kept yet: draw a digit"))
         return None
     ids = [drawing.id for drawing in drawings]
     names = {

@@ -12,6 +12,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from pages import _session
 from pages._editor import spec_editor
+from pages._links import go_to
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
@@ -97,7 +98,7 @@ def _fit(network: Architecture, dataset: DataSet) -> CnnLabError | None:
                 _session.set_architecture(adapted)
                 st.rerun()
         else:
-            st.page_link("pages/build.py", label=_("Mend it on the Build page"), icon=":material/layers:")
+            go_to("build", _("Mend it on the Build page"))
         return error
 
 
@@ -106,11 +107,12 @@ def _recipe_editor():
 
     recipe = _session.recipe()
     edited = spec_editor(Recipe, recipe, "train.recipe", only=MAIN, columns=3, labels=LABELS)
-    with st.popover(_("More of the recipe"), icon=":material/tune:", width="content"):
-        edited = spec_editor(Recipe, edited, "train.recipe.more", skip=(*MAIN, "augmentation"), columns=2, labels=LABELS)
-    with st.popover(_("Vary the images"), icon=":material/shuffle:", width="content"):
-        augmentation = spec_editor(type(edited.augmentation), edited.augmentation, "train.recipe.augmentation")
-        edited = edited.changed(augmentation=augmentation)
+    with st.container(horizontal=True, gap="small"):
+        with st.popover(_("More of the recipe"), icon=":material/tune:", width="content"):
+            edited = spec_editor(Recipe, edited, "train.recipe.more", skip=(*MAIN, "augmentation"), columns=2, labels=LABELS)
+        with st.popover(_("Vary the images"), icon=":material/shuffle:", width="content"):
+            augmentation = spec_editor(type(edited.augmentation), edited.augmentation, "train.recipe.augmentation")
+            edited = edited.changed(augmentation=augmentation)
     _session.set_recipe(edited)
     return edited
 

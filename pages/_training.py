@@ -12,6 +12,7 @@ from cnnlab.figures import live as pictures
 from cnnlab.figures.theme import number
 from cnnlab.i18n import _
 from pages import _run_line, _session
+from pages._links import go_to
 
 if TYPE_CHECKING:
     from cnnlab.runs.watch import View
@@ -99,30 +100,31 @@ def _ending(run: Snapshot) -> None:
                 st.markdown(_("Done: of a thousand images it never saw, it gets about **{wrong}** wrong.", wrong=wrong))
             else:
                 st.markdown(_("Stopped; what it learned is kept."))
-            st.page_link("pages/draw.py", label=_("Draw for it"), icon=":material/gesture:")
-            st.page_link("pages/explore.py", label=_("Look inside"), icon=":material/search:")
+            go_to("draw", _("Draw for it"))
+            go_to("explore", _("Look inside it"))
 
 
 def _pictures(view: View) -> None:
     language, dark = _session.language(), _session.dark()
     glimpse = view.glimpse
     classes = len(glimpse.class_names) if glimpse else 10
-    left, right = st.columns([3, 2], gap="large")
-    with left:
+    curves, filters, guesses = st.columns([5, 2.2, 2.6], gap="medium")
+    with curves:
         st.html(view.shared(("loss", language), lambda: pictures.loss_html(view.train, view.val, view.steps, classes)))
         st.html(view.shared(("acc", language), lambda: pictures.accuracy_html(view.train, view.val, view.steps, classes)))
-    with right:
-        if glimpse is None:
-            st.html(f'<p class="lab-facts lab-wait">{escape(_("The first filters and guesses appear with the first steps."))}</p>')
-            return
-        if glimpse.filters is not None:
-            filters, layer = glimpse.filters, glimpse.layer
-            st.html(view.shared(("filters", language, dark), lambda: pictures.filters_html(filters, layer, dark)))
-        st.html(
-            view.shared(
-                ("guesses", language),
-                lambda: pictures.guesses_html(
-                    glimpse.images, glimpse.targets, glimpse.predictions, glimpse.probs, glimpse.class_names
-                ),
-            )
+    if glimpse is None:
+        guesses.html(f'<p class="lab-facts lab-wait">{escape(_("The first filters and guesses appear with the first steps."))}</p>')
+        return
+    weights = glimpse.filters
+    if weights is not None:
+        filters.html(
+            view.shared(("filters", language, dark), lambda: pictures.filters_html(weights, glimpse.layer, dark))
         )
+    guesses.html(
+        view.shared(
+            ("guesses", language),
+            lambda: pictures.guesses_html(
+                glimpse.images, glimpse.targets, glimpse.predictions, glimpse.probs, glimpse.class_names
+            ),
+        )
+    )

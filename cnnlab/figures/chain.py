@@ -13,6 +13,7 @@ from html import escape
 import numpy as np
 
 from cnnlab.architecture import Architecture, Row, Shape
+from cnnlab.figures.live import svg_img
 from cnnlab.figures.tiles import hard_img, image_png
 from cnnlab.i18n import _
 
@@ -61,7 +62,7 @@ def image_html(pixels: np.ndarray, alt: str) -> str:
     return f'<div class="lab-digit">{hard_img(image_png(pixels), alt, side * zoom)}</div>'
 
 
-def network_svg(architecture: Architecture) -> str:
+def network_html(architecture: Architecture) -> str:
     """Return the network to scale: a stack of sheets for maps (side = the map's side), a bar for a vector.
 
     Layers that keep the shape (activations, normalisation, dropout) are drawn with the layer before them. A
@@ -72,16 +73,13 @@ def network_svg(architecture: Architecture) -> str:
     x, parts = 8.0, []
     for index, stage in enumerate(stages):
         if index:
-            parts.append(f'<path class="lab-edge" d="M{x:.1f} 66h14"/>')
+            parts.append(f'<path class="edge" d="M{x:.1f} 66h14"/>')
             x += 18
         drawn, width = _stage_svg(stage, x, largest)
         parts.append(drawn)
         x += width
     label = _("{name}: {shapes}", name=architecture.name, shapes=" → ".join(_written(s.shape) for s in stages if not s.broken))
-    return (
-        f'<svg class="lab-network" viewBox="0 0 {x + 8:.0f} 150" role="img" aria-label="{escape(label, quote=True)}">'
-        f'{"".join(parts)}</svg>'
-    )
+    return svg_img("".join(parts), f"0 0 {x + 8:.0f} 150", label, "lab-network")
 
 
 def _stages(architecture: Architecture) -> list[_Stage]:
@@ -104,11 +102,11 @@ def _learns(row: Row) -> bool:
 
 def _stage_svg(stage: _Stage, x: float, largest: int) -> tuple[str, float]:
     if stage.broken:
-        mark = f'<path class="lab-broken" d="M{x + 6:.1f} 56l20 20m0-20l-20 20"/>'
+        mark = f'<path class="broken" d="M{x + 6:.1f} 56l20 20m0-20l-20 20"/>'
         return mark + _labels(stage.name, "", x + 16), 32.0
     if len(stage.shape) == 1:
         high = 20 + 80 * min(1.0, math.log10(max(stage.shape[0], 1)) / 4)
-        bar = f'<rect class="lab-vector" x="{x + 14:.1f}" y="{66 - high / 2:.1f}" width="9" height="{high:.1f}" rx="2"/>'
+        bar = f'<rect class="vector" x="{x + 14:.1f}" y="{66 - high / 2:.1f}" width="9" height="{high:.1f}" rx="2"/>'
         return bar + _labels(stage.name, _written(stage.shape), x + 18.5), 37.0
     channels, height, width = stage.shape
     sheets = min(7, 1 + round(math.log2(channels)))
@@ -117,7 +115,7 @@ def _stage_svg(stage: _Stage, x: float, largest: int) -> tuple[str, float]:
     room = max(total, 44.0)
     left, top = x + (room - total) / 2, 66 - (high + (sheets - 1) * _SHIFT_PX) / 2
     drawn = "".join(
-        f'<rect class="lab-sheet" x="{left + i * _SHIFT_PX:.1f}" y="{top + i * _SHIFT_PX:.1f}" '
+        f'<rect class="sheet" x="{left + i * _SHIFT_PX:.1f}" y="{top + i * _SHIFT_PX:.1f}" '
         f'width="{wide:.1f}" height="{high:.1f}" rx="2"/>'
         for i in range(sheets)
     )
@@ -126,8 +124,8 @@ def _stage_svg(stage: _Stage, x: float, largest: int) -> tuple[str, float]:
 
 def _labels(name: str, shape: str, x: float) -> str:
     return (
-        f'<text class="lab-name" x="{x:.1f}" y="131">{escape(name)}</text>'
-        f'<text class="lab-shape" x="{x:.1f}" y="145">{shape}</text>'
+        f'<text class="name" x="{x:.1f}" y="131">{escape(name)}</text>'
+        f'<text class="shape" x="{x:.1f}" y="145">{shape}</text>'
     )
 
 

@@ -7,6 +7,7 @@ no script), and the figure's text says the last values.
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Callable, Sequence
 from html import escape
@@ -20,6 +21,32 @@ from cnnlab.i18n import _
 _READINGS = 60
 _HIGH = 100.0
 _Points = Sequence[tuple[float, float]]
+
+
+_INK = """
+:root{color-scheme:light dark}
+.raw{stroke:light-dark(#566573,#9DA9B5);stroke-width:1;opacity:.45}
+.train{stroke:light-dark(#3D5AFE,#8C9EFF);stroke-width:2.25}
+.val{stroke:light-dark(#B8432F,#F08A6C);stroke-width:1.5}
+polyline{fill:none;vector-effect:non-scaling-stroke;stroke-linejoin:round}
+.sheet{fill:light-dark(#E8ECFF,#1E2650);stroke:light-dark(#3D5AFE,#8C9EFF)}
+.vector{fill:light-dark(#3D5AFE,#8C9EFF)}
+.edge{stroke:light-dark(#AEB9C4,#4A5866);stroke-width:1.5}
+.broken{stroke:light-dark(#C0392B,#FF8A80);stroke-width:4;stroke-linecap:round}
+text{font:10px sans-serif;text-anchor:middle;fill:light-dark(#1B2733,#E6EDF3)}
+.shape{fill:light-dark(#566573,#9DA9B5)}
+"""
+
+
+def svg_img(body: str, view: str, alt: str, style: str = "", stretch: bool = False) -> str:
+    """Return SVG as an ``img`` (Streamlit's HTML lets no inline SVG through) that follows the page's theme.
+
+    Colours inside are ``light-dark()`` pairs: a picture takes the colour scheme of the element that shows it.
+    """
+    shape = ' preserveAspectRatio="none"' if stretch else ""
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}"{shape}><style>{_INK}</style>{body}</svg>'
+    url = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+    return f'<img class="{style}" src="{url}" alt="{escape(alt, quote=True)}">'
 
 
 def percent(value: float) -> str:
@@ -55,12 +82,9 @@ def accuracy_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool
 def sparkline_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int) -> str:
     """Return the accuracy over the steps as a small picture without axes."""
     x, smooth = train[:, 0] / max(steps, 1), train[:, 4]
-    lines = _path("lab-raw", x, train[:, 2]) + _path("lab-train", x, smooth)
-    label = escape(_("Accuracy over the steps"), quote=True)
-    return (
-        f'<div class="lab-chart lab-spark"><svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
-        f'aria-label="{label}">{lines}</svg>{_dots([(s / max(steps, 1), acc) for s, _l, acc, _w in val])}</div>'
-    )
+    lines = _path("raw", x, train[:, 2]) + _path("train", x, smooth)
+    picture = svg_img(lines, "0 0 100 100", _("Accuracy over the steps"), "lab-lines", stretch=True)
+    return f'<div class="lab-chart lab-spark">{picture}{_dots([(s / max(steps, 1), acc) for s, _l, acc, _w in val])}</div>'
 
 
 def _chart(
@@ -68,24 +92,32 @@ def _chart(
     guess: float, write: Callable[[float], str],
 ) -> str:
     x = step / max(steps, 1)
-    lines = _path("lab-raw", x, raw / top) + _path("lab-train", x, smooth / top)
+    lines = _path("raw", x, raw / top) + _path("train", x, smooth / top)
     dots = [(s / max(steps, 1), value / top) for s, value in val]
-    lines += _path("lab-val", np.array([d[0] for d in dots]), np.array([d[1] for d in dots]))
+    lines += _path("val", np.array([d[0] for d in dots]), np.array([d[1] for d in dots]))
     said = [title]
     if len(smooth):
         said.append(_("training {value}", value=write(float(smooth[-1]))))
     if val:
         said.append(_("validation {value}", value=write(val[-1][1])))
     grid = "".join(
-        f'<span class="lab-y" style="bottom:{share:.0%}">{write(top * share)}</span>' for share in (0, 0.25, 0.5, 0.75, 1)
+        f'<span class="lab-y" style="bottom:{tick / top:.1%}">{f"{tick:.0%}" if write is percent else number(tick)}</span>'
+        for tick in _ticks(top)
     )
     ticks = "".join(f'<span class="lab-x" style="left:{f:.0%}">{number(steps * f)}</span>' for f in (0, 0.5, 1))
     return (
         f'<figure class="lab-figure"><figcaption>{title}</figcaption>'
         f'<div class="lab-chart">{grid}<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{_("guessing")}</em></span>'
-        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{escape(", ".join(said), quote=True)}">'
-        f"{lines}</svg>{_dots(dots)}{ticks}{_ends(smooth, val, top, write)}{_readings(step, smooth, val, steps, write)}</div></figure>"
+        f"{svg_img(lines, '0 0 100 100', ', '.join(said), 'lab-lines', stretch=True)}{_dots(dots)}{ticks}{_ends(smooth, val, top, write)}{_readings(step, smooth, val, steps, write)}</div></figure>"
     )
+
+
+def _ticks(top: float) -> list[float]:
+    """Return four to six round numbers from 0 to ``top``."""
+    raw = top / 5
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
+    return [round(i * step, 10) for i in range(int(top / step + 1e-9) + 1)]
 
 
 def _path(style: str, x: np.ndarray, share: np.ndarray) -> str:
@@ -135,7 +167,8 @@ def _readings(step: np.ndarray, smooth: np.ndarray, val: _Points, steps: int, wr
         if near:
             text += " · " + _("validation {value}", value=write(near[-1]))
         left = min(max(step[index] / max(steps, 1) - width / 2, 0.0), 1 - width)
-        bands.append(f'<i class="lab-band" style="left:{left:.2%};width:{width:.2%}"><b>{text}</b></i>')
+        late = " lab-late" if left > 0.5 else ""
+        bands.append(f'<span class="lab-band{late}" style="left:{left:.2%};width:{width:.2%}"><b>{text}</b></span>')
     return "".join(bands)
 
 
