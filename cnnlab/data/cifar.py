@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickletools
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +59,10 @@ def read_batch(data: bytes, where: str) -> dict[str, Any]:
     """
     reader = _Reader(where)
     try:
-        for opcode, argument, _position in pickletools.genops(io.BytesIO(data)):
-            reader.step(opcode.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of odd escapes in damaged text
+            for opcode, argument, _position in pickletools.genops(io.BytesIO(data)):
+                reader.step(opcode.name, argument)
         result = reader.result()
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, UnicodeError, OverflowError) as error:
         raise DataError("{where}: this file of the archive is damaged", where=where) from error
@@ -74,6 +77,11 @@ def _text(value: Any) -> str:
 
 def _bytes(value: Any) -> bytes:
     return value.encode("latin-1") if isinstance(value, str) else bytes(value)
+
+
+def _shaped(values: bytes, shape: tuple[int, ...], by_column: bool) -> np.ndarray:
+    flat = np.frombuffer(values, np.uint8)
+    return flat.reshape(shape[::-1]).T if by_column else flat.reshape(shape)
 
 
 def _plain(value: Any) -> Any:
@@ -204,9 +212,9 @@ class _Reader:
             return _Array()
         if function in _FROM_BUFFER:
             buffer, kind, shape, order = arguments
-            if not isinstance(kind, _ByteType) or order != "C":
+            if not isinstance(kind, _ByteType):
                 raise TypeError("array")
-            return _Array(np.frombuffer(bytes(buffer), np.uint8).reshape(shape))
+            return _Array(_shaped(bytes(buffer), shape, by_column=order == "F"))
         raise self.refused(function)
 
     def build(self, _argument: Any) -> None:
@@ -215,8 +223,7 @@ class _Reader:
             _version, shape, kind, by_column, values = state
             if not isinstance(kind, _ByteType):
                 raise TypeError("array")
-            flat = np.frombuffer(_bytes(values), np.uint8)
-            target.value = flat.reshape(shape[::-1]).T if by_column else flat.reshape(shape)
+            target.value = _shaped(_bytes(values), shape, bool(by_column))
         elif not isinstance(target, _ByteType):
             raise self.refused("BUILD")
         self.stack.append(target)

@@ -203,6 +203,7 @@ def _default_name(found: Found, content: str, path: Path) -> str:
     if found.published:
         whole = KNOWN[found.published].splits == (len(found.train), len(found.test))
         return found.published if whole else f"{found.published}-part"
+    path = path.parent if _is_idx_file(path) else path
     stem = re.sub(r"\.(zip|tar|tgz|gz|bz2|xz)$", "", re.sub(r"\.(gz|bz2|xz)$", "", path.resolve().name.lower()))
     slug = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:32] or "pictures"
     return f"{slug}-own" if slug in KNOWN else slug
