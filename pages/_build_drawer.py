@@ -109,7 +109,7 @@ def _source(architecture: Architecture) -> None:
         st.caption(_("There is no source until every layer fits."))
         _widgets.show_error(error)
         return
-    st.code(text, language="python", height=420)
+    st.code(text, language="python")
     st.download_button(
         _("Download"), text, f"{_file_name(architecture)}.py", "text/x-python", icon=":material/download:",
         key="build.download.py", on_click="ignore",

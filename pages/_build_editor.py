@@ -86,7 +86,7 @@ def _layer_editor(index: int) -> None:
     if more:
         broken = architecture.trace().rows[index].error is not None  # what is to be mended may be in here
         with st.expander(_("More"), expanded=broken) if first else st.container():
-            edited = _widgets.spec_editor(type(layer), edited, key, only=more, columns=2)
+            edited = _widgets.spec_editor(type(layer), edited, key, only=more)
     if edited != layer:
         _session.set_architecture(architecture.replace(index, edited))
     _layer_buttons(index, len(architecture.layers) - 1)
@@ -117,7 +117,7 @@ def _palette(architecture: Architecture, after: int) -> None:
         groups.setdefault(spec.group, []).append(kind)
     key = "build.kind"
     chosen = st.session_state.setdefault("build.palette", "Conv2d")
-    with st.container(gap="small", key="build_palette"):
+    with st.container(gap="xsmall", key="build_palette"):
         for group, kinds in groups.items():
             st.caption(_(_GROUPS.get(group, group)))
             with st.container(horizontal=True, gap="xsmall"):
@@ -128,12 +128,12 @@ def _palette(architecture: Architecture, after: int) -> None:
                     )  # fmt: skip
     layer = make_layer(chosen)
     _about(layer)
+    st.caption(_preview(architecture, after, layer))
     st.button(
         _("Add {kind} after {name}", kind=chosen, name=where), icon=":material/add:", type="primary", width="stretch",
         key="build.add", on_click=state.change,
         args=(lambda network: network.insert(after + 1, layer), after + 1),
     )  # fmt: skip
-    st.caption(_preview(architecture, after, layer))
 
 
 def _choose_kind(kind: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from cnnlab.architecture import Architecture, check_budget
+from cnnlab.architecture.network import MAX_LAYERS
 from cnnlab.architecture.repair import Suggestion, suggest, suggest_head
 from cnnlab.errors import BudgetError, CnnLabError
 from cnnlab.figures import network as drawing
@@ -57,7 +58,8 @@ def _offer_head(architecture: Architecture) -> None:
         _("The network ends in maps of {shape}. To name a class it needs one number for each class.",
           shape=shape_text(architecture.output_shape))
     )  # fmt: skip
-    _offer((suggest_head(architecture),), "")
+    if len(architecture.layers) + 2 <= MAX_LAYERS:
+        _offer((suggest_head(architecture),), "")
 
 
 def _offer(suggestions: tuple[Suggestion, ...], caption: str) -> None:

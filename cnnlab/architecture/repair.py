@@ -50,6 +50,15 @@ class Suggestion:
     further: tuple[Message, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Misfit:
+    """Where a network breaks: the layer's position, the shape that arrives there, the rule (an error's template)."""
+
+    index: int
+    shape: Shape
+    rule: str
+
+
 _Edit = tuple[Message, Architecture]
 
 
@@ -65,15 +74,23 @@ def suggest(architecture: Architecture) -> tuple[Suggestion, ...]:
     broken = _first_misfit(architecture)
     if broken is None:
         return ()
+    found = _tried(architecture, broken, lambda edited: _is_better(edited, architecture, broken))
+    found = found or _tried(architecture, broken, lambda edited: True)
+    mildest = sorted(found.values(), key=lambda suggestion: len(suggestion.further))  # stable: the order of _edits
+    return tuple(mildest[:MOST])
+
+
+def _tried(
+    architecture: Architecture, broken: _Misfit, wanted: Callable[[Architecture], bool]
+) -> dict[str, Suggestion]:
     found: dict[str, Suggestion] = {}
-    for label, edited in _edits(architecture, *broken):
-        mended = _mend_below(edited) if _reaches_beyond(edited, broken[0]) else None
+    for label, edited in _edits(architecture, broken):
+        mended = _mend_below(edited) if wanted(edited) else None
         removed = len(edited.layers) < len(architecture.layers)
         if mended is not None and not (removed and mended[1] and found):  # removing is milder only where it is enough
             suggestion = Suggestion(label, *mended)
             found.setdefault(suggestion.architecture.key, suggestion)
-    mildest = sorted(found.values(), key=lambda suggestion: len(suggestion.further))  # stable: the order of _edits
-    return tuple(mildest[:MOST])
+    return found
 
 
 def suggest_head(architecture: Architecture) -> Suggestion:
@@ -82,43 +99,40 @@ def suggest_head(architecture: Architecture) -> Suggestion:
     return Suggestion(Message("Add Flatten and Linear(10)"), architecture.with_layers(head))
 
 
-def _first_misfit(architecture: Architecture) -> tuple[int, Shape] | None:
-    """Return position and input shape of the first layer that does not fit (shapes only: cheaper than a trace)."""
+def _first_misfit(architecture: Architecture) -> _Misfit | None:
+    """Return the first layer that does not fit (shapes only: cheaper than a trace)."""
     shape: Shape = architecture.input_shape
     for index, layer in enumerate(architecture.layers):
         try:
             shape = layer.output_shape(shape)
-        except ShapeError:
-            return index, shape
+        except ShapeError as error:
+            return _Misfit(index, shape, error.message)
     return None
 
 
 def _mend_below(architecture: Architecture) -> tuple[Architecture, tuple[Message, ...]] | None:
     """Return a running network and the further edits that it took, or None where too many would be needed."""
     further: list[Message] = []
-    broken = _first_misfit(architecture) if architecture.layers else (0, ())
-    while broken is not None:
-        if len(further) == MOST_FURTHER or not architecture.layers:
-            return None
-        index = broken[0]
-        better = next(
-            ((label, edited) for label, edited in _edits(architecture, *broken) if _reaches_beyond(edited, index)), None
-        )
+    while (broken := _first_misfit(architecture)) is not None and len(further) < MOST_FURTHER:
+        better = next((e for e in _edits(architecture, broken) if _is_better(e[1], architecture, broken)), None)
         if better is None:
             return None
         further.append(better[0])
         architecture = better[1]
-        broken = _first_misfit(architecture)
-    return architecture, tuple(further)
+    return (architecture, tuple(further)) if broken is None and architecture.layers else None
 
 
-def _reaches_beyond(architecture: Architecture, index: int) -> bool:
-    broken = _first_misfit(architecture)
-    return bool(architecture.layers) and (broken is None or broken[0] > index)
+def _is_better(edited: Architecture, before: Architecture, broken: _Misfit) -> bool:
+    """Return whether an edit helped: all fits, the break moved on, another rule is broken, or there is less to break."""
+    now = _first_misfit(edited)
+    if now is None or not edited.layers or len(edited.layers) < len(before.layers):
+        return bool(edited.layers)
+    return now.index > broken.index or (now.index == broken.index and now.rule != broken.rule)
 
 
-def _edits(architecture: Architecture, index: int, shape: Shape) -> Iterator[_Edit]:
-    """Yield edits that may help the layer at ``index``, at which ``shape`` arrives; the mildest first."""
+def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
+    """Yield edits that may help the layer that does not fit; the mildest first."""
+    index, shape = broken.index, broken.shape
     layer = architecture.layers[index]
     name = architecture.names[index]
 
