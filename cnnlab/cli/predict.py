@@ -1,0 +1,61 @@
+"""``predict``: what a model makes of pictures, prepared as the canvas prepares a drawing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnnlab.cli import emit, json_option, table
+from cnnlab.cli.explain import _model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cnnlab.description import Preprocessing
+
+
+def register(group: click.Group) -> None:
+    """Add ``predict`` to ``group``."""
+    group.add_command(predict)
+
+
+@click.command()
+@click.option("--model", "model_name", required=True, help="A bundled model, a model file, or a run's id.")
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def predict(model_name: str, images: tuple[Path, ...], as_json: bool) -> None:
+    """Say which class each IMAGE is.
+
+    A digit may have any size, and be dark on light or light on dark; it is cut out and centred as on the canvas.
+    A colour model looks at the middle of the picture.
+    """
+    import torch
+
+    model = _model(model_name)
+    inputs = torch.stack([_input(path, model.preprocessing) for path in images])
+    answers = [
+        {"image": str(path), "label": model.class_names[max(range(len(probs)), key=probs.__getitem__)], "probs": probs}
+        for path, probs in zip(images, model.probs(inputs).tolist())
+    ]
+    emit(answers, as_json, lambda: table([_row(answer) for answer in answers], ("image", "label", "prob")))
+
+
+def _row(answer: dict[str, Any]) -> tuple[str, str, str]:
+    return answer["image"], answer["label"], f"{max(answer['probs']):.1%}"
+
+
+def _input(path: Path, preprocessing: Preprocessing) -> Tensor:
+    from cnnlab.data.pictures import MAX_BYTES, picture_to_input
+    from cnnlab.errors import PictureError
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PictureError("{name}: cannot be read ({reason})", name=path, reason=error.strerror) from error
+    try:
+        return picture_to_input(data, preprocessing)
+    except PictureError as error:
+        raise PictureError("{name}: {reason}", name=path, reason=error) from error
