@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.figures.theme import lookup, number, rgb, signed_limit, signed_scale
-from cnnlab.figures.tiles import data_url, enlarge, levels, png
+from cnnlab.figures.tiles import data_url, enlarge, hard_img, levels, png
 from cnnlab.i18n import _
 
 ZOOM = 8
@@ -111,4 +112,64 @@ def colour_bar_html(low: float, high: float, mode: str, *, dark: bool = False, l
         f'image-rendering:auto;border:1px solid rgba(128,128,128,.35)">'
         f'<div style="display:flex;justify-content:space-between;font-size:12px;line-height:1.4">'
         f"<span>{html.escape(number(low))}</span>{middle}<span>{html.escape(number(high))}</span></div></div>"
+    )
+
+
+def cell_html(
+    picture: NDArray[np.uint8],
+    heat: NDArray[Any],
+    *,
+    title: str,
+    alt: str,
+    signed: bool = True,
+    limit: float,
+    views: tuple[str, ...] = ("overlay", "heat"),
+    note: str = "",
+    dark: bool = False,
+    side: int = 168,
+) -> str:
+    """Return one cell of the table of answers: name, overlay and heat map, colour bar, a line of numbers.
+
+    Args:
+        alt: what the pictures say in words.
+        limit: of the colour scale, shared by all that shall be compared.
+        views: which of ``overlay`` and ``heat``, from top to bottom.
+        side: room for the pictures in CSS pixels; they take the largest whole multiple of their own size.
+    """
+    width = max(1, side // heat.shape[1]) * heat.shape[1]
+    pictures = {
+        "overlay": overlay_png(picture, heat, signed=signed, limit=limit),
+        "heat": heat_png(heat, signed=signed, limit=limit, dark=dark),
+    }
+    edge = "display:block;border-radius:2px;outline:1px solid rgba(128,128,128,.25)"
+    images = "".join(
+        f'<div style="margin-bottom:6px">{hard_img(pictures[view], alt if index == 0 else "", width, edge)}</div>'
+        for index, view in enumerate(views)
+    )
+    mode = "signed" if signed else "sequential"
+    bar = colour_bar_html(-limit if signed else 0.0, limit, mode, dark=dark)
+    foot = f'<div style="font-size:12px;line-height:1.4;margin-top:2px">{html.escape(note)}</div>' if note else ""
+    return (
+        f'<figure style="margin:0;width:{width}px;font-variant-numeric:tabular-nums">'
+        f'<figcaption style="font-size:13px;font-weight:600;line-height:20px;margin-bottom:4px">{html.escape(title)}'
+        f"</figcaption>{images}{bar}{foot}</figure>"
+    )
+
+
+def row_html(head: str, cells: Sequence[str]) -> str:
+    """Return one row of the table: ``head`` and then the cells, wrapping where the page is narrow."""
+    return (
+        '<div style="display:flex;flex-wrap:wrap;gap:14px 18px;align-items:flex-start">'
+        "<style>.cnnlab-head{width:168px;flex:none}@media(max-width:640px){.cnnlab-head{width:100%}}</style>"
+        f'<div class="cnnlab-head">{head}</div>{"".join(cells)}</div>'
+    )
+
+
+def class_head_html(name: str, colour: str, facts: str, picture_html: str = "") -> str:
+    """Return the head of a row: the class with its colour, what the network says of it, the picture if given."""
+    return (
+        '<div style="display:flex;align-items:center;gap:7px;font-size:15px;font-weight:600;line-height:20px">'
+        f'<span style="width:12px;height:12px;border-radius:3px;background:{colour};flex:none"></span>'
+        f'{html.escape(name)}</div><div style="font-size:12.5px;line-height:1.45;margin:2px 0 6px;opacity:.85;'
+        f'font-variant-numeric:tabular-nums">{html.escape(facts)}</div>{picture_html}'
     )

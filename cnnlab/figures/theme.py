@@ -46,10 +46,8 @@ CONFIG: dict[str, Any] = {
 }
 """Plotly's ``config`` for every chart: no mode bar, and a page that scrolls instead of a chart that zooms."""
 
-FONT = (
-    "'Source Sans', 'Source Sans Pro', 'Noto Sans SC', 'Noto Sans CJK SC', 'PingFang SC', "
-    "'Microsoft YaHei', sans-serif"
-)
+FONT = "Inter, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', system-ui, sans-serif"
+"""The pages' own font, so that a chart speaks with the same voice."""
 
 _VIRIDIS = (
     "#440154", "#482878", "#3E4989", "#31688E", "#26828E",

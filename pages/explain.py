@@ -1,0 +1,112 @@
+"""Explain: which pixels decided for a class, by several methods side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.i18n import _
+from cnnlab.lessons import lesson
+from pages import _answers, _session, _widgets
+
+if TYPE_CHECKING:
+    from cnnlab.attribution import Method
+    from cnnlab.insight import Look
+    from cnnlab.model import Model
+
+FIRST = ["saliency", "integrated_gradients", "occlusion", "grad_cam"]
+
+
+def _choose_classes(model: Model, seen: Look) -> list[int]:
+    order = seen.probs.argsort(descending=True).tolist()
+    names = {
+        k: f"{_(name)} · {share:.0%}" for k, (name, share) in enumerate(zip(model.class_names, seen.probs.tolist()))
+    }
+    return st.pills(
+        _("Ask about"), list(names), selection_mode="multi", default=order[:2],
+        format_func=lambda k: names[k], key=f"explain.classes.{len(names)}.{order[0]}.{order[1:2]}",
+    )  # fmt: skip
+
+
+def _choose_methods(methods: dict[str, Method], has_convolution: bool) -> list[str]:
+    usable = [id for id, method in methods.items() if has_convolution or not method.needs_convolution]
+    chosen = st.pills(
+        _("Methods"), usable, selection_mode="multi", default=[id for id in FIRST if id in usable],
+        format_func=lambda id: _(methods[id].title), key=f"explain.methods.{len(usable)}",
+    )  # fmt: skip
+    return [id for id in usable if id in chosen]
+
+
+def _choose_views() -> tuple[str, ...]:
+    labels = {"both": _("both"), "overlay": _("on the picture"), "heat": _("heat map")}
+    view = st.segmented_control(
+        _("Show"), list(labels), default="both", format_func=lambda one: labels[one],
+        key="explain.view", required=True,
+    )  # fmt: skip
+    return ("overlay", "heat") if view == "both" else (view,)
+
+
+def _about(methods: dict[str, Method], chosen: list[str]) -> None:
+    """A popover for each chosen method: three sentences and the paper."""
+    for id in chosen:
+        method = methods[id]
+        with st.popover(_(method.title), icon=":material/help:", type="tertiary"):
+            for sentence in method.sentences(_session.language()):
+                st.markdown(sentence)
+            st.markdown(f"[{method.source}]({method.url})")
+
+
+def _small(text: str) -> None:
+    st.markdown(f":small[{text.strip()}]")
+
+
+def _remarks(model: Model, methods: dict[str, Method], chosen: list[str]) -> None:
+    from cnnlab.attribution import last_convolution
+
+    if any(methods[id].complete for id in chosen):
+        _small(lesson("explain_completeness", _session.language()))
+    if any(methods[id].needs_convolution for id in chosen):
+        _small(_(
+            "Grad-CAM looks at **{layer}**, the last convolution: no layer after it still knows where in the picture "
+            "something is, and none before it has seen as much of the picture at once.",
+            layer=last_convolution(model.architecture),
+        ))  # fmt: skip
+    if model.about.mirror:
+        _small(_(
+            "This model usually averages its answer with that for the mirrored picture; here it is asked about the "
+            "picture as it stands."
+        ))  # fmt: skip
+
+
+def main() -> None:
+    _widgets.page_head(_("Explain"), _("Choose a class and ask which pixels spoke for it, and which against it."))
+    _ref, model = _widgets.model_line()
+    image = _widgets.image_line(model)
+    from cnnlab.attribution import METHODS, last_convolution
+    from cnnlab.insight import look, padded
+
+    seen = look(model, image)
+    has_convolution = last_convolution(model.architecture) is not None
+    targets = _choose_classes(model, seen)
+    chosen = _choose_methods(METHODS, has_convolution)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        views = _choose_views()
+        _widgets.what_is_this(lesson("explain_reading", _session.language()), _("Reading the maps"))
+        _about(METHODS, chosen)
+    if not has_convolution:
+        st.info(_("This network has no convolution with a map, so Grad-CAM and Guided Grad-CAM have nothing to weigh."))
+    if not targets or not chosen:
+        st.info(_("Choose at least one class and one method."))
+        return
+    questions = [(target, method) for target in targets for method in chosen]
+    found = _answers.ask(model, image, questions, METHODS)
+    shared = _answers.limits(found)
+    for number, target in enumerate(targets):
+        answers = [found[target, method] for method in chosen if (target, method) in found]
+        picture = padded(model, image)
+        _answers.draw_row(model, seen, picture, target, answers, shared, METHODS, views, first=number == 0)
+    _remarks(model, METHODS, chosen)
+
+
+main()

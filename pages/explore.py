@@ -1,0 +1,81 @@
+"""Explore: the maps of every layer for one image, and the filters that made them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.figures.sheets import SCALES
+from cnnlab.i18n import _
+from cnnlab.lessons import lesson
+from pages import _maps, _session, _widgets
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cnnlab.description import ModelRef
+
+LIVE_S = 2.0  # from one look into a model that is still learning to the next
+
+
+def _scale_names() -> dict[str, str]:
+    return dict(zip(SCALES, (_("each map"), _("each layer"), _("the whole network"))))
+
+
+def _is_learning(ref: ModelRef) -> bool:
+    """Whether ``ref`` is the newest state of a run that goes on."""
+    from cnnlab import runs
+
+    return ref.kind == "run" and ref.step is None and runs.engine().snapshot(ref.value).state in runs.LIVE
+
+
+def _controls(names: tuple[str, ...], learning: bool, says: str) -> tuple[str, str]:
+    """Draw the choice of layer and colour scale, and what the network says."""
+    first = next((name for name in names if name.startswith("conv")), names[0])
+    kept = st.session_state.get("explore.layer.kept")
+    default = kept if kept in names else first
+    layer = st.segmented_control(
+        _("Layer"), list(names), default=default, key=f"explore.layer.{'.'.join(names)}", required=True
+    )
+    st.session_state["explore.layer.kept"] = layer
+    labels = _scale_names()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        scale = st.segmented_control(
+            _("One colour scale for"), list(labels), default="layer", format_func=lambda one: labels[one],
+            key="explore.scale", required=True,
+        )  # fmt: skip
+        _widgets.what_is_this(lesson("explore_maps", _session.language()))
+        st.markdown(says)
+        if learning:
+            st.badge(_("still learning: the maps follow"), icon=":material/autorenew:", color="blue")
+    return layer, scale
+
+
+def explore(ref: ModelRef, image: Tensor) -> None:
+    """Draw the chosen layer of the model as it is now."""
+    _session.enter_fragment()
+    from cnnlab import runs
+    from cnnlab.insight import look, padded
+
+    model = runs.resolve(ref)
+    seen = look(model, image)
+    names = model.architecture.names
+    best = int(seen.probs.argmax())
+    says = _("It says **{name}**, {share:.1%} sure.", name=_(model.class_names[best]), share=float(seen.probs[best]))
+    layer, scale = _controls(names, _is_learning(ref), says)
+    spec = model.architecture.layers[names.index(layer)]
+    st.markdown(f"**{layer}** · {spec.kind} · {_(spec.explanation)}")
+    if seen.maps[layer].dim() == 3:
+        _maps.draw_maps(model, seen, padded(model, image), layer, scale)
+    else:
+        last = names[-2:] if model.architecture.ends_in_softmax else names[-1:]
+        _maps.draw_units(seen, layer, model.class_names if layer in last else None, scale)
+    if f"{layer}.weight" in model.state and model.state[f"{layer}.weight"].dim() >= 2:
+        _maps.draw_filters(model, layer)
+
+
+_widgets.page_head(_("Explore"), _("Follow one image through the network: what each layer makes of it, and with which filters."))
+ref, model = _widgets.model_line()
+image = _widgets.image_line(model)
+st.fragment(explore, run_every=LIVE_S if _is_learning(ref) else None)(ref, image)
