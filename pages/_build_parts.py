@@ -79,8 +79,7 @@ def _offer(suggestions: tuple[Suggestion, ...], caption: str) -> None:
 def totals(architecture: Architecture) -> None:
     """Show output, parameters, multiply-adds and memory at the chosen batch size."""
     trace = architecture.trace()
-    recipe = _session.recipe()
-    batch = recipe.batch_size
+    batch = _session.recipe().batch_size
     last = trace.rows[-1].output_shape if trace.rows else None
     stored = 4 * (batch * trace.activation_elements + trace.num_params)
     least = "≥ " if trace.error else ""  # what stands below the break is not known
@@ -99,16 +98,18 @@ def totals(architecture: Architecture) -> None:
             help=_("Outputs of all layers for one batch and the weights, at 4 bytes a number. Training needs about twice "
                    "as much, for the gradients."),
         )  # fmt: skip
-        key = _session.seed("build.batch", batch)
-        size = st.number_input(
-            _("Batch size"), 1, 4096, step=1, key=key, width=140,
+        st.number_input(
+            _("Batch size"), 1, 4096, step=1, key=_session.seed("build.batch", batch), width=140, on_change=_take_batch,
             help=_("How many pictures the network sees at once; part of the recipe."),
         )  # fmt: skip
-    if int(size) != batch:
-        _session.set_recipe(recipe.changed(batch_size=int(size)))
-        st.rerun(scope="fragment")
     try:
         if trace.error is None and architecture.layers:
             check_budget(architecture, batch)
     except BudgetError as error:
         st.warning(error.text(_session.language()), icon=":material/warning:")
+
+
+def _take_batch() -> None:
+    size = st.session_state.get("build.batch")
+    if size is not None:
+        _session.set_recipe(_session.recipe().changed(batch_size=int(size)))

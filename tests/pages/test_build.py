@@ -1,0 +1,352 @@
+"""The Build page: every control used once, every way in that a browser, a file or a link has."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cnnlab.architecture import LAYERS, Architecture, make_layer, share
+from cnnlab.architecture.network import MAX_LAYERS
+from cnnlab.architecture.presets import PRESETS
+from cnnlab.architecture.repair import suggest
+from pages import _build_state as state
+from pages import _session
+
+PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "build.py")
+LENET = PRESETS["article-000-lenet5"].architecture
+
+
+@pytest.fixture
+def page(lab_home: Path) -> Callable[..., AppTest]:
+    """Return a function that opens the page with a network and a language."""
+
+    def open_page(architecture: Architecture = LENET, language: str = "en", layer: int = 0, **query: str) -> AppTest:
+        at = AppTest.from_file(PAGE, default_timeout=60)
+        at.session_state[_session._LANGUAGE] = language
+        at.session_state[_session._ARCHITECTURE] = architecture
+        at.session_state[state._LAYER] = layer
+        for name, value in query.items():
+            at.query_params[name] = value
+        return checked(at.run())
+
+    return open_page
+
+
+def checked(at: AppTest) -> AppTest:
+    assert not at.exception, [error.value for error in at.exception]
+    return at
+
+
+def network(at: AppTest) -> Architecture:
+    return at.session_state[_session._ARCHITECTURE]
+
+
+def click(at: AppTest, key: str) -> AppTest:
+    return checked(at.button(key=key).click().run())
+
+
+def metrics(at: AppTest) -> list[str]:
+    return [metric.value for metric in at.metric]
+
+
+# -------------------------------------------------------------------------------------------- what is shown
+def test_the_totals_and_the_table_are_those_of_the_trace(page: Callable[..., AppTest]) -> None:
+    at = page()
+    assert metrics(at)[:3] == ["10", "61.71k", "416.5k"]
+    table = at.table[0].value
+    assert list(table.iloc[:-1, 0]) == list(LENET.names)
+    assert list(table.iloc[:-1, 2]) == ["×".join(map(str, row.output_shape or ())) for row in LENET.trace().rows]
+    assert "61,706" in table.iloc[-1, 3]
+    assert any("Sequential" in code.value for code in at.code)
+
+
+def test_a_broken_layer_is_marked_said_and_mended_by_a_click(page: Callable[..., AppTest]) -> None:
+    at = page()
+    click(at, "build.preset.article-004-cnn")
+    assert at.error[0].value == str(PRESETS["article-004-cnn"].error)
+    assert state_of(at) == 7, "the layer that does not fit is the one to edit"
+    assert metrics(at)[0] == "?"
+    assert metrics(at)[1].startswith("≥")
+    broken = at.table[0].value.iloc[7]
+    assert all(":red[" in cell for cell in broken if cell)
+    labels = [str(suggestion.label) for suggestion in suggest(network(at))]
+    assert [at.button(key=f"build.suggestion.{number}").label for number in range(len(labels))] == labels
+    click(at, "build.suggestion.0")
+    assert network(at).layers == PRESETS["article-004-cnn-fixed"].architecture.layers
+    assert not at.error
+
+
+def state_of(at: AppTest) -> int:
+    return at.session_state[state._LAYER]
+
+
+def test_what_the_source_says_stands_with_a_presets_network(page: Callable[..., AppTest]) -> None:
+    at = page()
+    said = [text.value for text in at.markdown]
+    assert all(paragraph in said for paragraph in PRESETS["article-000-lenet5"].note)
+    checked(at.text_input(key="build.name").set_value("mine").run())
+    assert network(at).name == "mine"
+    assert not any(text.value in PRESETS["article-000-lenet5"].note for text in at.markdown)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_card_brings_network_recipe_and_data(page: Callable[..., AppTest], name: str) -> None:
+    at = page(Architecture(name="other", input_shape=(1, 8, 8), layers=(make_layer("Flatten"),)))
+    click(at, f"build.preset.{name}")
+    assert network(at) == PRESETS[name].architecture
+    assert at.session_state[_session._DATA] == PRESETS[name].data
+    recipe = at.session_state[_session._RECIPE].model_dump()
+    assert all(recipe[field] == value for field, value in PRESETS[name].recipe.items() if field != "augmentation")
+    assert at.button(key=f"build.preset.{name}").disabled
+    click(at, "build.undo")
+    assert network(at).name == "other"
+
+
+def test_a_network_that_ends_in_maps_is_offered_a_head(page: Callable[..., AppTest]) -> None:
+    at = page(Architecture(input_shape=(1, 8, 8), layers=(make_layer("Conv2d"),)))
+    assert "8×6×6" in at.info[0].value
+    click(at, "build.suggestion.0")
+    assert network(at).output_shape == (10,)
+
+
+def test_an_empty_network_says_how_to_begin(page: Callable[..., AppTest]) -> None:
+    at = page(Architecture(input_shape=(1, 8, 8)))
+    assert "no layer yet" in at.error[0].value
+    click(at, "build.suggestion.0")
+    assert network(at).output_shape == (10,)
+
+
+def test_a_network_above_the_budget_is_described_and_warned_about(page: Callable[..., AppTest]) -> None:
+    at = page(Architecture(input_shape=(3, 1024, 1024), layers=(make_layer("Conv2d", out_channels=10_000, padding=1),)))
+    assert "activations" in at.warning[0].value
+    assert metrics(at)[1] == "280k"
+
+
+# -------------------------------------------------------------------------------------------- edit
+@pytest.mark.parametrize("kind", LAYERS)
+def test_every_field_of_every_kind_can_be_edited(page: Callable[..., AppTest], kind: str) -> None:
+    before = [make_layer("Flatten")] if kind == "Linear" else []
+    at = page(Architecture(input_shape=(2, 12, 12), layers=(*before, make_layer(kind))), layer=len(before))
+    index = len(before)
+    values = {"p": 0.125, "negative_slope": 0.2, "eps": 0.01, "momentum": 0.3, "bias": False, "padding": 1, "groups": 2,
+              "in_channels": 2, "in_features": 288, "kernel_size": 4}  # fmt: skip
+    for field in type(make_layer(kind)).model_fields:
+        if field == "kind":
+            continue
+        value = values.get(field, 3)
+        widget = at.toggle if field == "bias" else at.number_input
+        at = checked(widget(key=f"build.{index}.{kind}.{field}").set_value(value).run())
+        assert getattr(network(at).layers[index], field) == value
+    edits = len(at.session_state[_session._UNDO]) if _session._UNDO in at.session_state else 0
+    assert edits == len(type(make_layer(kind)).model_fields) - 1
+    explained = [text.value for text in at.markdown]
+    assert LAYERS[kind].explanation in explained
+    assert LAYERS[kind].formula in "".join(text.value for text in at.latex)
+
+
+def test_move_duplicate_remove_undo_redo(page: Callable[..., AppTest]) -> None:
+    at = page(layer=3)
+    assert at.button(key="build.undo").disabled
+    steps = {
+        "build.back": LENET.move(3, 2),
+        "build.on": LENET,
+        "build.duplicate": LENET.duplicate(3),
+        "build.remove": LENET,
+    }
+    for key, wanted in steps.items():
+        click(at, key)
+        assert network(at) == wanted, key
+    for wanted in [LENET.duplicate(3), LENET, LENET.move(3, 2), LENET]:
+        click(at, "build.undo")
+        assert network(at) == wanted
+    assert at.button(key="build.undo").disabled
+    click(at, "build.redo")
+    assert network(at) == LENET.move(3, 2)
+
+
+def test_the_first_layer_cannot_move_up_nor_the_last_one_down(page: Callable[..., AppTest]) -> None:
+    assert page(layer=0).button(key="build.back").disabled
+    assert page(layer=len(LENET.layers) - 1).button(key="build.on").disabled
+
+
+def test_removing_every_layer_leaves_the_input(page: Callable[..., AppTest]) -> None:
+    at = page(Architecture(input_shape=(1, 8, 8), layers=(make_layer("ReLU"), make_layer("Flatten"))), layer=1)
+    click(at, "build.remove")
+    click(at, "build.remove")
+    assert network(at).layers == ()
+    assert at.number_input(key="build.input.0").value == 1
+
+
+def test_the_input_is_edited_by_numbers_and_by_common_shapes(page: Callable[..., AppTest]) -> None:
+    at = page(PRESETS["mnist-sprint"].architecture, layer=-1)
+    click(at, "build.shape.3×32×32")
+    assert network(at).input_shape == (3, 32, 32)
+    for number, value in enumerate((2, 40, 50)):
+        checked(at.number_input(key=f"build.input.{number}").set_value(value).run())
+    assert network(at).input_shape == (2, 40, 50)
+
+
+def test_another_layer_is_chosen_by_name(page: Callable[..., AppTest]) -> None:
+    at = page()
+    at.selectbox(key="build.chosen").set_value(3)
+    checked(at.run())
+    assert at.number_input(key="build.3.Conv2d.out_channels").value == 16
+
+
+def test_the_batch_size_is_the_recipes(page: Callable[..., AppTest]) -> None:
+    at = page()
+    before = metrics(at)[3]
+    checked(at.number_input(key="build.batch").set_value(512).run())
+    assert at.session_state[_session._RECIPE].batch_size == 512
+    assert metrics(at)[3] != before
+
+
+# -------------------------------------------------------------------------------------------- add
+@pytest.mark.parametrize("kind", LAYERS)
+def test_every_kind_is_in_the_palette_with_its_explanation_formula_and_outcome(
+    page: Callable[..., AppTest], kind: str
+) -> None:
+    at = page()
+    at.session_state[state.PANEL] = state.ADD
+    checked(at.run())
+    click(at, f"build.kind.{kind}")
+    assert LAYERS[kind].explanation in [text.value for text in at.markdown]
+    assert LAYERS[kind].formula in "".join(text.value for text in at.latex)
+    outcome = " ".join(text.value for text in at.caption)
+    assert ("put Flatten before it" if kind == "Linear" else "6×28×28 in") in outcome
+    click(at, "build.add")
+    assert network(at) == LENET.insert(1, make_layer(kind))
+    assert state_of(at) == 1
+
+
+def test_one_layer_too_many_is_said_and_changes_nothing(page: Callable[..., AppTest]) -> None:
+    full = Architecture(input_shape=(1, 4, 4), layers=(make_layer("ReLU"),) * MAX_LAYERS)
+    at = page(full)
+    click(at, "build.duplicate")
+    assert str(MAX_LAYERS) in at.error[0].value
+    assert network(at) == full
+
+
+# -------------------------------------------------------------------------------------------- the drawing
+ACTIONS = {
+    "select": ({"do": "select", "index": 3}, LENET, 3, state.EDIT),
+    "select the input": ({"do": "select", "index": -1}, LENET, -1, state.EDIT),
+    "insert": ({"do": "insert", "index": 4}, LENET, 3, state.ADD),
+    "insert first": ({"do": "insert", "index": 0}, LENET, -1, state.ADD),
+    "remove": ({"do": "remove", "index": 1}, LENET.remove(1), 1, state.EDIT),
+    "move": ({"do": "move", "index": 0, "to": 2}, LENET.move(0, 2), 2, state.EDIT),
+}
+NONSENSE = [
+    None, "select", 7, [], {}, {"do": "select"}, {"do": "select", "index": 99}, {"do": "select", "index": "0"},
+    {"do": "select", "index": True}, {"do": "remove", "index": -1}, {"do": "remove", "index": 12},
+    {"do": "move", "index": 0}, {"do": "move", "index": 0, "to": 12}, {"do": "move", "index": -1, "to": 0},
+    {"do": "insert", "index": -1}, {"do": "insert", "index": 14}, {"do": "explode", "index": 0}, {"do": ["move"]},
+]  # fmt: skip
+
+
+def on_drawing(action: object) -> tuple[Architecture, int, str]:
+    """Let the drawing send ``action``, and return network, layer and panel after it."""
+
+    def script() -> None:
+        import streamlit as st
+
+        from pages import _build_state
+
+        st.session_state[_build_state.DRAWING] = st.session_state["sent"]
+        _build_state.on_drawing()
+
+    at = AppTest.from_function(script, default_timeout=60)
+    at.session_state["sent"] = SimpleNamespace(action=action)
+    at.session_state[_session._LANGUAGE] = "en"
+    at.session_state[_session._ARCHITECTURE] = LENET
+    checked(at.run())
+    layer = at.session_state[state._LAYER] if state._LAYER in at.session_state else 0
+    panel = at.session_state[state.PANEL] if state.PANEL in at.session_state else state.EDIT
+    return network(at), layer, panel
+
+
+@pytest.mark.parametrize("case", ACTIONS)
+def test_what_the_drawing_asks_for(case: str, lab_home: Path) -> None:
+    action, *wanted = ACTIONS[case]
+    assert list(on_drawing(action)) == wanted
+
+
+@pytest.mark.parametrize("action", NONSENSE, ids=repr)
+def test_nonsense_from_a_browser_changes_nothing(action: object, lab_home: Path) -> None:
+    assert on_drawing(action) == (LENET, 0, state.EDIT)
+
+
+# -------------------------------------------------------------------------------------------- keep, open, share
+def test_a_link_opens_once_and_leaves_the_address(page: Callable[..., AppTest]) -> None:
+    at = page(net=share.to_text(PRESETS["article-003-keras"].architecture))
+    assert network(at) == PRESETS["article-003-keras"].architecture
+    assert "net" not in at.query_params
+    assert "link" in at.info[0].value
+    click(at, "build.undo")
+    assert network(at) == LENET
+    assert not at.info, "said once"
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", share.to_text(LENET)[:40], "1" + "A" * 20_000])
+def test_a_bad_link_is_said_and_changes_nothing(page: Callable[..., AppTest], text: str) -> None:
+    at = page(net=text)
+    assert network(at) == LENET
+    assert "link" in at.error[0].value
+    assert "net" not in at.query_params
+
+
+def test_share_makes_a_link_that_opens(page: Callable[..., AppTest]) -> None:
+    at = page()
+    click(at, "build.share")
+    link = next(code.value for code in at.code if "?net=" in code.value)
+    assert share.from_text(link.partition("?net=")[2]) == LENET
+
+
+def test_a_file_is_opened(page: Callable[..., AppTest]) -> None:
+    at = page()
+    mine = PRESETS["lenet5-1998"].architecture.renamed("mine")
+    at.file_uploader(key="build.upload").upload("mine.json", mine.to_json().encode(), "application/json")
+    checked(at.run())
+    assert network(at) == mine
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xfe\x00", b"[" * 200_000, b'{"layers": 3}'])
+def test_a_bad_file_is_said_and_changes_nothing(page: Callable[..., AppTest], content: bytes) -> None:
+    at = page()
+    at.file_uploader(key="build.upload").upload("bad.json", content, "application/json")
+    checked(at.run())
+    assert network(at) == LENET
+    assert at.error
+
+
+def test_networks_are_kept_opened_and_forgotten(page: Callable[..., AppTest]) -> None:
+    at = page()
+    click(at, "build.keep")
+    click(at, "build.preset.mlp-lenet")
+    assert at.button(key="build.mine.0").label == LENET.name
+    click(at, "build.mine.0")
+    assert network(at) == LENET
+    click(at, "build.forget.0")
+    assert not [button for button in at.button if button.key == "build.mine.0"]
+
+
+def test_every_word_of_the_page_is_chinese(page: Callable[..., AppTest]) -> None:
+    at = page(PRESETS["article-004-cnn"].architecture, language="zh_CN", layer=7)
+    assert at.error[0].value == PRESETS["article-004-cnn"].error.text("zh_CN")  # type: ignore[union-attr]
+    assert at.button(key="build.undo").label == "撤销"
+    assert at.button(key="build.suggestion.0").label == "fc1：把 in_features 设为 4096"
+
+
+def test_the_page_needs_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from streamlit.testing.v1 import AppTest; "
+        f"at = AppTest.from_file({PAGE!r}, default_timeout=60).run(); "
+        "assert not at.exception, at.exception; "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'torchvision', 'captum')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(PAGE).parent.parent, timeout=120).returncode == 0
