@@ -92,10 +92,13 @@ export function pack(alpha, side) {
   return { box: [top, left, bottom - top + 1, right - left + 1], ink: btoa(bytes) }
 }
 
+// Called through arrows: setTimeout and clearTimeout refuse to be methods of anything but the window.
+const CLOCK = { now: () => performance.now(), later: (call, ms) => setTimeout(call, ms), cancel: (timer) => clearTimeout(timer) }
+
 // Sends the newest message: while a stroke is drawn at most every EVERY_MS and never with an answer still out;
 // the end of a stroke goes at once. An answer that does not come (a lost connection) is asked for again.
 export class Courier {
-  constructor(send, clock = { now: () => performance.now(), later: setTimeout, cancel: clearTimeout }, first = 0) {
+  constructor(send, clock = CLOCK, first = 0) {
     Object.assign(this, { send, clock, n: first, out: 0, last: -Infinity, make: null, timer: null })
   }
   offer(make, end = false) {
@@ -174,6 +177,7 @@ class Surface {
     this.hint = element("p", { className: "hint", "aria-hidden": "true" })
     this.cursor = element("i", { className: "pen", hidden: true })
     this.picture = element("img", { className: "picture", hidden: true })
+    this.badge = element("p", { className: "badge", "aria-hidden": "true" })
     this.brush = element("input", { type: "range", min: 3, max: 14, step: 0.5, value: 7.5 })
     this.brushName = element("span")
     this.dot = element("i", { className: "dot" })
@@ -184,7 +188,7 @@ class Surface {
     this.canvas.setAttribute("aria-describedby", "canvas-keys")
     const label = element("label", { className: "brush" }, this.brushName, this.brush, element("span", { className: "well" }, this.dot))
     this.tools = element("div", { className: "tools" }, label, this.undo, this.clear)
-    this.sheet = element("div", { className: "sheet" }, this.canvas, this.hint, this.cursor, this.picture)
+    this.sheet = element("div", { className: "sheet" }, this.canvas, this.hint, this.cursor, this.picture, this.badge)
     this.heads = element("div", { className: "heads" })
     this.bars = element("div", { className: "bars", role: "table" })
     this.said = element("p", { className: "hidden", "aria-live": "polite" })
@@ -321,6 +325,7 @@ class Surface {
     this.courier.answered(data.answered)
     if (!this.courier.waiting) this.status.textContent = ""
     this.showHeads()
+    this.showBadge()
     this.showBars()
     this.note.textContent = data.note ?? ""
     this.fit()
@@ -333,23 +338,32 @@ class Surface {
     this.canvas.setAttribute("aria-label", labels.canvas)
     this.hint.textContent = labels.hint
     this.brushName.textContent = labels.brush
-    this.undo.lastChild.textContent = labels.undo
-    this.clear.lastChild.textContent = labels.clear
+    for (const tool of [this.undo, this.clear]) {
+      const name = labels[tool === this.undo ? "undo" : "clear"]
+      tool.lastChild.textContent = tool.title = name
+    }
     this.keys.textContent = labels.keys
     this.bars.setAttribute("aria-label", labels.bars)
   }
 
   showHeads() {
-    const { models, classes, colours, labels } = this.data
+    const { models, classes, labels } = this.data
     this.heads.className = `heads of${models.length}`
     this.heads.replaceChildren(
       ...models.map(({ name, probs }) => {
         const top = probs ? best(probs) : -1
         const answer = element("strong", { textContent: probs ? classes[top] : "–" })
-        if (probs) answer.style.setProperty("--class", colours[top % colours.length])
         const sure = probs ? fill(labels.sure, { percent: percent(probs[top]) }) : labels.blank
         return element("div", {}, element("small", { textContent: name, title: name }), answer, element("span", { textContent: sure }))
       }),
+    )
+  }
+
+  showBadge() {
+    const { models, classes } = this.data
+    const parts = models.filter(({ probs }) => probs).map(({ probs }) => [best(probs), probs])
+    this.badge.replaceChildren(
+      ...parts.flatMap(([top, probs]) => [element("b", { textContent: classes[top] }), `${percent(probs[top])}  `]),
     )
   }
 
