@@ -37,7 +37,9 @@ def story(architecture: Architecture) -> None:
     preset = PRESETS.get(architecture.name)
     if preset is None:
         return
-    with st.expander(_("What its source says, and what is true: {title}", title=_(preset.title)), icon=":material/fact_check:"):
+    with st.expander(
+        _("What its source says, and what is true: {title}", title=_(preset.title)), icon=":material/fact_check:"
+    ):
         for paragraph in preset.note:
             st.markdown(_(paragraph))
         st.caption(_(preset.source))

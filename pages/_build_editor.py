@@ -16,7 +16,16 @@ from pages import _session, _widgets
 if TYPE_CHECKING:
     from cnnlab.architecture import Architecture, LayerSpec
 
-_FIRST_FIELDS = {"out_channels", "kernel_size", "stride", "padding", "out_features", "output_size", "p", "negative_slope"}
+_FIRST_FIELDS = {
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "out_features",
+    "output_size",
+    "p",
+    "negative_slope",
+}
 _GROUPS = {
     "learned": N_("Learned"),
     "activation": N_("Activation"),
@@ -57,7 +66,9 @@ def _choose_layer() -> None:
 
 def _input_editor() -> None:
     architecture = _session.architecture()
-    st.markdown(_("The pictures that the network is made for: channels (1 grey, 3 colour), height and width in pixels."))
+    st.markdown(
+        _("The pictures that the network is made for: channels (1 grey, 3 colour), height and width in pixels.")
+    )
     with st.container(horizontal=True, gap="small"):
         for shape in _SHAPES:
             st.button(
@@ -65,7 +76,7 @@ def _input_editor() -> None:
                 on_click=state.change, args=(lambda network, shape=shape: network.with_input(shape),),
             )  # fmt: skip
     limits = ((_("Channels"), 64), (_("Height"), 1024), (_("Width"), 1024))
-    numbers = []
+    numbers: list[int] = []
     for place, (label, most), value in zip(st.columns(3), limits, architecture.input_shape):
         key = _session.seed(f"build.input.{len(numbers)}", value)
         numbers.append(int(place.number_input(label, 1, most, step=1, key=key)))
@@ -80,7 +91,7 @@ def _layer_editor(index: int) -> None:
     first = [name for name in names if name in _FIRST_FIELDS]
     more = [name for name in names if name not in _FIRST_FIELDS]
     key = f"build.{index}.{layer.kind}"
-    edited = layer
+    edited: LayerSpec = layer
     if first:
         edited = _widgets.spec_editor(type(layer), edited, key, only=first, columns=2)
     if more:

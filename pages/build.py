@@ -37,7 +37,9 @@ def bench() -> None:
 
 
 def _bar() -> None:
-    name = st.text_input(_("Name"), key=_session.seed("build.name", _session.architecture().name), max_chars=80, width=320)
+    name = st.text_input(
+        _("Name"), key=_session.seed("build.name", _session.architecture().name), max_chars=80, width=320
+    )
     if name != _session.architecture().name:
         _session.set_architecture(_session.architecture().renamed(name))
     back, forth = _session.undo_steps()

@@ -82,6 +82,10 @@ export default function (component) {
   const last = data.blocks.length - 2; // index of the last layer
   const send = (change) => setTriggerValue("action", change);
   const indexOf = (node) => Number(node.dataset.index);
+  const select = (hit) => {
+    cells.forEach((node) => node.setAttribute("aria-pressed", node === hit)); // at once; the editor follows
+    send({ do: "select", index: indexOf(hit) });
+  };
   const watch = new ResizeObserver(() => level(net));
   watch.observe(net);
   if (hadFocus) net.querySelector('.cell[tabindex="0"]').focus({ preventScroll: true });
@@ -90,7 +94,7 @@ export default function (component) {
     const plus = event.target.closest(".plus");
     const hit = event.target.closest(".cell");
     if (plus) send({ do: "insert", index: Number(plus.dataset.after) + 1 });
-    else if (hit) send({ do: "select", index: indexOf(hit) });
+    else if (hit) select(hit);
   };
 
   net.onkeydown = (event) => {

@@ -167,11 +167,18 @@ _PRESETS = (
                 "get there: on all 50,000 training images, 20 epochs of the recipe here end at 64 % of the test images, while "
                 "88 % of the training images are already right. More epochs only widen that gap."
             ),
-            N_("cifar-blocks passes 90 %: wider layers, batch normalisation, and pictures shifted and mirrored while it learns."),
+            N_(
+                "cifar-blocks passes 90 %: wider layers, batch normalisation, and pictures shifted and mirrored while it learns."
+            ),
         ),
         architecture=_lenet("article-002-cifar", 3),
         recipe={
-            "optimizer": "sgd", "lr": 0.01, "momentum": 0.9, "schedule": "cosine", "batch_size": 64, "epochs": 20,
+            "optimizer": "sgd",
+            "lr": 0.01,
+            "momentum": 0.9,
+            "schedule": "cosine",
+            "batch_size": 64,
+            "epochs": 20,
         },  # fmt: skip
         data="cifar10-sample",
     ),
@@ -227,7 +234,9 @@ _PRESETS = (
                 "48 of the 64 pieced together from two pictures; only the loss then complains that 64 answers do not match "
                 "49 labels. The article's test batch of 16 raises, too."
             ),
-            N_("The article's training is ten steps on one batch of random numbers with random labels: there is nothing in it to learn."),
+            N_(
+                "The article's training is ten steps on one batch of random numbers with random labels: there is nothing in it to learn."
+            ),
         ),
         architecture=_article_004("article-004-cnn", 64 * 7 * 7),
         recipe={"optimizer": "sgd", "lr": 0.01, "batch_size": 64, "epochs": 10},
@@ -251,7 +260,9 @@ _PRESETS = (
     Preset(
         name="lenet5-1998",
         title=N_("LeNet-5 of 1998"),
-        sentence=N_("Close to the original: tanh, average pooling, and a third convolution instead of the first dense layer."),
+        sentence=N_(
+            "Close to the original: tanh, average pooling, and a third convolution instead of the first dense layer."
+        ),
         source=N_("LeCun, Bottou, Bengio & Haffner 1998, Proceedings of the IEEE 86(11), section II.B"),
         note=(
             N_(
@@ -305,8 +316,13 @@ _PRESETS = (
             Linear(out_features=10),
         ),
         recipe={
-            "optimizer": "adam", "lr": 0.01, "schedule": "one_cycle", "label_smoothing": 0.05, "batch_size": 128,
-            "epochs": 1, "full_train": True,
+            "optimizer": "adam",
+            "lr": 0.01,
+            "schedule": "one_cycle",
+            "label_smoothing": 0.05,
+            "batch_size": 128,
+            "epochs": 1,
+            "full_train": True,
         },  # fmt: skip
     ),
     Preset(
@@ -323,9 +339,20 @@ _PRESETS = (
         ),
         architecture=_cifar_blocks(),
         recipe={
-            "optimizer": "sgd", "lr": 0.25, "momentum": 0.9, "nesterov": True, "weight_decay": 2e-3,
-            "schedule": "triangular", "warmup": 0.23, "label_smoothing": 0.2, "batch_size": 512, "epochs": 10,
-            "augmentation": {"crop_padding": 2, "flip": True}, "whiten": True, "mirror": True, "full_train": True,
+            "optimizer": "sgd",
+            "lr": 0.25,
+            "momentum": 0.9,
+            "nesterov": True,
+            "weight_decay": 2e-3,
+            "schedule": "triangular",
+            "warmup": 0.23,
+            "label_smoothing": 0.2,
+            "batch_size": 512,
+            "epochs": 10,
+            "augmentation": {"crop_padding": 2, "flip": True},
+            "whiten": True,
+            "mirror": True,
+            "full_train": True,
         },  # fmt: skip
         data="cifar10",
     ),

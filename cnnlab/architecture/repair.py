@@ -15,7 +15,6 @@ from cnnlab.architecture.layers import (
     Dropout,
     Dropout2d,
     Flatten,
-    LayerSpec,
     Linear,
     MaxPool2d,
 )
@@ -144,7 +143,10 @@ def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
                 else Message("{name}: set {field} to {value}", name=name, field=field, value=value)
             )
             try:
-                yield label, architecture.replace(index, type(layer).model_validate({**layer.model_dump(), field: value}))
+                yield (
+                    label,
+                    architecture.replace(index, type(layer).model_validate({**layer.model_dump(), field: value})),
+                )
             except ValueError:  # outside the field's range
                 continue
 
@@ -216,7 +218,10 @@ def _maps_wanted(architecture: Architecture, index: int) -> Iterator[_Edit]:
     """A vector arrives where maps are needed: move the layer up, or do without what flattened them."""
     layer, name = architecture.layers[index], architecture.names[index]
     if isinstance(layer, Dropout2d):
-        yield Message("{name}: use Dropout instead of Dropout2d", name=name), architecture.replace(index, Dropout(p=layer.p))
+        yield (
+            Message("{name}: use Dropout instead of Dropout2d", name=name),
+            architecture.replace(index, Dropout(p=layer.p)),
+        )
     flat = next(i for i, above in enumerate(architecture.layers) if isinstance(above, Flatten))
     yield (
         Message("Move {name} before {other}", name=name, other=architecture.names[flat]),
@@ -237,5 +242,3 @@ def _input_sides(architecture: Architecture) -> Iterator[_Edit]:
                 Message("Feed {shape} pictures", shape=f"{channels}×{side}×{side}"),
                 architecture.with_input((channels, side, side)),
             )
-
-

@@ -8,7 +8,11 @@ from cnnlab.architecture.layers import LayerSpec
 from cnnlab.architecture.network import Architecture
 from cnnlab.architecture.shapes import Shape
 
-_ARRIVING = {"Conv2d": "in_channels", "BatchNorm2d": "num_features", "Linear": "in_features"}  # torch wants to know them, and wants them first
+_ARRIVING = {
+    "Conv2d": "in_channels",
+    "BatchNorm2d": "num_features",
+    "Linear": "in_features",
+}  # torch wants to know them, and wants them first
 _EXTRA = {"Softmax": {"dim": 1}}
 
 
@@ -44,7 +48,7 @@ def to_pytorch(architecture: Architecture) -> str:
             "network.eval()",
             "with torch.no_grad():",
             f"    output = network(torch.zeros({size}))",
-            "print(tuple(output.shape), sum(p.numel() for p in network.parameters()), \"parameters\")",
+            'print(tuple(output.shape), sum(p.numel() for p in network.parameters()), "parameters")',
             "",
         ]
     )

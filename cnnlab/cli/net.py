@@ -40,7 +40,12 @@ def list_(as_json: bool) -> None:
         for preset in PRESETS.values()
     ]
     rows = [
-        (p.name, shape_text(p.architecture.input_shape), "?" if p.error else f"{p.architecture.trace().num_params:,}", p.error or p.title)
+        (
+            p.name,
+            shape_text(p.architecture.input_shape),
+            "?" if p.error else f"{p.architecture.trace().num_params:,}",
+            p.error or p.title,
+        )
         for p in PRESETS.values()
     ]
     emit(entries, as_json, lambda: table(rows, ("name", "input", "parameters", "")))
@@ -109,7 +114,9 @@ def _text(architecture: Architecture) -> str:
     rows = []
     for row in trace.rows:
         seen = shape_text(row.receptive_field.size) if row.receptive_field else ""
-        rows.append((row.name, row.layer.kind, shape_text(row.output_shape), f"{row.num_params:,}", f"{row.macs:,}", seen))
+        rows.append(
+            (row.name, row.layer.kind, shape_text(row.output_shape), f"{row.num_params:,}", f"{row.macs:,}", seen)
+        )
     rows.append(("total", "", "", f"{trace.num_params:,}", f"{trace.macs:,}", ""))
     head = ("layer", "kind", "output", "parameters", "multiply-adds", "receptive field")
     return f"{architecture.name or 'network'}, input {shape_text(architecture.input_shape)}\n\n{table(rows, head)}"

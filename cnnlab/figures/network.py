@@ -140,7 +140,16 @@ def _block(row: Row, scale: _Scale) -> Block:
     else:
         drawing, size = _solid(leaves, scale, family, sheet=True)
     return Block(
-        row.index, row.name, detail(row.layer), shape_text(leaves), changed, state, family, size, drawing, _sentence(row)
+        row.index,
+        row.name,
+        detail(row.layer),
+        shape_text(leaves),
+        changed,
+        state,
+        family,
+        size,
+        drawing,
+        _sentence(row),
     )
 
 
@@ -232,7 +241,9 @@ def to_svg(architecture: Architecture, dark: bool = False, language: str | None 
     for block in blocks(architecture):
         width, height = block.size_px
         column = max(width, 38.0)
-        parts.append(f'<g transform="translate({x + (column - width) / 2:.1f} {middle - height / 2:.1f})">{block.svg}</g>')
+        parts.append(
+            f'<g transform="translate({x + (column - width) / 2:.1f} {middle - height / 2:.1f})">{block.svg}</g>'
+        )
         label = Message(N_("input")).text(language) if block.index == INPUT else block.name
         parts.append(f'<text class="name" x="{x + column / 2:.1f}" y="{HEIGHT_PX + 24}">{escape(label)}</text>')
         x += column

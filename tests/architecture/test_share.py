@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnlab.architecture import Architecture, make_layer
-from cnnlab.architecture import share
+from cnnlab.architecture import Architecture, make_layer, share
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.errors import ArchitectureError
 from tests.architecture.strategies import networks
@@ -79,7 +78,10 @@ def test_anything_else_is_said(text: str) -> None:
 
 
 @settings(max_examples=200)
-@given(st.binary(max_size=200) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda v: repr(v).encode()))
+@given(
+    st.binary(max_size=200)
+    | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda v: repr(v).encode())
+)
 def test_a_well_packed_document_that_is_no_network_is_said(document: bytes) -> None:
     with pytest.raises(ArchitectureError):
         share.from_text(packed(document))
@@ -107,6 +109,9 @@ def test_each_kind_of_harm_has_its_sentence(text: str, says: str) -> None:
 
 
 def test_a_network_too_long_for_a_link_is_said() -> None:
-    many = [make_layer("BatchNorm2d", eps=((i * 7919) % 9973 + 1) / 9974, momentum=((i * 6007) % 9973) / 9973) for i in range(450)]
+    many = [
+        make_layer("BatchNorm2d", eps=((i * 7919) % 9973 + 1) / 9974, momentum=((i * 6007) % 9973) / 9973)
+        for i in range(450)
+    ]
     with pytest.raises(ArchitectureError, match="save it as a file"):
         share.to_text(Architecture(input_shape=(1, 8, 8), layers=tuple(many)))

@@ -37,7 +37,9 @@ def test_height_is_the_side_and_width_the_channels() -> None:
     assert len(maps) == 5
     assert max(heights.values()) - min(heights.values()) < 0.05  # one scale, to the rounding of the SVG
     assert max(widths.values()) - min(widths.values()) < 0.01
-    vectors = {block.shape: block.size_px[1] for block in blocks(architecture) if "×" not in block.shape and block.changed}
+    vectors = {
+        block.shape: block.size_px[1] for block in blocks(architecture) if "×" not in block.shape and block.changed
+    }
     assert vectors["576"] / vectors["64"] == pytest.approx(9)
     assert max(block.size_px[1] for block in blocks(architecture)) <= drawing.HEIGHT_PX
 
