@@ -42,7 +42,7 @@ def draw(ready: bool) -> None:
     said = _("asking the network …")
     if answer is not None:
         best = max(range(len(answer.probs)), key=answer.probs.__getitem__)
-        said = _("“{label}”, it says", label=_(answer.class_names[best]))
+        said = _("It says: {label}", label=_(answer.class_names[best]))
     st.html(
         chain.chain_html(
             chain.part(_("What goes in"), chain.image_html(pixels, source), source),
@@ -137,7 +137,7 @@ def steps() -> None:
     following = next((n for n, _s in way if not done.get(n, n in _session.visited())), None)
     for place, (number, (name, sentence)) in zip(st.columns(max(len(way), 1)), enumerate(way, 1)):
         state = "next" if name == following else "done" if done.get(name, name in _session.visited()) else "todo"
-        with place, st.container(key=f"step_{state}_{name}", gap=None):
+        with place, st.container(key=f"step_{state}_{name}", gap=None, height="stretch"):
             mark = {"next": _("next"), "done": _("done"), "todo": ""}[state]
             st.html(f'<p class="lab-step"><b>{number}</b><span>{mark}</span></p>')
             go_to(name)

@@ -29,16 +29,16 @@ def draw(run: Snapshot | None) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             network = _network_choice()
             dataset = _data_choice()
-        problem = _fit(network, dataset) if dataset is not None else True
+            button, plan = st.container(width="content"), st.empty()
+        problem = True if dataset is None else _fit(network, dataset) is not None
+        start = button.button(
+            _("Start"), icon=":material/play_arrow:", type="primary", key="train.start", disabled=problem
+        )
         recipe = _recipe_editor()
-        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-            start = st.button(
-                _("Start"), icon=":material/play_arrow:", type="primary", key="train.start", disabled=bool(problem),
-            )
-            if dataset is not None:
-                st.html(f'<p class="lab-facts lab-flush">{_plan(network, dataset, recipe)}</p>', width="content")
-        if start and dataset is not None:
-            _submit(network, dataset.name, recipe)
+        if dataset is not None:
+            plan.html(f'<p class="lab-facts">{_plan(network, dataset, recipe)}</p>', width="content")
+            if start:
+                _submit(network, dataset.name, recipe)
 
 
 def _network_choice() -> Architecture:
@@ -53,7 +53,7 @@ def _network_choice() -> Architecture:
         key=_session.seed("train.network", same),
         format_func=lambda n: _("{name}, yours", name=current.name or _("unnamed")) if n == mine else _(PRESETS[n].title),
         help=_("Yours is the network of the Build page. A preset brings its own recipe and data."),
-        width=340,
+        width=300,
     )
     if chosen != same:
         _session.use_preset(chosen)
@@ -70,7 +70,7 @@ def _data_choice() -> DataSet | None:
     if name not in here and here:
         name = f"{name}-sample" if f"{name}-sample" in here else here[0]
     chosen = st.selectbox(
-        _("Data"), here, key=_session.seed("train.data", name), width=260,
+        _("Data"), here, key=_session.seed("train.data", name), width=240,
         format_func=lambda n: KNOWN[n].title if n in KNOWN else n,
     )
     _session.set_data_name(chosen)

@@ -9,7 +9,6 @@ import streamlit as st
 
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import live as pictures
-from cnnlab.figures.theme import number
 from cnnlab.i18n import _
 from pages import _run_line, _session
 from pages._links import go_to
@@ -51,26 +50,34 @@ def live(id: str, moving: bool) -> None:
         return
     if moving != (view.snapshot.state in _run_line.MOVING):
         st.rerun()
+    if view.snapshot.error is not None:
+        st.error(view.snapshot.error.text(_session.language()), icon=":material/error:")
     with st.container(key="train_bar", horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(_numbers(view.snapshot))
         with st.container(key="train_controls", horizontal=True, width="content", gap="small"):
             _controls(view.snapshot)
-    _ending(view.snapshot)
     _pictures(view)
 
 
 def _numbers(run: Snapshot) -> str:
     tested = run.test_acc is not None
     accuracy = run.test_acc if tested else run.val_acc
+    told = _("on images it never saw") if tested else _("the test set waits for the end")
+    if accuracy is not None and tested:
+        told = _("about {wrong} wrong in a thousand", wrong=round((1 - accuracy) * 1000))
     rows = (
         (_("step"), f"{run.step:,}", _("of {steps:,}, epoch {epoch} of {epochs}", steps=run.steps, epoch=run.epoch, epochs=run.epochs)),
         (
             _("test accuracy") if tested else _("validation accuracy"),
             "–" if accuracy is None else pictures.percent(accuracy),
-            _("on images it never saw") if tested else _("the test set waits for the end"),
+            told,
         ),
-        (_("images per second"), number(run.images_per_s) if run.images_per_s else "–", _("{count} a step", count=run.recipe.batch_size)),
-        (_("time left"), pictures.seconds(run.time_left_s), _(_run_line.STATES[run.state])),
+        (_("images per second"), f"{run.images_per_s:,.0f}" if run.images_per_s else "–", _("{count} a step", count=run.recipe.batch_size)),
+        (
+            _("time left") if run.live else _("time it took"),
+            pictures.seconds(run.time_left_s if run.live else run.train_s),
+            _(_run_line.STATES[run.state]),
+        ),
     )
     cells = "".join(f"<div><dt>{a}</dt><dd>{b}<small>{c}</small></dd></div>" for a, b, c in rows)
     share = run.step / run.steps if run.steps else 0.0
@@ -78,6 +85,8 @@ def _numbers(run: Snapshot) -> str:
 
 
 def _controls(run: Snapshot) -> None:
+    """Draw what can be done with the run now: pause and stop while it lives, use it when it is over."""
+
     def button(label: str, icon: str, do: str, **more: str) -> None:
         st.button(label, icon=icon, key=f"train.{do}", on_click=_run_line.command, args=(run.id, do), **more)
 
@@ -87,21 +96,9 @@ def _controls(run: Snapshot) -> None:
         button(_("Resume"), ":material/play_arrow:", "resume", type="primary")
     if run.live:
         button(_("Stop"), ":material/stop:", "stop")
-
-
-def _ending(run: Snapshot) -> None:
-    """Say how the run ended and what can be done with it."""
-    if run.error is not None:
-        st.error(run.error.text(_session.language()), icon=":material/error:")
-    if run.state in ("done", "stopped") and run.has_model:
-        with st.container(key="train_next", horizontal=True, vertical_alignment="center", gap="medium"):
-            if run.test_acc is not None:
-                wrong = round((1 - run.test_acc) * 1000)
-                st.markdown(_("Done: of a thousand images it never saw, it gets about **{wrong}** wrong.", wrong=wrong))
-            else:
-                st.markdown(_("Stopped; what it learned is kept."))
-            go_to("draw", _("Draw for it"))
-            go_to("explore", _("Look inside it"))
+    elif run.has_model:
+        go_to("draw", _("Draw for it"))
+        go_to("explore", _("Look inside it"))
 
 
 def _pictures(view: View) -> None:

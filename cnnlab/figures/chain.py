@@ -73,13 +73,14 @@ def network_html(architecture: Architecture) -> str:
     x, parts = 8.0, []
     for index, stage in enumerate(stages):
         if index:
-            parts.append(f'<path class="edge" d="M{x:.1f} 66h14"/>')
-            x += 18
+            parts.append(f'<path class="edge" d="M{x:.1f} 66h12"/>')
+            x += 14
         drawn, width = _stage_svg(stage, x, largest)
         parts.append(drawn)
         x += width
     label = _("{name}: {shapes}", name=architecture.name, shapes=" → ".join(_written(s.shape) for s in stages if not s.broken))
-    return svg_img("".join(parts), f"0 0 {x + 8:.0f} 150", label, "lab-network")
+    picture = svg_img("".join(parts), f"0 0 {x + 8:.0f} 152", label, "lab-network")
+    return f'<div class="lab-wide">{picture}</div>'
 
 
 def _stages(architecture: Architecture) -> list[_Stage]:
@@ -102,17 +103,17 @@ def _learns(row: Row) -> bool:
 
 def _stage_svg(stage: _Stage, x: float, largest: int) -> tuple[str, float]:
     if stage.broken:
-        mark = f'<path class="broken" d="M{x + 6:.1f} 56l20 20m0-20l-20 20"/>'
-        return mark + _labels(stage.name, "", x + 16), 32.0
+        mark = f'<path class="broken" d="M{x + 12:.1f} 56l20 20m0-20l-20 20"/>'
+        return mark + _labels(stage.name, "", x + 22), 48.0
     if len(stage.shape) == 1:
         high = 20 + 80 * min(1.0, math.log10(max(stage.shape[0], 1)) / 4)
-        bar = f'<rect class="vector" x="{x + 14:.1f}" y="{66 - high / 2:.1f}" width="9" height="{high:.1f}" rx="2"/>'
-        return bar + _labels(stage.name, _written(stage.shape), x + 18.5), 37.0
+        bar = f'<rect class="vector" x="{x + 21:.1f}" y="{66 - high / 2:.1f}" width="9" height="{high:.1f}" rx="2"/>'
+        return bar + _labels(stage.name, _written(stage.shape), x + 25.5), 51.0
     channels, height, width = stage.shape
     sheets = min(7, 1 + round(math.log2(channels)))
     high, wide = (max(7.0, _SIDE_PX * side / largest) for side in (height, width))
     total = wide + (sheets - 1) * _SHIFT_PX
-    room = max(total, 44.0)
+    room = max(total, 60.0)
     left, top = x + (room - total) / 2, 66 - (high + (sheets - 1) * _SHIFT_PX) / 2
     drawn = "".join(
         f'<rect class="sheet" x="{left + i * _SHIFT_PX:.1f}" y="{top + i * _SHIFT_PX:.1f}" '
@@ -124,8 +125,8 @@ def _stage_svg(stage: _Stage, x: float, largest: int) -> tuple[str, float]:
 
 def _labels(name: str, shape: str, x: float) -> str:
     return (
-        f'<text class="name" x="{x:.1f}" y="131">{escape(name)}</text>'
-        f'<text class="shape" x="{x:.1f}" y="145">{shape}</text>'
+        f'<text class="name" x="{x:.1f}" y="132">{escape(name)}</text>'
+        f'<text class="shape" x="{x:.1f}" y="147">{shape}</text>'
     )
 
 

@@ -23,7 +23,6 @@ from cnnlab.runs.snapshot import Snapshot
 
 T = TypeVar("T")
 BINS = 240
-SMOOTHING = 0.95
 IMAGES = 16
 _FRESH_S = 0.2
 _GLIMPSE_S = 1.0
@@ -36,14 +35,15 @@ class Curves:
 
     A point is the mean over its steps; the smoothed curve is an exponential moving average over every step,
 
-        m[t] = 0.95*m[t-1] + 0.05*x[t],    shown[t] = m[t] / (1 - 0.95**t)
+        m[t] = w*m[t-1] + (1 - w)*x[t],    shown[t] = m[t] / (1 - w**t)
 
-    read at the end of the point.
+    read at the end of the point. w is 0.95, and less in a run below 400 steps, where it would lag behind.
     """
 
     def __init__(self, steps: int) -> None:
         self.steps = max(1, steps)
         self._width = max(1, -(-self.steps // BINS))
+        self._weight = 1.0 - 1.0 / min(20.0, max(4.0, self.steps / 20))
         self._sums: list[list[float]] = []  # [step of the point's end, count, loss, acc, smooth loss, smooth acc]
         self._mean = (0.0, 0.0)
         self._count = 0
@@ -63,9 +63,9 @@ class Curves:
 
     def _train(self, step: int, loss: float, acc: float) -> None:
         self._count += 1
-        rest = 1.0 - SMOOTHING
-        self._mean = (SMOOTHING * self._mean[0] + rest * loss, SMOOTHING * self._mean[1] + rest * acc)
-        corrected = 1.0 - SMOOTHING**self._count
+        keep, rest = self._weight, 1.0 - self._weight
+        self._mean = (keep * self._mean[0] + rest * loss, keep * self._mean[1] + rest * acc)
+        corrected = 1.0 - keep**self._count
         smooth = (self._mean[0] / corrected, self._mean[1] / corrected)
         if not self._sums or (step - 1) // self._width != (int(self._sums[-1][0]) - 1) // self._width:
             self._sums.append([step, 0, 0.0, 0.0, 0.0, 0.0])
