@@ -62,21 +62,30 @@ def start_fetch(name: str) -> None:
     _start(name, lambda report: sources.fetch(name, report))
 
 
-def start_import(path: Path, name: str | None = None, size: int = 32, *, remove: bool = False) -> None:
-    """Begin to import what is at ``path``; with ``remove``, that folder is removed afterwards (an upload).
+def start_import(
+    path: Path, name: str | None = None, size: int = 32, *, title: str | None = None, remove: bool = False
+) -> None:
+    """Begin to import what is at ``path``, called ``title`` meanwhile; with ``remove``, an upload, its folder goes afterwards.
 
     Raises:
         DataError: another fetch or import is running.
     """
 
+    def clean() -> None:
+        if remove:
+            shutil.rmtree(path if path.is_dir() else path.parent, ignore_errors=True)
+
     def work(report: Report) -> DataInfo:
         try:
             return sources.import_path(path, name, size, report)
         finally:
-            if remove:
-                shutil.rmtree(path if path.is_dir() else path.parent, ignore_errors=True)
+            clean()
 
-    _start(name or path.name, work)
+    try:
+        _start(title or name or path.name, work)
+    except DataError:
+        clean()
+        raise
 
 
 def cancel() -> None:

