@@ -141,7 +141,7 @@ def _test_image(model: Model, ref: ImageRef) -> ImageRef:
     indices = list(range(len(dataset.test))) if wanted == every else dataset.test.of_class(wanted).tolist()
     place = indices.index(index) if index in indices else 0
     number = st.number_input(
-        _("Number, of {count:,}", count=len(indices)), 0, len(indices) - 1, step=1,
+        _("Number, 0 to {last:,}", last=len(indices) - 1), 0, len(indices) - 1, step=1,
         key=_session.seed(f"{key}.place", place), width=150,
     )
     return ImageRef(kind="test", data=dataset.name, index=indices[int(number)])

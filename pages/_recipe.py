@@ -71,7 +71,7 @@ def _data_choice() -> DataSet | None:
         name = f"{name}-sample" if f"{name}-sample" in here else here[0]
     chosen = st.selectbox(
         _("Data"), here, key=_session.seed("train.data", name), width=240,
-        format_func=lambda n: KNOWN[n].title if n in KNOWN else n,
+        format_func=lambda n: _(KNOWN[n].title) if n in KNOWN else n,
     )
     _session.set_data_name(chosen)
     try:

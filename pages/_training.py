@@ -110,7 +110,8 @@ def _pictures(view: View) -> None:
         st.html(view.shared(("loss", language), lambda: pictures.loss_html(view.train, view.val, view.steps, classes)))
         st.html(view.shared(("acc", language), lambda: pictures.accuracy_html(view.train, view.val, view.steps, classes)))
     if glimpse is None:
-        guesses.html(f'<p class="lab-facts lab-wait">{escape(_("The first filters and guesses appear with the first steps."))}</p>')
+        wait = _("The first filters and guesses appear with the first steps.")
+        guesses.html(f'<p class="lab-facts lab-wait">{escape(wait)}</p>')
         return
     weights = glimpse.filters
     if weights is not None:

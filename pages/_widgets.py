@@ -32,8 +32,8 @@ def show_error(error: BaseException) -> None:
 
 
 def what_is_this(text: str, label: str | None = None) -> None:
-    """Put a small question mark that opens ``text`` (markdown)."""
-    with st.popover(label or " ", icon=":material/help:", type="tertiary", help=_("What is this?")):
+    """Put a small button, "What is this?" or ``label``, that opens ``text`` (markdown)."""
+    with st.popover(label or _("What is this?"), icon=":material/help:", type="tertiary"):
         st.markdown(text)
 
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cnnlab.i18n import N_, _
+from cnnlab.lessons import lesson
 from pages import _recipe, _run_line, _session, _training, _widgets
 
 _session.start(N_("Train"))
@@ -14,3 +15,4 @@ _training.runs_line(run)
 if run is not None:
     st.fragment(_training.live, run_every=_session.interval() if moving else None)(run.id, moving)
 _recipe.draw(run)
+_widgets.what_is_this(lesson("train"), _("How to read this page"))

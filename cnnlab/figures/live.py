@@ -95,7 +95,7 @@ def _chart(
     lines = _path("raw", x, raw / top) + _path("train", x, smooth / top)
     dots = [(s / max(steps, 1), value / top) for s, value in val]
     lines += _path("val", np.array([d[0] for d in dots]), np.array([d[1] for d in dots]))
-    said = [title]
+    said, guessing = [title], _("guessing")
     if len(smooth):
         said.append(_("training {value}", value=write(float(smooth[-1]))))
     if val:
@@ -107,7 +107,7 @@ def _chart(
     ticks = "".join(f'<span class="lab-x" style="left:{f:.0%}">{number(steps * f)}</span>' for f in (0, 0.5, 1))
     return (
         f'<figure class="lab-figure"><figcaption>{title}</figcaption>'
-        f'<div class="lab-chart">{grid}<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{_("guessing")}</em></span>'
+        f'<div class="lab-chart">{grid}<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{guessing}</em></span>'
         f"{svg_img(lines, '0 0 100 100', ', '.join(said), 'lab-lines', stretch=True)}{_dots(dots)}{ticks}{_ends(smooth, val, top, write)}{_readings(step, smooth, val, steps, write)}</div></figure>"
     )
 
@@ -203,10 +203,11 @@ def guesses_html(
     cells = []
     for image, target, said, share in zip(images, targets, predictions, probs):
         right = said == target
+        mark = "✓" if right else "✗"
         alt = _("{target}, taken for {said}", target=_(names[target]), said=_(names[said]))
         cells.append(
             f'<figure class="lab-guess-{"right" if right else "wrong"}">{_tile(image, alt)}'
-            f'<figcaption><b>{"✓" if right else "✗"} {escape(_(names[said]))}</b><span>{share:.0%}</span></figcaption></figure>'
+            f'<figcaption><b>{mark} {escape(_(names[said]))}</b><span>{share:.0%}</span></figcaption></figure>'
         )
     correct = sum(said == target for said, target in zip(predictions, targets))
     title = _("{correct} of {count} test images right", correct=correct, count=len(targets))
@@ -215,7 +216,7 @@ def guesses_html(
 
 def _tile(image: np.ndarray, alt: str) -> str:
     side = image.shape[-1]
-    return hard_img(image_png(image), alt, side * max(1, 56 // side))
+    return hard_img(image_png(image), alt, side * max(1, round(60 / side)))
 
 
 def seconds(value: float | None) -> str:
