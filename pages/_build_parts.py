@@ -71,7 +71,7 @@ def _offer(suggestions: tuple[Suggestion, ...], caption: str) -> None:
                 further = [label.text(_session.language()) for label in suggestion.further]
                 st.button(
                     suggestion.label.text(_session.language()) + (f" (+{len(further)})" if further else ""),
-                    key=f"build.suggestion.{number}", icon=":material/build:", on_click=state.change,
+                    key=f"build.suggestion.{number}", icon=":material/build:", on_click=state.change, wrap=True,
                     help="; ".join(further) or None, args=(lambda _network, s=suggestion: s.architecture,),
                 )  # fmt: skip
 

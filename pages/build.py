@@ -5,6 +5,7 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import N_, _
+from cnnlab.lessons import lesson
 from pages import _build_drawer, _build_editor, _build_parts, _session, _widgets
 from pages import _build_state as state
 
@@ -45,6 +46,7 @@ def _bar() -> None:
     back, forth = _session.undo_steps()
     st.button(_("Undo"), icon=":material/undo:", disabled=not back, on_click=_session.undo, key="build.undo")
     st.button(_("Redo"), icon=":material/redo:", disabled=not forth, on_click=_session.redo, key="build.redo")
+    _widgets.what_is_this(lesson("build"), _("How to read this"))
 
 
 def _said() -> None:

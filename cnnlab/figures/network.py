@@ -27,7 +27,7 @@ _DEPTH = 0.36  # a map's width, seen obliquely
 _WIDTH_PX = 66.0  # the widest block, if it has many channels
 _MOST_PX_PER_CHANNEL = 2.5
 _LEAST_PX = 3.0
-_SHEET_PX = 5.0  # a layer that changes no shape is a thin sheet
+_SHEET_PX = 5.0  # an activation, a normalisation, a dropout: thin, for they change no shape
 _BAR_PX = 11.0  # a vector
 
 FAMILIES: Mapping[str, str] = {
@@ -35,6 +35,9 @@ FAMILIES: Mapping[str, str] = {
     "Dropout": "drop", "Dropout2d": "drop", "Flatten": "flat", "Linear": "dense", "Softmax": "prob",
 }  # fmt: skip
 """Colour family of each kind; kinds that are not here are activations."""
+
+_SHEETS = {"act", "norm", "drop", "prob"}
+"""Families that are drawn thin: they change numbers, not shapes."""
 
 COLOURS: Mapping[str, tuple[str, str]] = {
     "input": ("#4a5866", "#a9b6c2"), "conv": ("#3d5afe", "#8c9eff"), "pool": ("#00876c", "#4dc6a8"),
@@ -135,10 +138,8 @@ def _block(row: Row, scale: _Scale) -> Block:
     changed = arrives != leaves
     if leaves is None:
         drawing, size = _ghost(arrives, scale)
-    elif changed:
-        drawing, size = _solid(leaves, scale, family)
     else:
-        drawing, size = _solid(leaves, scale, family, sheet=True)
+        drawing, size = _solid(leaves, scale, family, sheet=family in _SHEETS and not changed)
     return Block(
         row.index,
         row.name,
