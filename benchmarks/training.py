@@ -1,0 +1,201 @@
+"""How fast the lab trains: against the usual DataLoader loop, against a batch that never changes, and for accuracy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from statistics import median
+from time import perf_counter, sleep
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from benchmarks.report import Row, row
+from cnnlab.architecture.presets import PRESETS
+from cnnlab.build import build
+from cnnlab.data.dataset import DataSet
+from cnnlab.data.loader import load
+from cnnlab.figures import live
+from cnnlab.runs import Engine, RunSpec, engine
+from cnnlab.runs.machine import resolve_recipe
+from cnnlab.runs.watch import watch
+from cnnlab.training.events import TestEvent, TrainEvent
+from cnnlab.training.loop import Training, generator_for
+from cnnlab.training.recipe import Recipe
+
+LENET = PRESETS["article-000-lenet5"].architecture
+BATCH = 64
+STEPS = 150
+"""Timed steps of one repeat; fewer than the loop's distance between validations."""
+WARM = 10
+REPEATS = 5
+
+T = TypeVar("T")
+
+
+class PerImage(Dataset[tuple[Tensor, int]]):
+    """MNIST as tutorials read it: one PIL image at a time, through torchvision transforms."""
+
+    def __init__(self, dataset: DataSet) -> None:
+        self.images, self.targets = dataset.fit.images[:, 0].numpy(), dataset.fit.targets.tolist()
+        self.transform = transforms.Compose(
+            [transforms.Pad(2), transforms.ToTensor(), transforms.Normalize(dataset.mean, dataset.std)]
+        )
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """Return one image, padded and normalised, and its class."""
+        return self.transform(Image.fromarray(self.images[index])), self.targets[index]
+
+
+def usual_loop(dataset: DataSet) -> float:
+    """Return images/s of the loop of the tutorials: DataLoader, float32, Adam, torch's own number of threads."""
+    network = build(LENET, generator_for(0, "init"))
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    batches = iter(DataLoader(PerImage(dataset), batch_size=BATCH, shuffle=True, generator=generator_for(0, "order")))
+
+    def step() -> None:
+        x, targets = next(batches)
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(x), targets)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    return _images_per_s(step)
+
+
+def lab_loop(dataset: DataSet, recipe: Recipe) -> float:
+    """Return images/s of the lab's loop."""
+    events = Training(LENET, dataset, recipe).events()
+    return _images_per_s(lambda: next(events))
+
+
+def watched_run(dataset: DataSet, recipe: Recipe) -> float:
+    """Return images/s of a run of the engine while a page is open on it: its figures made twice a second."""
+    runs = engine()
+    id = runs.submit(RunSpec(architecture=LENET, data=dataset.name, recipe=recipe.changed(epochs=20)))
+    over = threading.Event()
+    page = threading.Thread(target=_page, args=(id, over), daemon=True)
+    page.start()
+    try:
+        first, began = _at_step(runs, id, WARM)
+        last, ended = _at_step(runs, id, WARM + STEPS)
+    finally:
+        over.set()
+        page.join()
+        runs.command(id, {"do": "stop"})
+        runs.wait(id)
+        runs.delete(id)
+    return (last - first) * BATCH / (ended - began)
+
+
+def _page(id: str, over: threading.Event) -> None:
+    while not over.wait(0.5):
+        view = watch(id).look()
+        live.loss_html(view.train, view.val, view.steps, 10)
+        live.accuracy_html(view.train, view.val, view.steps, 10)
+
+
+def _at_step(runs: Engine, id: str, step: int) -> tuple[int, float]:
+    while (now := runs.snapshot(id)).step < step and now.live:
+        sleep(0.002)
+    return now.step, perf_counter()
+
+
+def constant_batch(dataset: DataSet, recipe: Recipe) -> float:
+    """Return images/s of the same steps on one batch that never changes, made ready before: the limit."""
+    training = Training(LENET, dataset, recipe)
+    x, targets = training.input_of(training.images[:BATCH]), training.targets[:BATCH]
+    return _images_per_s(lambda: training.update(x, targets))
+
+
+def measure_training() -> Iterator[Row]:
+    """Yield the rows on training: throughput of LeNet-5 at batch 64, and mnist-sprint's accuracy."""
+    dataset = load("mnist")
+    asked = Recipe(batch_size=BATCH, lr=1e-3)
+    preferred = resolve_recipe(asked, LENET)
+    plain = preferred.changed(precision="float32")
+    speeds: dict[str, list[float]] = {"usual": [], "plain": [], "preferred": [], "watched": [], "constant": []}
+    for _ in range(REPEATS):  # interleaved: whatever else the machine does meets all of them
+        speeds["usual"].append(usual_loop(dataset))
+        speeds["plain"].append(with_threads(plain.threads, lambda: lab_loop(dataset, plain)))
+        speeds["preferred"].append(with_threads(preferred.threads, lambda: lab_loop(dataset, preferred)))
+        speeds["watched"].append(watched_run(dataset, preferred))
+        speeds["constant"].append(with_threads(preferred.threads, lambda: constant_batch(dataset, preferred)))
+    found = {name: median(values) for name, values in speeds.items()}
+    net = f"article-000-lenet5, batch {BATCH}"
+    yield row(
+        f"{net}, float32, {plain.threads} thread(s), images/s; against a DataLoader loop with per-image torchvision "
+        f"transforms, float32, {torch.get_num_threads()} thread(s)",
+        found["plain"], found["usual"], ">= 2x", lambda ratio: ratio >= 2, True,
+    )  # fmt: skip
+    yield row(
+        f"{net}, {preferred.precision} (this machine's choice), {preferred.threads} thread(s), images/s; against the same "
+        "DataLoader loop",
+        found["preferred"], found["usual"], ">= 3x", lambda ratio: ratio >= 3, True,
+    )  # fmt: skip
+    yield row(
+        f"{net}, {preferred.precision}, a run of the engine with a page's figures made twice a second, images/s; against "
+        "the same steps on one batch that never changes",
+        found["watched"], found["constant"], ">= 0.9x", lambda ratio: ratio >= 0.9, True,
+    )  # fmt: skip
+    yield sprint(dataset)
+
+
+def sprint(dataset: DataSet) -> Row:
+    """Return what one epoch of ``mnist-sprint`` reaches on the MNIST test set."""
+    preset = PRESETS["mnist-sprint"]
+    recipe = resolve_recipe(Recipe.of({**preset.recipe, "epochs": 1}), preset.architecture)
+
+    def work() -> tuple[float, float]:
+        spent, began, acc = 0.0, perf_counter(), 0.0
+        for event in Training(preset.architecture, dataset, recipe).events():
+            now = perf_counter()
+            spent += now - began if isinstance(event, TrainEvent) else 0.0
+            acc = event.acc if isinstance(event, TestEvent) else acc
+            began = now
+        return acc, spent
+
+    acc, spent = with_threads(recipe.threads, work)
+    what = f"mnist-sprint, one epoch ({spent:.1f} s in steps), accuracy on the MNIST test set"
+    return row(what, acc, None, ">= 0.99", lambda value: value >= 0.99, False)
+
+
+def with_threads(count: int, work: Callable[[], T]) -> T:
+    """Return what ``work`` returns in a thread that has ``count`` torch threads, as a run's thread has."""
+    found: list[T] = []
+    failed: list[BaseException] = []
+
+    def body() -> None:
+        torch.set_num_threads(count)
+        try:
+            found.append(work())
+        except BaseException as error:  # handed to the caller's thread
+            failed.append(error)
+
+    before = torch.get_num_threads()
+    thread = threading.Thread(target=body, daemon=True)
+    thread.start()
+    thread.join()
+    torch.set_num_threads(before)
+    if failed:
+        raise failed[0]
+    return found[0]
+
+
+def _images_per_s(step: Callable[[], object]) -> float:
+    for _ in range(WARM):
+        step()
+    began = perf_counter()
+    for _ in range(STEPS):
+        step()
+    return STEPS * BATCH / (perf_counter() - began)
