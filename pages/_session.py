@@ -294,9 +294,10 @@ def seed(key: str, value: Any) -> str:
     given no default; it is seeded before it is drawn, and again whenever the truth changed elsewhere.
     """
     shadow = f"{key}~"
-    if key not in st.session_state or st.session_state.get(shadow) != value:
+    truth, shown = st.session_state.get(shadow, (None, None))
+    if key not in st.session_state or value not in (truth, shown):  # neither the old truth nor the learner's own move
         st.session_state[key] = value
-    st.session_state[shadow] = value
+    st.session_state[shadow] = (value, st.session_state[key])
     return key
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnnlab.i18n import _
 from cnnlab.lessons import lesson
-from pages import _answers, _session, _widgets
+from pages import _answers, _kept, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.attribution import Method
@@ -23,27 +23,20 @@ def _choose_classes(model: Model, seen: Look) -> list[int]:
     names = {
         k: f"{_(name)} · {share:.0%}" for k, (name, share) in enumerate(zip(model.class_names, seen.probs.tolist()))
     }
-    return st.pills(
-        _("Ask about"), list(names), selection_mode="multi", default=order[:2],
-        format_func=lambda k: names[k], key=f"explain.classes.{len(names)}.{order[0]}.{order[1:2]}",
-    )  # fmt: skip
+    key = f"explain.classes.{len(names)}.{'.'.join(map(str, order[:2]))}"
+    chosen = _kept.choose_some(key, _("Ask about"), list(names), order[:2], names.__getitem__)
+    return [k for k in order if k in chosen]
 
 
 def _choose_methods(methods: dict[str, Method], has_convolution: bool) -> list[str]:
     usable = [id for id, method in methods.items() if has_convolution or not method.needs_convolution]
-    chosen = st.pills(
-        _("Methods"), usable, selection_mode="multi", default=[id for id in FIRST if id in usable],
-        format_func=lambda id: _(methods[id].title), key=f"explain.methods.{len(usable)}",
-    )  # fmt: skip
-    return [id for id in usable if id in chosen]
+    first = [id for id in FIRST if id in usable]
+    return _kept.choose_some("explain.methods", _("Methods"), usable, first, lambda id: _(methods[id].title))
 
 
 def _choose_views() -> tuple[str, ...]:
     labels = {"both": _("both"), "overlay": _("on the picture"), "heat": _("heat map")}
-    view = st.segmented_control(
-        _("Show"), list(labels), default="both", format_func=lambda one: labels[one],
-        key="explain.view", required=True,
-    )  # fmt: skip
+    view = _kept.choose_one("explain.view", _("Show"), list(labels), "both", labels.__getitem__)
     return ("overlay", "heat") if view == "both" else (view,)
 
 
@@ -80,6 +73,7 @@ def _remarks(model: Model, methods: dict[str, Method], chosen: list[str]) -> Non
 
 
 def main() -> None:
+    _session.enter_fragment()
     _widgets.page_head(_("Explain"), _("Choose a class and ask which pixels spoke for it, and which against it."))
     _ref, model = _widgets.model_line()
     image = _widgets.image_line(model)

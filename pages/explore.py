@@ -9,7 +9,7 @@ import streamlit as st
 from cnnlab.figures.sheets import SCALES
 from cnnlab.i18n import _
 from cnnlab.lessons import lesson
-from pages import _maps, _session, _widgets
+from pages import _kept, _maps, _session, _widgets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,18 +33,10 @@ def _is_learning(ref: ModelRef) -> bool:
 def _controls(names: tuple[str, ...], learning: bool, says: str) -> tuple[str, str]:
     """Draw the choice of layer and colour scale, and what the network says."""
     first = next((name for name in names if name.startswith("conv")), names[0])
-    kept = st.session_state.get("explore.layer.kept")
-    default = kept if kept in names else first
-    layer = st.segmented_control(
-        _("Layer"), list(names), default=default, key=f"explore.layer.{'.'.join(names)}", required=True
-    )
-    st.session_state["explore.layer.kept"] = layer
+    layer = _kept.choose_one("explore.layer", _("Layer"), names, first)
     labels = _scale_names()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        scale = st.segmented_control(
-            _("One colour scale for"), list(labels), default="layer", format_func=lambda one: labels[one],
-            key="explore.scale", required=True,
-        )  # fmt: skip
+        scale = _kept.choose_one("explore.scale", _("One colour scale for"), SCALES, "layer", labels.__getitem__)
         _widgets.what_is_this(lesson("explore_maps", _session.language()))
         st.markdown(says)
         if learning:
@@ -75,6 +67,7 @@ def explore(ref: ModelRef, image: Tensor) -> None:
         _maps.draw_filters(model, layer)
 
 
+_session.enter_fragment()
 _widgets.page_head(_("Explore"), _("Follow one image through the network: what each layer makes of it, and with which filters."))
 ref, model = _widgets.model_line()
 image = _widgets.image_line(model)

@@ -1,0 +1,83 @@
+"""The live view: text that carries the numbers, axes that stay, nothing that a page would strip."""
+
+import base64
+import re
+
+import numpy as np
+import pytest
+
+from cnnlab.architecture.presets import PRESETS
+from cnnlab.figures import chain, live
+from cnnlab.i18n import set_language
+
+TRAIN = np.array([[s, 2.3 / s, s / 10, 2.3 / s, s / 10] for s in range(1, 9)], dtype=float)
+VAL = [(4, 0.9, 0.55, False), (8, 0.5, 0.71, True)]
+
+
+def drawn(html: str) -> str:
+    return "".join(base64.b64decode(found).decode() for found in re.findall(r"svg\+xml;base64,([^\"]+)", html))
+
+
+def test_a_chart_says_its_last_values() -> None:
+    html = live.accuracy_html(TRAIN, VAL, 10, 10)
+    assert 'alt="Accuracy, training 80.0%, validation 71.0%"' in html
+    assert "step 8: training 80.0% · validation 71.0%" in html
+    assert "<svg" not in html and "<script" not in html  # Streamlit strips both
+
+
+def test_axes_do_not_move_while_it_learns() -> None:
+    def axes(html: str) -> list[str]:
+        return re.findall(r'<span class="lab-[xy]".*?</span>', html)
+
+    for picture in (live.loss_html, live.accuracy_html):
+        assert axes(picture(TRAIN[:1], [], 10, 10)) == axes(picture(TRAIN, VAL, 10, 10))
+
+
+def test_points_lie_where_the_numbers_say() -> None:
+    lines = re.findall(r'<polyline class="train" points="([^"]+)"', drawn(live.accuracy_html(TRAIN, VAL, 10, 10)))
+    assert lines[0].split()[0] == "10.00,90.00" and lines[0].split()[-1] == "80.00,20.00"
+
+
+@pytest.mark.parametrize("points", [TRAIN[:0], TRAIN[:1], np.full((3, 5), np.nan), np.full((3, 5), np.inf)])
+def test_few_or_broken_points_are_drawn_too(points: np.ndarray) -> None:
+    for picture in (live.loss_html, live.accuracy_html):
+        html = picture(points, [(1, float("nan"), 0.1, True)], 10, 10)
+        assert "nan" not in drawn(html)
+    assert live.sparkline_html(points, [], 10)
+
+
+def test_guesses_say_right_and_wrong_in_words() -> None:
+    images = np.zeros((2, 1, 28, 28), np.uint8)
+    html = live.guesses_html(images, (3, 4), (3, 9), (0.9, 0.5), [str(n) for n in range(10)])
+    assert "1 of 2 test images right" in html and "4, taken for 9" in html
+    set_language("zh_CN")
+    assert "2 张测试图像答对 1 张" in live.guesses_html(images, (3, 4), (3, 9), (0.9, 0.5), [str(n) for n in range(10)])
+
+
+def test_names_of_classes_cannot_break_out() -> None:
+    images = np.zeros((1, 1, 28, 28), np.uint8)
+    html = live.guesses_html(images, (0,), (0,), (1.0,), ["<b onclick='x'>"])
+    assert "<b onclick" not in html
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_drawn_to_scale(name: str) -> None:
+    architecture = PRESETS[name].architecture
+    html = chain.network_html(architecture)
+    svg = drawn(html)
+    assert ('class="broken"' in svg) == (architecture.trace().error is not None)
+    assert "×".join(map(str, architecture.input_shape)) in svg
+    widths = [float(w) for w in re.findall(r'class="sheet"[^>]*width="([\d.]+)"', svg)]
+    assert widths[0] == max(widths)
+
+
+def test_the_answer_marks_the_largest() -> None:
+    answer = chain.Answer(tuple("0123456789"), (0.01,) * 9 + (0.91,))
+    html = chain.answer_html(answer)
+    assert html.count("lab-best") == 1 and "91.0%" in html
+    assert 'aria-busy="true"' in chain.answer_html(None)
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.4, "0 s"), (59.6, "1:00 min"), (185, "3:05 min"), (4800, "1:20 h")])
+def test_durations_are_short(value: float | None, text: str) -> None:
+    assert live.seconds(value) == text

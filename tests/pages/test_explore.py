@@ -1,0 +1,129 @@
+"""The Explore page: every layer of every kind of network, each control used, live runs, both languages."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cnnlab.architecture import layers as L
+from cnnlab.model import Model
+from cnnlab.workspace import ImageRef
+from pages import _session
+from tests.insight.makers import model_of
+
+PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "explore.py")
+CONTROL = "explore.layer"
+TEST_IMAGE = ImageRef()
+
+
+def mnist_net() -> Model:
+    conv = [L.Conv2d(out_channels=4, kernel_size=5), L.ReLU(), L.MaxPool2d(kernel_size=2)]
+    head = [L.Flatten(), L.Linear(out_features=20), L.ReLU(), L.Linear(out_features=10), L.Softmax()]
+    return model_of((1, 32, 32), [*conv, *head], data_shape=(1, 28, 28))
+
+
+def colour_net() -> Model:
+    conv = [L.Conv2d(out_channels=3), L.MaxPool2d(kernel_size=6), L.Conv2d(out_channels=12, kernel_size=2)]
+    return model_of((3, 32, 32), [*conv, L.Flatten(), L.Linear(out_features=10)])
+
+
+@pytest.fixture
+def page(lab_home: Path, tmp_path: Path) -> Callable[..., AppTest]:
+    """Return a function that opens the page on a model."""
+
+    def open_page(model: Model, image: ImageRef = TEST_IMAGE, language: str = "en") -> AppTest:
+        file = tmp_path / "model.safetensors"
+        model.save(file)
+        at = AppTest.from_file(PAGE, default_timeout=60)
+        at.session_state[_session._LANGUAGE] = language
+        at.session_state[_session._MODEL] = f"file:{file}"
+        at.session_state[_session._IMAGE] = image
+        return checked(at.run())
+
+    return open_page
+
+
+def checked(at: AppTest) -> AppTest:
+    assert not at.exception, [error.value for error in at.exception]
+    assert not at.error, [error.value for error in at.error]
+    return at
+
+
+def component(at: AppTest) -> list:
+    return [element for element in at.main if element.type == "bidi_component"]
+
+
+def choose(at: AppTest, key: str, value: str) -> AppTest:
+    (group,) = [one for one in at.segmented_control if one.key == key]
+    return checked(group.set_value(value).run())
+
+
+@pytest.mark.parametrize("make", [mnist_net, colour_net])
+def test_every_layer_can_be_looked_at(page, make):
+    model = make()
+    image = ImageRef(data="mnist" if model.preprocessing.data_shape[0] == 1 else "cifar10-sample")
+    at = page(model, image)
+    for name in model.architecture.names:
+        at = choose(at, CONTROL, name)
+        spec = model.architecture.layers[model.architecture.names.index(name)]
+        assert any(text.value.startswith(f"**{name}** · {spec.kind}") for text in at.markdown)
+
+
+def test_a_convolution_shows_its_filters_and_a_dense_layer_its_weights(page):
+    at = choose(page(mnist_net()), CONTROL, "conv1")
+    assert any("Filters of conv1" in text.value and "4 filters of 5×5" in text.value for text in at.markdown)
+    at = choose(at, CONTROL, "fc1")
+    assert any("Weights of fc1" in text.value and "20×784" in text.value for text in at.markdown)
+    assert not any("Filters of" in text.value for text in at.markdown)
+    at = choose(at, CONTROL, "relu1")
+    assert not any("Weights of" in text.value or "Filters of" in text.value for text in at.markdown)
+
+
+def test_the_end_of_the_network_has_the_classes_names(page):
+    at = choose(page(mnist_net()), CONTROL, "softmax")
+    (chart,) = at.get("plotly_chart")
+    assert '"c0"' in chart.proto.spec
+    assert "%" in chart.proto.spec
+
+
+def test_a_long_vector_is_a_strip(page):
+    at = choose(page(mnist_net()), CONTROL, "flatten")
+    assert not at.get("plotly_chart")
+    assert any("784 units of flatten" in html.proto.body for html in at.get("html"))
+
+
+@pytest.mark.parametrize("scale", ["unit", "layer", "network"])
+def test_each_colour_scale(page, scale):
+    choose(page(mnist_net()), "explore.scale", scale)
+
+
+def test_the_chosen_layer_stays_when_the_model_changes(page):
+    at = choose(page(mnist_net()), CONTROL, "pool1")
+    at = page(colour_net(), ImageRef(data="cifar10-sample"))
+    (group,) = [one for one in at.segmented_control if one.key == CONTROL]
+    assert group.value == "conv1"  # a new session begins at the first convolution
+
+
+def test_in_chinese(page):
+    at = page(mnist_net(), language="zh_CN")
+    assert at.title[0].value == "探查"
+    assert any("conv1 的卷积核" in text.value for text in at.markdown)
+
+
+def test_what_the_network_says_is_what_the_model_says(page):
+    from cnnlab.data import loader
+
+    model = mnist_net()
+    at = page(model, ImageRef(data="mnist", index=4))
+    probs = model.probs(loader.load("mnist").test.images[4:5])[0]
+    best = int(probs.argmax())
+    assert any(f"It says **c{best}**, {float(probs[best]):.1%} sure." in text.value for text in at.markdown)
+
+
+def test_the_image_can_be_changed_again_and_again(page):
+    at = page(mnist_net())
+    for place in (5, 7, 9):
+        at = checked(at.number_input[0].set_value(place).run())
+        assert at.number_input[0].value == place
+        assert at.session_state[_session._IMAGE].index == place
