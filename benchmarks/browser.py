@@ -221,8 +221,9 @@ def serve(app: Path, folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes
     environment = {**os.environ, "CNNLAB_HOME": str(folder / "home")}
     command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"]
     command += [f"--server.port={port}", "--server.address=127.0.0.1"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, **quiet)
+    server = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         _until_it_answers(port, server)
         yield f"http://127.0.0.1:{port}", server

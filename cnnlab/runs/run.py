@@ -6,66 +6,29 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.errors import CnnLabError, RunError
+from cnnlab.home import write_whole
 from cnnlab.i18n import Message
 from cnnlab.runs.cores import Cores
+from cnnlab.runs.progress import Progress
 from cnnlab.runs.snapshot import LIVE, RunSpec, Snapshot, State, as_message, state_word
 from cnnlab.runs.store import Store
+from cnnlab.runs.weights import Published, Weights
 from cnnlab.training.events import Event, TestEvent, TrainEvent, ValEvent
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
-    from cnnlab.description import ModelDescription
     from cnnlab.training.loop import Training
 
 _log = logging.getLogger(__name__)
 
-MAX_TRAIN_EVENTS = 5_000
-"""A longer run notes the mean of several steps in one event, so that a curve never outgrows a page."""
-
 COMMANDS = ("pause", "resume", "stop")
 
-_SMOOTH = 0.95
-_PUBLISH_S = 1.0
-_PUBLISH_ASKED_S = 0.2
-_WAIT_FOR_WEIGHTS_S = 0.06
 _SAVE_S = 2.0
-_RATE_WINDOW_S = 3.0
-
-
-@dataclass
-class Published:
-    """Copies of the weights at one step; their bytes are made when first asked for."""
-
-    step: int
-    description: ModelDescription
-    state: dict[str, Any]
-    data: bytes | None = field(default=None)
-
-    def to_bytes(self) -> bytes:
-        """Return the model as the bytes of a safetensors file."""
-        if self.data is None:
-            from cnnlab.model import Model
-
-            self.data = Model(self.description, self.state).to_bytes()
-        return self.data
-
-
-class _Smoothed:
-    """An exponential moving average, corrected for its start."""
-
-    def __init__(self) -> None:
-        self._mean = 0.0
-        self._weight = 0.0
-
-    def add(self, value: float) -> float:
-        self._mean = _SMOOTH * self._mean + (1 - _SMOOTH) * value
-        self._weight = _SMOOTH * self._weight + (1 - _SMOOTH)
-        return self._mean / self._weight
 
 
 class Run:
@@ -107,13 +70,8 @@ class Run:
         self._commands: deque[str] = deque()
         self._thread: threading.Thread | None = None
         self._granted = False
-        self._asked = False
-        self._published: deque[Published] = deque(maxlen=3)
-        self._published_at = 0.0
-        self._loss, self._acc = _Smoothed(), _Smoothed()
-        self._group: list[TrainEvent] = []
-        self._recent: deque[tuple[float, int]] = deque()
-        self._eval_s = 0.0
+        self._weights = Weights(first.id)
+        self._progress = Progress(first.steps)
         self._note("state", state="queued")
 
     # -- read, from any thread ------------------------------------------------------------------------------------
@@ -121,7 +79,7 @@ class Run:
     def snapshot(self) -> Snapshot:
         """Return the run as it is now."""
         with self._changed:
-            return replace(self._snapshot, events=len(self._events), has_model=bool(self._published))
+            return replace(self._snapshot, events=len(self._events), has_model=bool(self._weights))
 
     def events(self, since: int) -> list[dict[str, Any]]:
         """Return the events with ``n > since``."""
@@ -134,28 +92,8 @@ class Run:
         Raises:
             RunError: there are none yet, or none of that step any more.
         """
-        with self._changed:
-            if step is not None:
-                for published in self._published:
-                    if published.step == step:
-                        return published
-            self._ask_for_weights()
-            if not self._published:
-                raise RunError("run {id} has no weights yet; wait until its first step", id=self.id)
-            latest = self._published[-1]
-            if step is not None and step != latest.step:
-                raise _no_such_step(self.id, step, latest.step)
-            return latest
-
-    def _ask_for_weights(self) -> None:
-        fresh = self._published and (
-            self._published[-1].step == self._snapshot.step or perf_counter() - self._published_at < _PUBLISH_ASKED_S
-        )
-        if fresh or self._snapshot.state != "running":
-            return
-        before = self._published_at
-        self._asked = True
-        self._changed.wait_for(lambda: self._published_at != before, timeout=_WAIT_FOR_WEIGHTS_S)
+        now = self._snapshot
+        return self._weights.get(step, now.step, now.state == "running")
 
     # -- commands, from any thread --------------------------------------------------------------------------------
 
@@ -232,7 +170,8 @@ class Run:
                 self._finish(training, "done")
                 return
             self._follow(event, took)
-            self._publish_if_due(training)
+            if self._weights.due:
+                self._publish(training)
         self._finish(training, "stopped")
 
     def _may_go_on(self, training: Training) -> bool:
@@ -266,7 +205,7 @@ class Run:
         with self._changed:
             self._changed.wait_for(lambda: self._granted or "stop" in self._commands)
         if self._granted:
-            self._recent.clear()
+            self._progress.again()
             self._enter("running")
         return True
 
@@ -278,9 +217,13 @@ class Run:
     def _follow(self, event: Event, took: float) -> None:
         """Take an event of the loop into the run's state and log."""
         if isinstance(event, TrainEvent):
-            self._follow_step(event, took)
+            self._set(**self._progress.step(event, took))
+            if self._progress.group_is_full:
+                self._flush_group()
+            if perf_counter() - self._saved_at > _SAVE_S:
+                self._append_events()
             return
-        self._eval_s += took
+        self._progress.evaluated(took)
         if isinstance(event, ValEvent):
             self._set(val_loss=event.loss, val_acc=event.acc)
         if isinstance(event, TestEvent):
@@ -290,58 +233,15 @@ class Run:
             values = event.as_dict()
             self._note(values.pop("kind"), **values)
 
-    def _follow_step(self, event: TrainEvent, took: float) -> None:
-        now = perf_counter()
-        self._recent.append((now, event.images))
-        while now - self._recent[0][0] > _RATE_WINDOW_S and len(self._recent) > 2:
-            self._recent.popleft()
-        before = self._snapshot
-        self._set(
-            step=event.step,
-            epoch=event.epoch,
-            train_s=before.train_s + took,
-            train_loss=self._loss.add(event.loss),
-            train_acc=self._acc.add(event.acc),
-            images_per_s=self._rate(event.images, took),
-            time_left_s=self._time_left(event.step, before.train_s + took),
-        )
-        self._group.append(event)
-        if len(self._group) >= max(1, -(-before.steps // MAX_TRAIN_EVENTS)):
-            self._flush_group()
-        if now - self._saved_at > _SAVE_S:
-            self._append_events()
-
-    def _rate(self, images: int, took: float) -> float:
-        first, last = self._recent[0][0], self._recent[-1][0]
-        if last <= first:
-            return images / took if took > 0 else 0.0
-        return sum(count for _, count in list(self._recent)[1:]) / (last - first)
-
-    def _time_left(self, step: int, train_s: float) -> float | None:
-        left = self._snapshot.steps - step
-        return left * (train_s + self._eval_s) / step if train_s + self._eval_s > 0.5 else None
-
     def _flush_group(self) -> None:
-        """Note the steps since the last train event, as one: their mean loss and accuracy at the last step."""
-        group, self._group = self._group, []
-        if group:
-            last, size = group[-1], len(group)
-            loss, acc = sum(event.loss for event in group) / size, sum(event.acc for event in group) / size
-            self._note("train", step=last.step, epoch=last.epoch, loss=loss, acc=acc, lr=last.lr)
-
-    def _publish_if_due(self, training: Training) -> None:
-        waited = perf_counter() - self._published_at
-        if waited > _PUBLISH_S or (self._asked and waited > _PUBLISH_ASKED_S):
-            self._publish(training)
+        """Note the steps since the last train event, as one."""
+        if (values := self._progress.take_group()) is not None:
+            self._note("train", **values)
 
     def _publish(self, training: Training, **result: Any) -> None:
         """Lay out copies of the weights for whoever looks into the run; training does not change them any more."""
-        published = Published(training.step, training.description(self._snapshot.name, **result), training.state())
-        with self._changed:
-            self._published.append(published)
-            self._published_at = perf_counter()
-            self._asked = False
-            self._changed.notify_all()
+        description = training.description(self._snapshot.name, **result)
+        self._weights.put(Published(training.step, description, training.state()))
 
     def _finish(self, training: Training, state: State) -> None:
         """Keep the weights with what came of the run, then say that it is over."""
@@ -352,10 +252,7 @@ class Run:
         self._set(images_per_s=rate)
         result = {"test_acc": now.test_acc, "train_s": round(now.train_s, 3), "images_per_s": round(rate, 1)}
         self._publish(training, **{name: value for name, value in result.items() if value is not None})
-        self._store.folder(self.id).mkdir(parents=True, exist_ok=True)
-        from cnnlab.home import write_whole
-
-        write_whole(self._store.model_path(self.id), self._published[-1].to_bytes())
+        write_whole(self._store.model_path(self.id), self.weights(None).to_bytes())
         self._end(state)
 
     def _end(self, state: State, error: Message | None = None) -> None:
@@ -402,15 +299,6 @@ class Run:
             batch=max(1, self.spec.recipe.batch_size // 4),
             given=self.spec.recipe.batch_size,
         )
-
-
-def _no_such_step(id: str, step: int, latest: int) -> RunError:
-    return RunError(
-        "run {id} has kept no weights of step {step}; the latest are those of step {latest}",
-        id=id,
-        step=step,
-        latest=latest,
-    )
 
 
 def _out_of_memory(error: Exception) -> bool:

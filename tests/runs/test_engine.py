@@ -11,8 +11,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import BatchNorm2d, Conv2d, Flatten, Linear, ReLU
 from cnnlab.errors import ArchitectureError, DataError, ModelError, NotAllowedError, RunError
 from cnnlab.model import Model, ModelRef
-from cnnlab.runs import machine, models, resolve
-from cnnlab.runs import run as run_module
+from cnnlab.runs import machine, models, progress, resolve
 from cnnlab.runs.engine import Engine, engine
 from cnnlab.runs.snapshot import RunSpec
 from cnnlab.training.recipe import Recipe
@@ -346,7 +345,7 @@ def test_another_engine_on_the_same_folder_sees_a_live_run_as_live_and_leaves_it
 def test_a_long_run_notes_the_mean_of_several_steps(lab, monkeypatch):
     plain = lab.submit(spec())
     done(lab, plain)
-    monkeypatch.setattr(run_module, "MAX_TRAIN_EVENTS", 4)
+    monkeypatch.setattr(progress, "MAX_TRAIN_EVENTS", 4)
     id = lab.submit(spec())
     done(lab, id)
     plain_events = {event["step"]: event for event in lab.events(plain) if event["kind"] == "train"}
@@ -373,7 +372,7 @@ def test_what_is_left_to_the_machine_is_fixed_at_submit_and_written_into_the_rec
 def test_the_machine_is_timed_once(lab_home, monkeypatch):
     calls = []
     monkeypatch.setattr(machine, "_measure", lambda: calls.append(1) or {
-        "machine": machine.signature(), "precision": "float32", "memory_format": "contiguous", "images_per_s": {}
+        "machine": machine.signature(), "precision": "float32", "memory_format": "contiguous", "threads": 1
     })  # fmt: skip
     first = machine.timings()
     assert machine.timings() == first and calls == [1]

@@ -5,6 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from cnnlab.architecture import Architecture
+from cnnlab.architecture.layers import Flatten, Linear
 from cnnlab.cli import main
 from cnnlab.model import Model
 from cnnlab.training.recipe import Recipe
@@ -14,7 +16,8 @@ def call(*arguments):
     return CliRunner().invoke(main, ["train", *arguments])
 
 
-SMALL = ("--net", "mnist-sprint", "--data", "mnist", "--limit-train", "256", "--precision", "float32", "--threads", "1")
+SMALL = ("--net", "mnist-sprint", "--data", "mnist", "--limit-train", "256", "--precision", "float32", "--threads", "1",
+         "--memory-format", "contiguous")  # fmt: skip
 
 
 def test_train_prints_one_json_document_and_writes_the_model(lab_home, tmp_path):
@@ -56,9 +59,11 @@ def test_bad_input_is_one_sentence_and_exit_2(lab_home, arguments, told):
     assert "Traceback" not in result.stderr
 
 
-def test_a_run_that_fails_says_why(lab_home):
-    result = call("--net", "article-000-lenet5", "--data", "mnist", "--limit-train", "2000", "--optimizer", "sgd",
-                  "--lr", "10", "--loss", "mse", "--json")  # fmt: skip
+def test_a_run_that_fails_says_why(lab_home, tmp_path):
+    network = Architecture(input_shape=(1, 28, 28), layers=(Flatten(), Linear(out_features=10)))
+    (tmp_path / "net.json").write_text(network.to_json())
+    result = call("--net", str(tmp_path / "net.json"), *SMALL[2:], "--batch-size", "16", "--optimizer", "sgd",
+                  "--lr", "10", "--loss", "mse", "--epochs", "5", "--json")  # fmt: skip
     assert result.exit_code == 2
     assert "Try a smaller learning rate" in result.stderr
 
