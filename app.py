@@ -14,9 +14,7 @@ _session.start()
 
 groups: dict[str, list[st.Page]] = {}
 for info in _registry.present():
-    page = st.Page(
-        info.path, title=_(info.title), icon=info.icon, url_path=info.name, default=info.name == "home"
-    )
+    page = st.Page(info.path, title=_(info.title), icon=info.icon, url_path=info.name, default=info.name == "home")
     groups.setdefault(_(info.group), []).append(page)
 
 chosen = st.navigation(groups, expanded=True)

@@ -207,7 +207,9 @@ class Workspace:
         if array.shape != (DRAWING_PX, DRAWING_PX) or array.dtype != np.uint8:
             raise PictureError(
                 "A drawing is {size}x{size} pixels of 0 to 255; this one is {shape} of {kind}.",
-                size=DRAWING_PX, shape="x".join(map(str, array.shape)), kind=str(array.dtype),
+                size=DRAWING_PX,
+                shape="x".join(map(str, array.shape)),
+                kind=str(array.dtype),
             )
         _check_room(self.folder / "drawings", "*.png", MAX_DRAWINGS)
         info = PngImagePlugin.PngInfo()
@@ -285,9 +287,7 @@ def _read_text(path: Path) -> str:
 
 def _check_room(folder: Path, pattern: str, limit: int) -> None:
     if sum(1 for _path in folder.glob(pattern)) >= limit:
-        raise BudgetError(
-            "This workspace already keeps {limit}, which is all it can; delete some first.", limit=limit
-        )
+        raise BudgetError("This workspace already keeps {limit}, which is all it can; delete some first.", limit=limit)
 
 
 def open_image(ref: ImageRef, workspace: Workspace, preprocessing: Preprocessing) -> Tensor:

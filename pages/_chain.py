@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from cnnlab.architecture import Architecture
-from cnnlab.data.glance import test_image
+from cnnlab.data.glance import mnist_test_image
 from cnnlab.description import ModelDescription, ModelRef, bundled_models, bundled_path, read_description
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import chain
@@ -58,7 +58,7 @@ def _image() -> tuple[ImageRef | None, np.ndarray, str]:
     drawings = _session.workspace().drawings()
     if drawings:
         return ImageRef(kind="drawing", id=drawings[0].id), drawings[0].pixels, _("your drawing, 28×28 pixels")
-    pixels = test_image(0)
+    pixels = mnist_test_image(0)
     if pixels is None:
         return None, np.zeros((28, 28), np.uint8), _("no image here")
     return ImageRef(), pixels, _("an image of the test set, 28×28 pixels")
@@ -84,15 +84,15 @@ def _network() -> tuple[Architecture, str, str]:
     accuracy = float(bundled.about.result.get("test_acc", 0.0))
     picture = chain.accuracy_html(accuracy, len(bundled.class_names))
     caption = _("of {data}'s test images right; trained before you came", data=bundled.about.data)
-    return (
-        bundled.architecture, _caption(bundled.architecture), chain.part(_("How it learned"), picture, caption)
-    )
+    return (bundled.architecture, _caption(bundled.architecture), chain.part(_("How it learned"), picture, caption))
 
 
 def _caption(network: Architecture) -> str:
     return _(
         "{name}: {layers} layers, {params:,} parameters",
-        name=network.name, layers=len(network.layers), params=network.trace().num_params,
+        name=network.name,
+        layers=len(network.layers),
+        params=network.trace().num_params,
     )
 
 

@@ -78,7 +78,9 @@ def _model_facts(model: Model) -> str:
     if isinstance(accuracy, (int, float)):
         return _(
             "takes {shape} · {params:,} parameters · {acc:.1%} on the test set of {data}",
-            **facts, acc=accuracy, data=model.about.data,
+            **facts,
+            acc=accuracy,
+            data=model.about.data,
         )
     return _("takes {shape} · {params:,} parameters", **facts)
 
@@ -141,8 +143,12 @@ def _test_image(model: Model, ref: ImageRef) -> ImageRef:
     indices = list(range(len(dataset.test))) if wanted == every else dataset.test.of_class(wanted).tolist()
     place = indices.index(index) if index in indices else 0
     number = st.number_input(
-        _("Number, 0 to {last:,}", last=len(indices) - 1), 0, len(indices) - 1, step=1,
-        key=_session.seed(f"{key}.place", place), width=150,
+        _("Number, 0 to {last:,}", last=len(indices) - 1),
+        0,
+        len(indices) - 1,
+        step=1,
+        key=_session.seed(f"{key}.place", place),
+        width=150,
     )
     return ImageRef(kind="test", data=dataset.name, index=indices[int(number)])
 
@@ -171,7 +177,10 @@ def _upload(model: Model, ref: ImageRef) -> ImageRef | None:
     from cnnlab.data.pictures import open_picture
 
     file = st.file_uploader(
-        _("Picture"), type=["png", "jpg", "jpeg", "webp", "bmp", "gif"], key="image_line.upload", width=320,
+        _("Picture"),
+        type=["png", "jpg", "jpeg", "webp", "bmp", "gif"],
+        key="image_line.upload",
+        width=320,
     )
     if file is None:
         return ref if ref.kind == "upload" else None

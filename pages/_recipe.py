@@ -51,7 +51,9 @@ def _network_choice() -> Architecture:
         _("Network"),
         options,
         key=_session.seed("train.network", same),
-        format_func=lambda n: _("{name}, yours", name=current.name or _("unnamed")) if n == mine else _(PRESETS[n].title),
+        format_func=lambda n: (
+            _("{name}, yours", name=current.name or _("unnamed")) if n == mine else _(PRESETS[n].title)
+        ),
         help=_("Yours is the network of the Build page. A preset brings its own recipe and data."),
         width=300,
     )
@@ -70,7 +72,10 @@ def _data_choice() -> DataSet | None:
     if name not in here and here:
         name = f"{name}-sample" if f"{name}-sample" in here else here[0]
     chosen = st.selectbox(
-        _("Data"), here, key=_session.seed("train.data", name), width=240,
+        _("Data"),
+        here,
+        key=_session.seed("train.data", name),
+        width=240,
         format_func=lambda n: _(KNOWN[n].title) if n in KNOWN else n,
     )
     _session.set_data_name(chosen)
@@ -109,7 +114,9 @@ def _recipe_editor():
     edited = spec_editor(Recipe, recipe, "train.recipe", only=MAIN, columns=3, labels=LABELS)
     with st.container(horizontal=True, gap="small"):
         with st.popover(_("More of the recipe"), icon=":material/tune:", width="content"):
-            edited = spec_editor(Recipe, edited, "train.recipe.more", skip=(*MAIN, "augmentation"), columns=2, labels=LABELS)
+            edited = spec_editor(
+                Recipe, edited, "train.recipe.more", skip=(*MAIN, "augmentation"), columns=2, labels=LABELS
+            )
         with st.popover(_("Vary the images"), icon=":material/shuffle:", width="content"):
             augmentation = spec_editor(type(edited.augmentation), edited.augmentation, "train.recipe.augmentation")
             edited = edited.changed(augmentation=augmentation)
@@ -123,7 +130,9 @@ def _plan(network: Architecture, dataset: DataSet, recipe) -> str:
     steps = -(-images // recipe.batch_size) * recipe.epochs
     return _(
         "{params:,} parameters · {images:,} images · {steps:,} steps",
-        params=network.trace().num_params, images=images, steps=steps,
+        params=network.trace().num_params,
+        images=images,
+        steps=steps,
     )
 
 
@@ -131,7 +140,10 @@ def _submit(network: Architecture, data: str, recipe) -> None:
     from cnnlab import runs
 
     spec = runs.RunSpec(
-        architecture=network, data=data, recipe=recipe, name=network.name or _("network"),
+        architecture=network,
+        data=data,
+        recipe=recipe,
+        name=network.name or _("network"),
         owner=_session.workspace().owner,
     )
     try:

@@ -26,17 +26,20 @@ STATES: dict[str, str] = {
 
 
 def snapshot() -> Snapshot | None:
-    """Return the current run as it stands, or None; a run that is gone is forgotten."""
+    """Return the current run as it stands, or None; a run that is gone, or somebody else's, is forgotten."""
     id = _session.current_run()
     if id is None:
         return None
     from cnnlab import runs
 
     try:
-        return runs.engine().snapshot(id)
+        found = runs.engine().snapshot(id)
     except CnnLabError:
+        found = None
+    if found is None or found.owner != _session.workspace().owner:
         _session.set_current_run(None)
         return None
+    return found
 
 
 def draw() -> None:

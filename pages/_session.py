@@ -301,6 +301,13 @@ def seed(key: str, value: Any) -> str:
     return key
 
 
+def unseed(prefix: str) -> None:
+    """Let every widget whose key begins with ``prefix`` show the truth again, whatever was typed into it before."""
+    for key in [key for key in st.session_state if isinstance(key, str) and key.startswith(prefix)]:
+        if key.endswith("~"):
+            st.session_state[key] = ((), ())  # no field ever holds this
+
+
 def visit(page: str) -> None:
     """Note that ``page`` was opened; Home marks the next step by it."""
     if page not in visited():

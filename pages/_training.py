@@ -14,8 +14,8 @@ from pages import _run_line, _session
 from pages._links import go_to
 
 if TYPE_CHECKING:
-    from cnnlab.runs.watch import View
     from cnnlab.runs import Snapshot
+    from cnnlab.runs.watch import View
 
 
 def runs_line(run: Snapshot | None) -> None:
@@ -30,7 +30,10 @@ def runs_line(run: Snapshot | None) -> None:
         for i, r in enumerate(sorted(mine, key=lambda r: r.created), 1)
     }
     chosen = st.selectbox(
-        _("Run"), list(reversed(names)), format_func=lambda id: names.get(id, id), width=320,
+        _("Run"),
+        list(reversed(names)),
+        format_func=lambda id: names.get(id, id),
+        width=320,
         key=_session.seed("train.run", run.id),
     )
     if chosen != run.id:
@@ -66,13 +69,21 @@ def _numbers(run: Snapshot) -> str:
     if accuracy is not None and tested:
         told = _("about {wrong} wrong in a thousand", wrong=round((1 - accuracy) * 1000))
     rows = (
-        (_("step"), f"{run.step:,}", _("of {steps:,}, epoch {epoch} of {epochs}", steps=run.steps, epoch=run.epoch, epochs=run.epochs)),
+        (
+            _("step"),
+            f"{run.step:,}",
+            _("of {steps:,}, epoch {epoch} of {epochs}", steps=run.steps, epoch=run.epoch, epochs=run.epochs),
+        ),
         (
             _("test accuracy") if tested else _("validation accuracy"),
             "–" if accuracy is None else pictures.percent(accuracy),
             told,
         ),
-        (_("images per second"), f"{run.images_per_s:,.0f}" if run.images_per_s else "–", _("{count} a step", count=run.recipe.batch_size)),
+        (
+            _("images per second"),
+            f"{run.images_per_s:,.0f}" if run.images_per_s else "–",
+            _("{count} a step", count=run.recipe.batch_size),
+        ),
         (
             _("time left") if run.live else _("time it took"),
             pictures.seconds(run.time_left_s if run.live else run.train_s),
@@ -81,7 +92,9 @@ def _numbers(run: Snapshot) -> str:
     )
     cells = "".join(f"<div><dt>{a}</dt><dd>{b}<small>{c}</small></dd></div>" for a, b, c in rows)
     share = run.step / run.steps if run.steps else 0.0
-    return f'<dl class="lab-numbers">{cells}</dl><div class="lab-bar lab-progress"><i style="width:{share:.1%}"></i></div>'
+    return (
+        f'<dl class="lab-numbers">{cells}</dl><div class="lab-bar lab-progress"><i style="width:{share:.1%}"></i></div>'
+    )
 
 
 def _controls(run: Snapshot) -> None:
@@ -108,7 +121,9 @@ def _pictures(view: View) -> None:
     curves, filters, guesses = st.columns([5, 2.2, 2.6], gap="medium")
     with curves:
         st.html(view.shared(("loss", language), lambda: pictures.loss_html(view.train, view.val, view.steps, classes)))
-        st.html(view.shared(("acc", language), lambda: pictures.accuracy_html(view.train, view.val, view.steps, classes)))
+        st.html(
+            view.shared(("acc", language), lambda: pictures.accuracy_html(view.train, view.val, view.steps, classes))
+        )
     if glimpse is None:
         wait = _("The first filters and guesses appear with the first steps.")
         guesses.html(f'<p class="lab-facts lab-wait">{escape(wait)}</p>')

@@ -47,5 +47,11 @@ def plot(fig: go.Figure, key: str, height: int, alt: str | None = None, **option
 
 
 __all__ = [
-    "image_line", "model_line", "page_head", "plot", "show_error", "spec_editor", "what_is_this",
+    "image_line",
+    "model_line",
+    "page_head",
+    "plot",
+    "show_error",
+    "spec_editor",
+    "what_is_this",
 ]

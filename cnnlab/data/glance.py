@@ -12,7 +12,7 @@ _SIDE = 28
 _HEADER_BYTES = 16
 
 
-def test_image(index: int = 0) -> np.ndarray | None:
+def mnist_test_image(index: int = 0) -> np.ndarray | None:
     """Return MNIST's test image ``index``, or None where the bundled file is missing or ends before it.
 
     Only the beginning of the gzipped file is unpacked.

@@ -78,7 +78,9 @@ def network_html(architecture: Architecture) -> str:
         drawn, width = _stage_svg(stage, x, largest)
         parts.append(drawn)
         x += width
-    label = _("{name}: {shapes}", name=architecture.name, shapes=" → ".join(_written(s.shape) for s in stages if not s.broken))
+    label = _(
+        "{name}: {shapes}", name=architecture.name, shapes=" → ".join(_written(s.shape) for s in stages if not s.broken)
+    )
     picture = svg_img("".join(parts), f"0 0 {x + 8:.0f} 152", label, "lab-network")
     return f'<div class="lab-wide">{picture}</div>'
 
@@ -143,9 +145,7 @@ def answer_html(answer: Answer | None, most: int = 10) -> str:
     order: Sequence[int] = range(len(answer.probs))
     if len(answer.probs) > most:
         order = np.argsort(answer.probs)[::-1][:most].tolist()
-    rows = "".join(
-        _bar(_(answer.class_names[k]), answer.probs[k], k == best, f"{answer.probs[k]:.1%}") for k in order
-    )
+    rows = "".join(_bar(_(answer.class_names[k]), answer.probs[k], k == best, f"{answer.probs[k]:.1%}") for k in order)
     return f'<div class="lab-bars">{rows}</div>'
 
 

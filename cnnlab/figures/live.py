@@ -20,6 +20,7 @@ from cnnlab.i18n import _
 
 _READINGS = 60
 _HIGH = 100.0
+_APART = 0.1  # half of what two lines of text need, as a part of the chart's height
 _Points = Sequence[tuple[float, float]]
 
 
@@ -64,7 +65,8 @@ def loss_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], 
     guess = math.log(max(classes, 2))
     top = 1.25 * guess
     smooth = train[:, 3]
-    while len(smooth) and np.isfinite(smooth).any() and float(np.nanmedian(smooth[-40:])) > top:
+    recent = smooth[-40:][np.isfinite(smooth[-40:])]
+    while len(recent) and float(np.median(recent)) > top:
         top *= 2
     return _chart(
         _("Loss"), train[:, 0], train[:, 1], smooth, [(s, loss) for s, loss, _acc, _w in val], steps, top, guess, number
@@ -84,12 +86,21 @@ def sparkline_html(train: np.ndarray, val: Sequence[tuple[int, float, float, boo
     x, smooth = train[:, 0] / max(steps, 1), train[:, 4]
     lines = _path("raw", x, train[:, 2]) + _path("train", x, smooth)
     picture = svg_img(lines, "0 0 100 100", _("Accuracy over the steps"), "lab-lines", stretch=True)
-    return f'<div class="lab-chart lab-spark">{picture}{_dots([(s / max(steps, 1), acc) for s, _l, acc, _w in val])}</div>'
+    return (
+        f'<div class="lab-chart lab-spark">{picture}{_dots([(s / max(steps, 1), acc) for s, _l, acc, _w in val])}</div>'
+    )
 
 
 def _chart(
-    title: str, step: np.ndarray, raw: np.ndarray, smooth: np.ndarray, val: _Points, steps: int, top: float,
-    guess: float, write: Callable[[float], str],
+    title: str,
+    step: np.ndarray,
+    raw: np.ndarray,
+    smooth: np.ndarray,
+    val: _Points,
+    steps: int,
+    top: float,
+    guess: float,
+    write: Callable[[float], str],
 ) -> str:
     x = step / max(steps, 1)
     lines = _path("raw", x, raw / top) + _path("train", x, smooth / top)
@@ -105,10 +116,12 @@ def _chart(
         for tick in _ticks(top)
     )
     ticks = "".join(f'<span class="lab-x" style="left:{f:.0%}">{number(steps * f)}</span>' for f in (0, 0.5, 1))
+    guess_line = f'<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{guessing}</em></span>'
+    picture = svg_img(lines, "0 0 100 100", ", ".join(said), "lab-lines", stretch=True)
+    above = _ends(smooth, val, top, write) + _readings(step, smooth, val, steps, write)
     return (
         f'<figure class="lab-figure"><figcaption>{title}</figcaption>'
-        f'<div class="lab-chart">{grid}<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{guessing}</em></span>'
-        f"{svg_img(lines, '0 0 100 100', ', '.join(said), 'lab-lines', stretch=True)}{_dots(dots)}{ticks}{_ends(smooth, val, top, write)}{_readings(step, smooth, val, steps, write)}</div></figure>"
+        f'<div class="lab-chart">{grid}{guess_line}{picture}{_dots(dots)}{ticks}{above}</div></figure>'
     )
 
 
@@ -140,18 +153,17 @@ def _dots(points: _Points) -> str:
 
 def _ends(smooth: np.ndarray, val: _Points, top: float, write: Callable[[float], str]) -> str:
     """Return each line's name and last value at the right edge, kept apart where they would touch."""
-    ends = []
-    if len(smooth) and math.isfinite(smooth[-1]):
-        ends.append([min(float(smooth[-1]) / top, 1.0), "train", _("training"), write(float(smooth[-1]))])
-    if val and math.isfinite(val[-1][1]):
-        ends.append([min(val[-1][1] / top, 1.0), "val", _("validation"), write(val[-1][1])])
-    if len(ends) == 2 and abs(ends[0][0] - ends[1][0]) < 0.2:
-        high = 0 if ends[0][0] >= ends[1][0] else 1
-        middle = min(max((ends[0][0] + ends[1][0]) / 2, 0.1), 0.9)
-        ends[high][0], ends[1 - high][0] = middle + 0.1, middle - 0.1
+    lines = {"train": (_("training"), float(smooth[-1]) if len(smooth) else math.nan)}
+    lines["val"] = (_("validation"), val[-1][1] if val else math.nan)
+    at = {kind: min(value / top, 1.0) for kind, (_name, value) in lines.items() if math.isfinite(value)}
+    if len(at) == 2 and abs(at["train"] - at["val"]) < 2 * _APART:
+        middle = min(max((at["train"] + at["val"]) / 2, _APART), 1 - _APART)
+        up = 1 if at["train"] >= at["val"] else -1
+        at = {"train": middle + up * _APART, "val": middle - up * _APART}
     return "".join(
-        f'<span class="lab-end lab-end-{kind}" style="bottom:{at:.1%}"><b>{shown}</b>{name}</span>'
-        for at, kind, name, shown in ends
+        f'<span class="lab-end lab-end-{kind}" style="bottom:{share:.1%}"><b>{write(lines[kind][1])}</b>'
+        f"{lines[kind][0]}</span>"
+        for kind, share in at.items()
     )
 
 
@@ -207,7 +219,7 @@ def guesses_html(
         alt = _("{target}, taken for {said}", target=_(names[target]), said=_(names[said]))
         cells.append(
             f'<figure class="lab-guess-{"right" if right else "wrong"}">{_tile(image, alt)}'
-            f'<figcaption><b>{mark} {escape(_(names[said]))}</b><span>{share:.0%}</span></figcaption></figure>'
+            f"<figcaption><b>{mark} {escape(_(names[said]))}</b><span>{share:.0%}</span></figcaption></figure>"
         )
     correct = sum(said == target for said, target in zip(predictions, targets))
     title = _("{correct} of {count} test images right", correct=correct, count=len(targets))

@@ -57,7 +57,9 @@ class Curves:
             if kind == "train":
                 self._train(int(event["step"]), float(event["loss"]), float(event["acc"]))
             elif kind == "val":
-                self.val.append((int(event["step"]), float(event["loss"]), float(event["acc"]), bool(event.get("whole"))))
+                self.val.append(
+                    (int(event["step"]), float(event["loss"]), float(event["acc"]), bool(event.get("whole")))
+                )
             elif kind == "test":
                 self.test = (float(event["loss"]), float(event["acc"]))
 
@@ -83,7 +85,9 @@ class Curves:
         if not self._sums:
             return np.empty((0, 5))
         table = np.asarray(self._sums)
-        return np.column_stack([table[:, 0], table[:, 2] / table[:, 1], table[:, 3] / table[:, 1], table[:, 4], table[:, 5]])
+        return np.column_stack(
+            [table[:, 0], table[:, 2] / table[:, 1], table[:, 3] / table[:, 1], table[:, 4], table[:, 5]]
+        )
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,13 @@ def test_points_lie_where_the_numbers_say() -> None:
     assert lines[0].split()[0] == "10.00,90.00" and lines[0].split()[-1] == "80.00,20.00"
 
 
-@pytest.mark.parametrize("points", [TRAIN[:0], TRAIN[:1], np.full((3, 5), np.nan), np.full((3, 5), np.inf)])
+def broken(value: float) -> np.ndarray:
+    points = TRAIN.copy()
+    points[3:, 1:] = value
+    return points
+
+
+@pytest.mark.parametrize("points", [TRAIN[:0], TRAIN[:1], broken(np.nan), broken(np.inf), broken(1e30)])
 def test_few_or_broken_points_are_drawn_too(points: np.ndarray) -> None:
     for picture in (live.loss_html, live.accuracy_html):
         html = picture(points, [(1, float("nan"), 0.1, True)], 10, 10)
@@ -78,6 +84,8 @@ def test_the_answer_marks_the_largest() -> None:
     assert 'aria-busy="true"' in chain.answer_html(None)
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.4, "0 s"), (59.6, "1:00 min"), (185, "3:05 min"), (4800, "1:20 h")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (0.4, "0 s"), (59.6, "1:00 min"), (185, "3:05 min"), (4800, "1:20 h")]
+)
 def test_durations_are_short(value: float | None, text: str) -> None:
     assert live.seconds(value) == text

@@ -47,7 +47,7 @@ def _words(element: object) -> Iterator[str]:
     proto = getattr(element, "proto", None)
     for name in ("label", "help", "placeholder", "body", "caption", "element_toolbar"):
         text = getattr(proto, name, None)
-        if isinstance(text, str) and text:
+        if isinstance(text, str) and text and not text.startswith("<style>"):
             yield text
     for option in getattr(element, "options", []) or []:
         yield str(getattr(option, "content", option))

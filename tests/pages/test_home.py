@@ -1,0 +1,80 @@
+"""Home is never empty, needs no torch, and knows the next step."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cnnlab.architecture.presets import PRESETS
+from cnnlab.workspace import Workspace, new_id
+from pages import _session
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _home(lab_home: Path) -> None:
+    """Give each test an empty home."""
+
+
+def home(id: str | None = None) -> AppTest:
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    at.session_state[_session._WORKSPACE] = id or new_id()
+    at.run()
+    assert not at.exception, [e.value for e in at.exception]
+    return at
+
+
+def html(at: AppTest) -> str:
+    return "\n".join(e.proto.body for e in at.get("html") if not e.proto.body.startswith("<style>"))
+
+
+def test_the_first_visit_shows_a_whole_chain() -> None:
+    text = html(home())
+    assert "lab-chain" in text and "data:image/png" in text and "svg+xml" in text
+    assert "mnist-sprint" in text and text.count("lab-bar-row") == 10
+
+
+def test_the_next_step_is_marked() -> None:
+    id = new_id()
+    assert steps(home(id)) == ["next", "", "", "", ""]
+    Workspace(id).choose(architecture=PRESETS["article-000-lenet5"].architecture.to_json())
+    at = home(id)
+    assert steps(at) == ["done", "next", "", "", ""]
+    assert "article-000-lenet5" in html(at)
+
+
+def steps(at: AppTest) -> list[str]:
+    import re
+
+    return re.findall(r'<p class="lab-step"><b>\d</b><span>(.*?)</span>', html(at))
+
+
+def test_the_newest_drawing_is_shown() -> None:
+    id = new_id()
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[4:24, 14] = 255
+    assert "your drawing" not in html(home(id))
+    Workspace(id).save_drawing(pixels)
+    assert "your drawing" in html(home(id))
+
+
+def test_home_is_there_before_torch() -> None:
+    """In a process of its own: what the first page needs must not import torch or captum."""
+    script = (
+        "import sys; from unittest import mock\n"
+        "import cnnlab.runs; cnnlab.runs.warm_up = lambda: mock.Mock(is_alive=lambda: True)\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        "at = AppTest.from_file('app.py', default_timeout=60).run()\n"
+        "assert not at.exception, at.exception\n"
+        "assert any('lab-chain' in e.proto.body for e in at.get('html'))\n"
+        "print(sorted({'torch', 'captum', 'torchvision'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,180 @@
+"""A workspace brings everything back, believes nothing it reads, and belongs to whoever knows its id."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnlab.architecture.presets import PRESETS
+from cnnlab.description import Preprocessing
+from cnnlab.errors import BudgetError, DataError, PictureError
+from cnnlab.workspace import MAX_DRAWINGS, Choices, ImageRef, Workspace, is_id, new_id, open_image
+
+
+@pytest.fixture
+def space(lab_home: Path) -> Workspace:
+    return Workspace(new_id())
+
+
+def digit(value: int = 200) -> np.ndarray:
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[5:23, 13:16] = value
+    return pixels
+
+
+def test_ids_are_long_and_checked() -> None:
+    assert is_id(new_id()) and new_id() != new_id()
+    for bad in ("", "short", "../" * 20, "x" * 39, "x" * 200, None, 7, "a b" * 20):
+        assert not is_id(bad)
+    with pytest.raises(DataError):
+        Workspace("../../etc/passwd")
+
+
+def test_the_folder_does_not_give_the_id_away(space: Workspace, lab_home: Path) -> None:
+    space.rename("Ana")
+    files = [path for path in lab_home.rglob("*") if path.is_file()]
+    assert files
+    assert all(space.id not in str(path) and space.id.encode() not in path.read_bytes() for path in files)
+
+
+def test_nothing_is_written_before_something_is_made(space: Workspace) -> None:
+    assert space.name == "" and space.choices == Choices() and space.drawings() == () and space.networks == {}
+    assert not space.folder.exists()
+
+
+def test_name_and_choices_come_back(space: Workspace) -> None:
+    space.rename("  Ana\n and \x07Wei " + "x" * 100)
+    space.choose(language="zh_CN", data="cifar10", image=ImageRef(kind="drawing", id="0" * 16))
+    space.choose(run="abc")
+    again = Workspace(space.id)
+    assert again.name == ("Ana and Wei " + "x" * 100)[:40]
+    assert (again.choices.language, again.choices.data, again.choices.run) == ("zh_CN", "cifar10", "abc")
+    assert again.choices.image == ImageRef(kind="drawing", id="0" * 16)
+
+
+def test_a_choice_that_cannot_be_kept_changes_nothing(space: Workspace) -> None:
+    space.choose(data="mnist")
+    with pytest.raises(DataError):
+        space.choose(data="x" * 1000)
+    assert space.choices.data == "mnist"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", '{"format": 9}', '{"name": 3}', '{"choices": {"image": {"kind": "x"}}}', "[" * 200_000],
+)
+def test_a_damaged_record_is_an_empty_one(space: Workspace, text: str) -> None:
+    space.rename("Ana")
+    (space.folder / "workspace.json").write_text(text)
+    assert space.name == "" and space.choices == Choices()
+    space.rename("Wei")
+    assert space.name == "Wei"
+
+
+def test_two_workspaces_do_not_see_each_other(space: Workspace) -> None:
+    other = Workspace(new_id())
+    id = space.save_drawing(digit())
+    space.save_network(PRESETS["mnist-sprint"].architecture)
+    assert other.drawings() == () and other.networks == {} and other.drawing(id) is None
+    other.delete()
+    assert len(space.drawings()) == 1
+
+
+def test_networks_come_back_and_go(space: Workspace) -> None:
+    network = PRESETS["mnist-sprint"].architecture
+    space.save_network(network)
+    space.save_network(network.renamed("../../climb"))
+    (space.folder / "networks" / "damaged.json").write_text("{")
+    assert list(space.networks) == ["../../climb", network.name]
+    assert space.networks[network.name] == network
+    assert all(path.parent == space.folder / "networks" for path in space.folder.rglob("*.json"))
+    space.delete_network("../../climb")
+    space.delete_network("never there")
+    assert list(space.networks) == [network.name]
+
+
+def test_drawings_come_back_newest_first(space: Workspace) -> None:
+    first, second = space.save_drawing(digit(100), label=1), space.save_drawing(digit(255))
+    drawings = space.drawings()
+    assert [d.id for d in drawings] == [second, first]
+    assert [d.label for d in drawings] == [None, 1]
+    assert np.array_equal(drawings[1].pixels, digit(100))
+    space.delete_drawing(first)
+    space.delete_drawing("../workspace")
+    assert [d.id for d in space.drawings()] == [second]
+
+
+def test_a_drawing_that_is_none_is_left_out(space: Workspace) -> None:
+    id = space.save_drawing(digit())
+    folder = space.folder / "drawings"
+    (folder / f"{'1' * 16}.png").write_bytes(b"no picture")
+    Image.new("RGB", (3000, 10)).save(folder / f"{'2' * 16}.png")
+    (folder / f"{'3' * 16}.png").write_bytes((folder / f"{id}.png").read_bytes()[:60])
+    assert [d.id for d in space.drawings()] == [id]
+    assert space.drawing("../../x") is None and space.drawing("f" * 16) is None
+
+
+@pytest.mark.parametrize("bad", [np.zeros((28, 27), np.uint8), np.zeros((28, 28)), np.zeros((1, 28, 28), np.uint8)])
+def test_only_drawings_are_kept(space: Workspace, bad: np.ndarray) -> None:
+    with pytest.raises(PictureError):
+        space.save_drawing(bad)
+
+
+def test_a_workspace_is_full_one_day(space: Workspace) -> None:
+    folder = space.folder / "drawings"
+    folder.mkdir(parents=True)
+    for number in range(MAX_DRAWINGS):
+        (folder / f"{number:016x}.png").touch()
+    with pytest.raises(BudgetError):
+        space.save_drawing(digit())
+
+
+def test_uploads_are_made_small(space: Workspace) -> None:
+    id = space.save_upload(Image.new("RGBA", (4000, 1000), "red"))
+    with Image.open(space.folder / "uploads" / f"{id}.png") as kept:
+        assert kept.size == (512, 128) and kept.mode == "RGB"
+    assert space.upload(id) is not None and space.upload("../workspace") is None
+
+
+def test_deleting_removes_it_all(space: Workspace) -> None:
+    space.rename("Ana")
+    space.save_drawing(digit())
+    space.delete()
+    assert not space.folder.exists() and space.name == ""
+
+
+GREY = Preprocessing(data_shape=(1, 28, 28), input_shape=(1, 32, 32), mean=(0.1,), std=(0.3,))
+COLOUR = Preprocessing(data_shape=(3, 32, 32), input_shape=(3, 32, 32), mean=(0.5,) * 3, std=(0.2,) * 3)
+
+
+def test_images_open_as_the_model_takes_them(space: Workspace) -> None:
+    drawing = ImageRef(kind="drawing", id=space.save_drawing(digit()))
+    opened = open_image(drawing, space, GREY)
+    assert opened.shape == (1, 28, 28) and np.array_equal(opened[0].numpy(), digit())
+    test = open_image(ImageRef(data="mnist", index=3), space, GREY)
+    assert test.shape == (1, 28, 28) and int(test.max()) > 200
+    upload = ImageRef(kind="upload", id=space.save_upload(Image.new("RGB", (300, 200), (10, 200, 30))))
+    colour = open_image(upload, space, COLOUR)
+    assert colour.shape == (3, 32, 32) and colour[:, 0, 0].tolist() == [10, 200, 30]
+
+
+@pytest.mark.parametrize(
+    ("ref", "preprocessing"),
+    [
+        (ImageRef(kind="drawing", id="a" * 16), GREY),
+        (ImageRef(kind="upload", id="a" * 16), COLOUR),
+        (ImageRef(data="mnist", index=10_000_000), GREY),
+        (ImageRef(data="mnist", index=0), COLOUR),
+        (ImageRef(data="no such set"), GREY),
+    ],
+)
+def test_an_image_that_is_gone_says_so(space: Workspace, ref: ImageRef, preprocessing: Preprocessing) -> None:
+    with pytest.raises(DataError):
+        open_image(ref, space, preprocessing)
+
+
+def test_the_record_is_plain_json(space: Workspace) -> None:
+    space.choose(language="en")
+    assert json.loads((space.folder / "workspace.json").read_text())["choices"]["language"] == "en"
