@@ -78,7 +78,7 @@ def _input_editor() -> None:
     limits = ((_("Channels"), 64), (_("Height"), 1024), (_("Width"), 1024))
     numbers: list[int] = []
     for place, (label, most), value in zip(st.columns(3), limits, architecture.input_shape):
-        key = _session.seed(f"build.input.{len(numbers)}", value)
+        key = _session.seed(f"{state.FIELD}.input.{len(numbers)}", value)
         numbers.append(int(place.number_input(label, 1, most, step=1, key=key)))
     _session.set_architecture(architecture.with_input((numbers[0], numbers[1], numbers[2])))
 
@@ -90,7 +90,7 @@ def _layer_editor(index: int) -> None:
     names = [name for name in type(layer).model_fields if name != "kind"]
     first = [name for name in names if name in _FIRST_FIELDS]
     more = [name for name in names if name not in _FIRST_FIELDS]
-    key = f"build.{index}.{layer.kind}"
+    key = f"{state.FIELD}.{index}.{layer.kind}"
     edited: LayerSpec = layer
     if first:
         edited = _widgets.spec_editor(type(layer), edited, key, only=first, columns=2)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnnlab.architecture import Architecture
 
 DRAWING = "build.drawing"
+FIELD = "build.field"  # prefix of every widget that edits the network in place
 PANEL = "build.panel"
 EDIT, ADD = "edit", "add"
 _LAYER = "build.layer"
@@ -51,6 +52,23 @@ def say(message: Message | CnnLabError) -> None:
     st.session_state[_NOTICE] = message
 
 
+def _show_anew() -> None:
+    """Let the fields show the network as it is now: a widget would bring back what was typed before an undo."""
+    _session.unseed(FIELD)
+
+
+def undo() -> None:
+    """Take back the last edit."""
+    _session.undo()
+    _show_anew()
+
+
+def redo() -> None:
+    """Make the edit that was taken back last again."""
+    _session.redo()
+    _show_anew()
+
+
 def change(edit: Callable[[Architecture], Architecture], select_next: int | None = None) -> None:
     """Apply ``edit`` to the network; a network that it may not become is said, and the one before stays."""
     try:
@@ -58,6 +76,7 @@ def change(edit: Callable[[Architecture], Architecture], select_next: int | None
     except CnnLabError as error:
         say(error)
     else:
+        _show_anew()
         if select_next is not None:
             select(select_next)
 
@@ -102,6 +121,7 @@ def _place(wanted: Mapping[str, Any], name: str, most: int) -> int | None:
 def use_preset(name: str) -> None:
     """Start from a preset, with its recipe and its data; undo brings the network before back."""
     _session.use_preset(name)
+    _show_anew()
     focus()
 
 
@@ -126,11 +146,12 @@ def open_link() -> None:
     except CnnLabError as error:
         say(error)
     else:
+        _show_anew()
         focus()
         say(Message(N_("Opened from a link. Undo brings your own network back.")))
 
 
 __all__ = [
-    "ADD", "DRAWING", "EDIT", "PANEL", "change", "duplicate", "focus", "move", "notice", "on_drawing", "open_document", "open_link",
-    "remove", "say", "select", "selected", "use_preset",
+    "ADD", "DRAWING", "EDIT", "FIELD", "PANEL", "change", "duplicate", "focus", "move", "notice", "on_drawing", "open_document", "open_link",
+    "redo", "remove", "say", "select", "selected", "undo", "use_preset",
 ]  # fmt: skip

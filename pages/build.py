@@ -39,13 +39,13 @@ def bench() -> None:
 
 def _bar() -> None:
     name = st.text_input(
-        _("Name"), key=_session.seed("build.name", _session.architecture().name), max_chars=80, width=320
+        _("Name"), key=_session.seed(f"{state.FIELD}.name", _session.architecture().name), max_chars=80, width=320
     )
     if name != _session.architecture().name:
         _session.set_architecture(_session.architecture().renamed(name))
     back, forth = _session.undo_steps()
-    st.button(_("Undo"), icon=":material/undo:", disabled=not back, on_click=_session.undo, key="build.undo")
-    st.button(_("Redo"), icon=":material/redo:", disabled=not forth, on_click=_session.redo, key="build.redo")
+    st.button(_("Undo"), icon=":material/undo:", disabled=not back, on_click=state.undo, key="build.undo")
+    st.button(_("Redo"), icon=":material/redo:", disabled=not forth, on_click=state.redo, key="build.redo")
     _widgets.what_is_this(lesson("build"), _("How to read this"))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -86,7 +87,7 @@ def test_what_the_source_says_stands_with_a_presets_network(page: Callable[..., 
     at = page()
     said = [text.value for text in at.markdown]
     assert all(paragraph in said for paragraph in PRESETS["article-000-lenet5"].note)
-    checked(at.text_input(key="build.name").set_value("mine").run())
+    checked(at.text_input(key="build.field.name").set_value("mine").run())
     assert network(at).name == "mine"
     assert not any(text.value in PRESETS["article-000-lenet5"].note for text in at.markdown)
 
@@ -137,7 +138,7 @@ def test_every_field_of_every_kind_can_be_edited(page: Callable[..., AppTest], k
             continue
         value = values.get(field, 3)
         widget = at.toggle if field == "bias" else at.number_input
-        at = checked(widget(key=f"build.{index}.{kind}.{field}").set_value(value).run())
+        at = checked(widget(key=f"build.field.{index}.{kind}.{field}").set_value(value).run())
         assert getattr(network(at).layers[index], field) == value
     edits = len(at.session_state[_session._UNDO]) if _session._UNDO in at.session_state else 0
     assert edits == len(type(make_layer(kind)).model_fields) - 1
@@ -166,6 +167,28 @@ def test_move_duplicate_remove_undo_redo(page: Callable[..., AppTest]) -> None:
     assert network(at) == LENET.move(3, 2)
 
 
+@pytest.mark.parametrize(
+    ("layer", "key", "value"),
+    [(0, "build.field.0.Conv2d.out_channels", 12), (-1, "build.field.input.1", 40), (0, "build.field.name", "mine")],
+)
+def test_what_was_typed_is_undone_and_redone_in_the_field_too(
+    page: Callable[..., AppTest], layer: int, key: str, value: object
+) -> None:
+    at = page(layer=layer)
+
+    def field() -> Any:
+        return (at.text_input if key.endswith("name") else at.number_input)(key=key)
+
+    before = field().value
+    checked(field().set_value(value).run())
+    edited = network(at)
+    assert edited != LENET
+    click(at, "build.undo")
+    assert (network(at), field().value) == (LENET, before)
+    click(at, "build.redo")
+    assert (network(at), field().value) == (edited, value)
+
+
 def test_the_first_layer_cannot_move_up_nor_the_last_one_down(page: Callable[..., AppTest]) -> None:
     assert page(layer=0).button(key="build.back").disabled
     assert page(layer=len(LENET.layers) - 1).button(key="build.on").disabled
@@ -176,7 +199,7 @@ def test_removing_every_layer_leaves_the_input(page: Callable[..., AppTest]) -> 
     click(at, "build.remove")
     click(at, "build.remove")
     assert network(at).layers == ()
-    assert at.number_input(key="build.input.0").value == 1
+    assert at.number_input(key="build.field.input.0").value == 1
 
 
 def test_the_input_is_edited_by_numbers_and_by_common_shapes(page: Callable[..., AppTest]) -> None:
@@ -184,7 +207,7 @@ def test_the_input_is_edited_by_numbers_and_by_common_shapes(page: Callable[...,
     click(at, "build.shape.3×32×32")
     assert network(at).input_shape == (3, 32, 32)
     for number, value in enumerate((2, 40, 50)):
-        checked(at.number_input(key=f"build.input.{number}").set_value(value).run())
+        checked(at.number_input(key=f"build.field.input.{number}").set_value(value).run())
     assert network(at).input_shape == (2, 40, 50)
 
 
@@ -192,7 +215,7 @@ def test_another_layer_is_chosen_by_name(page: Callable[..., AppTest]) -> None:
     at = page()
     at.selectbox(key="build.chosen").set_value(3)
     checked(at.run())
-    assert at.number_input(key="build.3.Conv2d.out_channels").value == 16
+    assert at.number_input(key="build.field.3.Conv2d.out_channels").value == 16
 
 
 def test_the_batch_size_is_the_recipes(page: Callable[..., AppTest]) -> None:

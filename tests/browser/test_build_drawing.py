@@ -1,0 +1,87 @@
+"""The drawing of the Build page under a hand: mouse, keyboard, drag and drop, a link, a narrow screen."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+from cnnlab.architecture import share
+from cnnlab.architecture.presets import PRESETS
+
+Open = Callable[..., Page]
+SPRINT = PRESETS["mnist-sprint"].architecture
+
+
+def names(page: Page) -> Locator:
+    return page.locator(".network-root .cell .name")
+
+
+def block(page: Page, name: str) -> Locator:
+    return page.locator(".network-root .cell").filter(has=page.get_by_text(name, exact=True))
+
+
+def drawn(page: Page, *wanted: str) -> None:
+    expect(names(page)).to_have_text(["input", *wanted])
+
+
+def edited(page: Page, name: str) -> None:
+    expect(block(page, name)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Layer", exact=True)).to_have_value(name)
+
+
+def test_a_click_edits_and_an_edit_redraws(visit: Open) -> None:
+    page = visit("build")
+    drawn(page, *SPRINT.names)
+    block(page, "conv2").click()
+    edited(page, "conv2")
+    filters = page.locator(".st-key-build-field-4-Conv2d-out_channels input")
+    filters.fill("24")
+    filters.press("Enter")
+    expect(page.locator(".network-root .shape").nth(5)).to_have_text("24×8×8")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".network-root .shape").nth(5)).to_have_text("32×8×8")
+
+
+def test_the_keyboard_reaches_everything(visit: Open) -> None:
+    page = visit("build")
+    a, b, c, d, *rest = SPRINT.names
+    block(page, "conv1").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    edited(page, "bn1")
+    page.keyboard.press("Alt+ArrowRight")
+    drawn(page, "conv1", "relu1", "bn1", d, *rest)
+    expect(block(page, "bn1")).to_be_focused()
+    page.keyboard.press("Delete")
+    drawn(page, "conv1", "relu1", "pool1", "conv2", "bn1", "relu2", "pool2", "flatten", "fc1")
+    page.keyboard.press("+")
+    page.get_by_role("button", name="Add Conv2d after pool1").click()
+    drawn(page, "conv1", "relu1", "pool1", "conv2", "conv3", "bn1", "relu2", "pool2", "flatten", "fc1")
+    edited(page, "conv2")
+
+
+def test_a_block_is_dragged_and_a_plus_adds_where_it_stands(visit: Open) -> None:
+    page = visit("build")
+    block(page, "pool1").drag_to(block(page, "input"))
+    drawn(page, "pool1", "conv1", "bn1", "relu1", "conv2", "bn2", "relu2", "pool2", "flatten", "fc1")
+    page.locator(".network-root .pair").first.hover()
+    page.locator(".network-root .pair").first.locator(".plus").click()
+    expect(page.get_by_role("button", name="Add Conv2d after the input")).to_be_visible()
+
+
+def test_a_break_is_marked_and_mended(visit: Open) -> None:
+    page = visit(f"build?net={share.to_text(PRESETS['article-004-cnn'].architecture)}")
+    expect(page.locator(".network-root .cell.broken .name")).to_have_text("fc1")
+    assert "net=" not in page.url
+    page.get_by_role("button", name="fc1: set in_features to 4096").click()
+    expect(page.locator(".network-root .cell.broken")).to_have_count(0)
+    expect(page.locator(".network-root .shape").last).to_have_text("10")
+
+
+def test_a_phone_shows_the_whole_drawing_without_scrolling_sideways(visit: Open) -> None:
+    page = visit(f"build?net={share.to_text(PRESETS['cifar-blocks'].architecture)}", width=390, height=844)
+    drawn(page, *PRESETS["cifar-blocks"].architecture.names)
+    right = page.eval_on_selector_all(
+        ".network-root .pair", "all => Math.max(...all.map(e => e.getBoundingClientRect().right))"
+    )
+    assert right <= 390
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
