@@ -12,6 +12,7 @@ from cnnlab.i18n import _
 from pages import _session
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
     from torch import Tensor
 
     from cnnlab.attribution import Attribution, Method
@@ -29,7 +30,7 @@ class Asking:
 
     def __init__(self, total: int, mark: str) -> None:
         self._holder = st.empty()
-        self._bar = None
+        self._bar: DeltaGenerator | None = None
         self._total = total
         self._mark = mark
         self._since = time.monotonic()

@@ -14,6 +14,7 @@ from cnnlab.i18n import _
 from pages import _session, _widgets
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from cnnlab.insight import Look
@@ -105,35 +106,50 @@ def draw_units(seen: Look, layer: str, names: tuple[str, ...] | None, scale: str
 
 def draw_filters(model: Model, layer: str) -> None:
     """Draw all filters of a convolution, or the weights of a dense layer, with their colour bar."""
+    from cnnlab.attribution import fingerprint
     from cnnlab.insight import filters
 
     found = filters(model, layer)
     weight = found.weight.numpy()
     dark = _session.dark()
     shape = "×".join(map(str, weight.shape))
+    picture = _filter_picture(fingerprint(model), layer, dark, weight)
     if found.is_conv:
-        picture = filter_pictures.filters_png(weight, dark=dark)
         alt = _("All filters of {layer}, {shape}", layer=layer, shape=shape)
-        st.markdown(_filters_caption(layer, weight.shape))
-        st.html(tiles.hard_img(picture, alt))
+        st.markdown(_filters_caption(layer, weight))
+        st.html(f'<div tabindex="0" style="max-height:540px;overflow:auto">{tiles.hard_img(picture, alt)}</div>')
     else:
         alt = _("The weights of {layer}, {shape}", layer=layer, shape=shape)
         st.markdown(_(
             "**Weights of {layer}**, {shape}: a row for each unit, a column for each input",
             layer=layer, shape=shape,
         ))  # fmt: skip
-        st.html(tiles.hard_img(filter_pictures.matrix_png(weight, dark=dark), alt, width="100%"))
-    limit = theme.signed_limit(weight)
+        st.html(tiles.hard_img(picture, alt, width="100%"))
+    limit = filter_pictures.filter_limit(weight)
     st.html(f'<div style="max-width:320px">{colour_bar_html(-limit, limit, "signed", dark=dark)}</div>')
 
 
-def _filters_caption(layer: str, shape: tuple[int, ...]) -> str:
-    count, channels, height, width = shape
+@st.cache_data(max_entries=64, show_spinner=False)
+def _filter_picture(model_print: str, layer: str, dark: bool, _weight: NDArray[Any]) -> bytes:
+    """Return the picture of a layer's weights, made once for all who look at this model."""
+    draw = filter_pictures.filters_png if _weight.ndim == 4 else filter_pictures.matrix_png
+    return draw(_weight, dark=dark)
+
+
+def _filters_caption(layer: str, weight: NDArray[Any]) -> str:
+    count, channels, height, width = weight.shape
     values = {"layer": layer, "count": count, "channels": channels, "kernel": f"{height}×{width}"}
     if channels == 1:
         return _("**Filters of {layer}**: {count} filters of {kernel}", **values)
     if channels == 3:
         return _("**Filters of {layer}**: {count} filters of {kernel}, each on red, green and blue", **values)
+    values["count"] = filter_pictures.shown_filters(weight)
+    if values["count"] < count:
+        return _(
+            "**Filters of {layer}**: a column for each of the first {count} of {all} filters, a row for each of "
+            "{channels} input channels, {kernel} each",
+            all=count, **values,
+        )  # fmt: skip
     return _(
         "**Filters of {layer}**: a column for each of {count} filters, a row for each of {channels} input channels, "
         "{kernel} each",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlab.errors import CnnLabError
 from cnnlab.figures.sheets import SCALES
 from cnnlab.i18n import _
 from cnnlab.lessons import lesson
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cnnlab.description import ModelRef
+    from cnnlab.insight import Look
+    from cnnlab.model import Model
 
 LIVE_S = 2.0  # from one look into a model that is still learning to the next
 
@@ -44,18 +47,31 @@ def _controls(names: tuple[str, ...], learning: bool, says: str) -> tuple[str, s
     return layer, scale
 
 
-def explore(ref: ModelRef, image: Tensor) -> None:
-    """Draw the chosen layer of the model as it is now."""
+def explore(ref: ModelRef, image: Tensor, live: bool) -> None:
+    """Draw the chosen layer of the model as it is now; once the run has ended, the page no longer looks again."""
     _session.enter_fragment()
     from cnnlab import runs
-    from cnnlab.insight import look, padded
+    from cnnlab.insight import look
 
-    model = runs.resolve(ref)
-    seen = look(model, image)
+    try:
+        model = runs.resolve(ref)
+        seen = look(model, image)
+        learning = _is_learning(ref)
+    except CnnLabError as error:
+        _widgets.show_error(error)
+        return
+    if live and not learning:
+        st.rerun()
+    _draw(model, seen, image, learning)
+
+
+def _draw(model: Model, seen: Look, image: Tensor, learning: bool) -> None:
+    from cnnlab.insight import padded
+
     names = model.architecture.names
     best = int(seen.probs.argmax())
     says = _("It says **{name}**, {share:.1%} sure.", name=_(model.class_names[best]), share=float(seen.probs[best]))
-    layer, scale = _controls(names, _is_learning(ref), says)
+    layer, scale = _controls(names, learning, says)
     spec = model.architecture.layers[names.index(layer)]
     st.markdown(f"**{layer}** · {spec.kind} · {_(spec.explanation)}")
     if seen.maps[layer].dim() == 3:
@@ -71,4 +87,5 @@ _session.enter_fragment()
 _widgets.page_head(_("Explore"), _("Follow one image through the network: what each layer makes of it, and with which filters."))
 ref, model = _widgets.model_line()
 image = _widgets.image_line(model)
-st.fragment(explore, run_every=LIVE_S if _is_learning(ref) else None)(ref, image)
+live = _is_learning(ref)
+st.fragment(explore, run_every=max(LIVE_S, _session.interval()) if live else None)(ref, image, live)

@@ -7,6 +7,7 @@ const floats = (text) => new Float32Array(bytes(text).buffer);
 const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
 
 function number(value, digits = 4) {
+  if (!Number.isFinite(value)) return "–"; // JSON has no NaN: null stands for it
   const size = Math.abs(value);
   let text = String(Number(value.toPrecision(digits)));
   if (size >= 1e4) text = `${Number((value / 1e3).toPrecision(digits))}k`;
@@ -34,7 +35,7 @@ function paint(canvas, width, height, levels, table) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-const level = (value, low, high) => Math.round(255 * Math.min(1, Math.max(0, (value - low) / (high - low))));
+const level = (value, low, high) => Math.round(255 * Math.min(1, Math.max(0, (value - low) / (high - low)))) || 0;
 
 function paintPicture(canvas, picture) {
   const [height, width] = picture.size;
@@ -185,6 +186,7 @@ function drawChannels(lab) {
     made.node = cell;
     return made;
   });
+  lab.rows.classList.toggle("plain", !own);
   lab.rows.replaceChildren(...lab.channels.map((channel) => channel.node));
   const shown = lab.channels.length;
   const facts = { filter: detail.filter, unit: detail.unit, shown, all: detail.of_channels };

@@ -31,7 +31,7 @@ def pack(values: NDArray[Any], kind: type = np.float32) -> str:
 
 def mode_of(values: NDArray[Any]) -> str:
     """Return ``signed`` where something is below zero, else ``sequential``."""
-    return "signed" if values.size and float(np.nanmin(values)) < 0 else "sequential"
+    return "signed" if bool((values < 0).any()) else "sequential"
 
 
 def scale_of(seen: Look, layer: str, scale: str) -> tuple[str, float, float]:
@@ -72,7 +72,7 @@ def layer_data(seen: Look, layer: str, scale: str = "layer", *, dark: bool = Fal
         "tiles": pack(shared, np.uint8),
         "low": bounds[:, 0].tolist(),
         "high": bounds[:, 1].tolist(),
-        "means": [float(one) for one in values.mean(axis=(1, 2), dtype=np.float64)],
+        "means": [_finite(one) for one in values.mean(axis=(1, 2), dtype=np.float64)],
         "signed": pack(lookup("signed", dark), np.uint8),
         "sequential": pack(lookup("sequential", dark), np.uint8),
     }
@@ -96,10 +96,15 @@ def unit_data(architecture: Architecture, seen: Look, layer: str, unit: int, fou
         "fields": {"rows": list(field.rows.spans), "cols": list(field.cols.spans)} if field else None,
         "window": list(window(architecture, layer) or ()) if own else [],
         "filter": found.layer if found else None,
-        "bias": float(found.bias[unit]) if found is not None and found.bias is not None else None,
+        "bias": _finite(float(found.bias[unit])) if found is not None and found.bias is not None else None,
         "channels": _channels(seen, found, unit, own) if found is not None else [],
         "of_channels": found.weight.shape[1] if found is not None else 0,
     }
+
+
+def _finite(value: float) -> float | None:
+    """Return ``value``, or None for what JSON cannot say: a network whose training failed has such numbers."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _channels(seen: Look, found: Filters, unit: int, own: bool) -> list[dict[str, Any]]:

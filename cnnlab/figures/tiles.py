@@ -113,17 +113,27 @@ def tile_png(
     Shape:
         maps: (N, H, W)
     """
-    count, height, width = maps.shape
-    columns = max(1, min(columns, count))
-    rows = -(-count // columns)
+    count = len(maps)
     bounds = np.array(map_limits(maps, mode, scale), dtype=np.float64).reshape(count, 2)
     coloured = lookup(mode, dark)[levels(maps, bounds[:, 0, None, None], bounds[:, 1, None, None])]
-    sheet = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), dtype=np.uint8)
-    for index, tile in enumerate(coloured):
-        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
-        sheet[top : top + height, left : left + width, :3] = tile
-        sheet[top : top + height, left : left + width, 3] = 255
-    return png(enlarge(sheet, zoom))
+    return png(enlarge(sheet(coloured, columns, gap), zoom))
+
+
+def sheet(coloured: NDArray[np.uint8], columns: int, gap: int = 1) -> NDArray[np.uint8]:
+    """Return pictures of one size as a grid, row by row; gaps and empty places are transparent.
+
+    Shape:
+        coloured: (N, H, W, 3) uint8; returned: (rows*(H + gap) - gap, columns*(W + gap) - gap, 4) uint8
+    """
+    count, height, width = coloured.shape[:3]
+    columns = max(1, min(columns, count))
+    rows = -(-count // columns)
+    cells = np.zeros((rows * columns, height + gap, width + gap, 4), dtype=np.uint8)
+    cells[:count, :height, :width, :3] = coloured
+    cells[:count, :height, :width, 3] = 255
+    grid = cells.reshape(rows, columns, height + gap, width + gap, 4).swapaxes(1, 2)
+    grid = grid.reshape(rows * (height + gap), columns * (width + gap), 4)
+    return np.ascontiguousarray(grid[: rows * (height + gap) - gap, : columns * (width + gap) - gap])
 
 
 def enlarge(pixels: NDArray[np.uint8], zoom: int) -> NDArray[np.uint8]:
@@ -190,11 +200,4 @@ def filter_png(weight: NDArray[Any], *, columns: int = 8, zoom: int = 1, dark: b
         return tile_png(weight.mean(axis=1), "signed", columns=columns, zoom=zoom, dark=dark)
     limit = signed_limit(weight)
     coloured = levels(weight, -limit, limit).transpose(0, 2, 3, 1)  # (N, kH, kW, 3)
-    count, height, width = coloured.shape[:3]
-    columns = max(1, min(columns, count))
-    sheet = np.zeros((-(-count // columns) * (height + 1) - 1, columns * (width + 1) - 1, 4), dtype=np.uint8)
-    for index, tile in enumerate(coloured):
-        top, left = (index // columns) * (height + 1), (index % columns) * (width + 1)
-        sheet[top : top + height, left : left + width, :3] = tile
-        sheet[top : top + height, left : left + width, 3] = 255
-    return png(enlarge(sheet, zoom))
+    return png(enlarge(sheet(coloured, columns), zoom))

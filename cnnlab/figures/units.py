@@ -89,7 +89,7 @@ def strip_png(values: NDArray[Any], *, scale: tuple[float, float] | None = None,
     Shape:
         values: (F,)
     """
-    mode = "signed" if float(values.min()) < 0 else "sequential"
+    mode = "signed" if bool((values < 0).any()) else "sequential"
     bounds = scale or limits(values, mode)
     columns = min(STRIP_COLUMNS, len(values))
     return tile_png(values.reshape(-1, 1, 1), mode, scale=bounds, columns=columns, gap=0, dark=dark)

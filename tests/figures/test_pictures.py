@@ -165,7 +165,7 @@ def test_filters_on_rgb_are_colour_pictures():
 
 def test_a_huge_layer_is_drawn_in_part():
     weight = np.zeros((512, 512, 1, 1), dtype=np.float32)
-    assert filters.shown_filters(weight) == filters.MOST_KERNELS // 512
+    assert filters.shown_filters(weight) == filters.MOST_KERNELS // 512 == 128
     assert decode(filters.filters_png(weight, zoom=1)).shape[1] == 2 * filters.shown_filters(weight) - 1
 
 
@@ -224,3 +224,11 @@ def test_a_cell_says_everything_in_words_and_escapes_names():
     assert "width:168px" in cell
     assert "−2" in cell
     assert "<script" not in heat.class_head_html("<script>", "#000000", "1 %")
+
+
+def test_a_few_stray_weights_do_not_leave_the_others_pale():
+    weight = np.ones((20, 20, 3, 3))
+    weight[0, 0, 0, 0] = 100.0
+    assert filters.filter_limit(weight) == 1.0
+    assert filters.filter_limit(weight[:2, :2]) == 100.0
+    assert filters.filter_limit(np.zeros((20, 20, 3, 3))) == 1.0

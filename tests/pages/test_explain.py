@@ -147,3 +147,11 @@ def test_the_bar_comes_only_when_it_takes_a_while_and_can_cancel(page, monkeypat
     at = page(mnist_net())
     assert len(rows(at)) == 2  # the bar is gone when all is there
     assert not [one for one in at.button if one.key == "explain.cancel"]
+
+
+def test_a_network_full_of_nan_can_be_asked(page):
+    from tests.pages.test_explore import ruined
+
+    at = page(ruined())
+    at = checked(pills(at, "explain.methods").set_value(list(METHODS)).run())
+    assert len(rows(at)) == 2

@@ -127,3 +127,31 @@ def test_the_image_can_be_changed_again_and_again(page):
         at = checked(at.number_input[0].set_value(place).run())
         assert at.number_input[0].value == place
         assert at.session_state[_session._IMAGE].index == place
+
+
+def ruined() -> Model:
+    """A network whose training failed: not one finite number in its first layer."""
+    model = mnist_net()
+    state = {name: tensor.clone() for name, tensor in model.state.items()}
+    state["conv1.weight"].fill_(float("nan"))
+    return Model(model.description, state)
+
+
+@pytest.mark.parametrize("layer", ["conv1", "relu1", "flatten", "fc1", "softmax"])
+def test_a_network_full_of_nan_can_be_looked_at(page, layer):
+    import json
+
+    at = choose(page(ruined()), CONTROL, layer)
+    for part in component(at):
+        json.loads(part.proto.json, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_the_component_is_there_with_all_it_needs(page):
+    import json
+
+    at = choose(page(mnist_net()), CONTROL, "conv1")
+    (part,) = component(at)
+    data = json.loads(part.proto.json)
+    assert data["shape"] == [4, 28, 28]
+    assert data["detail"]["window"] == [5, 1, 0, 1]
+    assert data["text"]["tile"] == "{layer}, map {index}, mean {mean}"
