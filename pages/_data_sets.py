@@ -24,7 +24,6 @@ def draw() -> None:
         _pin()
         return
     job = jobs.current()
-    _job(jobs.RUNNING if job and job.state == jobs.RUNNING else "")
     busy = job is not None and job.state == jobs.RUNNING
     fetch, add, remove = st.columns([3, 4, 3], gap="large")
     with fetch:
@@ -33,6 +32,7 @@ def draw() -> None:
         _import(busy)
     with remove:
         _delete(rows, busy)
+    _job(jobs.RUNNING if busy else "")  # below, so that no button moves when it comes or goes
 
 
 def _table(rows: tuple[DataInfo, ...]) -> str:

@@ -90,7 +90,7 @@ def _draw_wall(dataset: loader.DataSet) -> tuple[str, int]:
         count=page.count,
     )
     _WALL(data=figures.wall_data(page, labels, chosen, text), key=key, on_position_change=lambda: None)
-    st.caption(text)
+    st.html(f'<p class="lab-facts">{text}</p>')
     if split == "test" and state:
         _session.set_image_ref(ImageRef(kind="test", data=dataset.name, index=chosen))
     return split, chosen

@@ -1,0 +1,183 @@
+"""The Data page: each control used once, the teacher's part open only to the teacher."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cnnlab.data import jobs, store
+from cnnlab.data.views import WALL
+from cnnlab.i18n import LANGUAGES, _, set_language
+from pages import _session
+from tests.data.published import picture_files, unpack
+
+PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "data.py")
+
+
+@pytest.fixture(autouse=True)
+def _own_home(lab_home):
+    jobs.wait(10)
+    jobs.forget()
+    yield
+    jobs.cancel()
+    jobs.wait(10)
+    jobs.forget()
+
+
+@pytest.fixture
+def page(monkeypatch) -> AppTest:
+    """Return the page as the teacher sees it (AppTest has no address of its own)."""
+    monkeypatch.setattr(_session, "is_teacher", lambda: True)
+    return opened()
+
+
+def opened(language: str = "en") -> AppTest:
+    at = AppTest.from_file(PAGE, default_timeout=60)
+    at.session_state[_session._LANGUAGE] = language
+    return at.run()
+
+
+def texts(at: AppTest) -> str:
+    parts = [*at.markdown, *at.caption, *at.error, *at.info, *at.success, *at.subheader, *at.get("html")]
+    return "\n".join(getattr(part, "value", "") or part.proto.body for part in parts)
+
+
+def button(at: AppTest, key: str):
+    return at.button(key=key)
+
+
+def fine(at: AppTest) -> AppTest:
+    assert not at.exception, [error.value for error in at.exception]
+    assert not at.error, [error.value for error in at.error]
+    return at
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_opens_on_mnist(language):
+    at = fine(opened(language))
+    set_language(language)
+    assert at.selectbox(key="data.name").value == "mnist"
+    said = texts(at)
+    assert _("Images {first:,} to {last:,} of {count:,}", first=0, last=WALL - 1, count=60000) in said
+    assert _("not here") in said
+
+
+@pytest.mark.parametrize("name", ["cifar10-sample", "fashion_mnist-sample"])
+def test_every_bundled_set_is_shown(page, name):
+    at = fine(page.selectbox(key="data.name").set_value(name).run())
+    assert "of 5,000" in texts(at)
+    assert at.session_state[_session._DATA] == name
+
+
+def test_part_class_and_number_filter_the_wall(page):
+    at = page.get("button_group")[0].set_value("test").run()
+    at = fine(at.selectbox(key="data.mnist.class").set_value(7).run())
+    number = at.number_input(key="data.mnist.test.7.first")
+    assert "of 1,028" in number.label
+    at = fine(number.set_value(1000).run())
+    assert "Images 1,000 to " in texts(at)
+
+
+def test_each_augmentation_can_be_moved(page):
+    at = page
+    for name, value in (("shift", 0), ("crop_padding", 8), ("rotate", 45.0), ("scale", 0.5)):
+        at = fine(at.slider(key=f"data.{name}").set_value(value).run())
+    at = fine(at.toggle(key="data.flip").set_value(False).run())
+    before = at.session_state["data.seed"] if "data.seed" in at.session_state else 0
+    at = fine(button(at, "data.again").click().run())
+    assert at.session_state["data.seed"] == before + 1
+
+
+def test_the_recipe_is_named(page):
+    from cnnlab.data.augmentation import Augmentation
+    from cnnlab.training.recipe import Recipe
+
+    page.session_state[_session._RECIPE] = Recipe(augmentation=Augmentation(shift=2, flip=True))
+    assert "uses: Shift, Flip" in texts(fine(page.run()))
+    page.session_state[_session._RECIPE] = Recipe()
+    assert "varies nothing yet" in texts(fine(page.run()))
+
+
+def test_the_teacher_adds_and_deletes(page, tmp_path):
+    unpack(picture_files(), tmp_path / "pets")
+    assert button(page, "data.import").disabled
+    page.text_input(key="data.path").set_value(str(tmp_path / "pets"))
+    page.text_input(key="data.import.name").set_value("pets")
+    page.number_input(key="data.import.size").set_value(16)
+    at = page.run()
+    at = button(at, "data.import").click().run()
+    assert jobs.wait(30).state == jobs.DONE
+    at = fine(at.run())
+    assert "pets is here." in texts(at)
+    assert "shorter side had 16 pixels" in texts(at)
+    at = fine(at.selectbox(key="data.name").set_value("pets").run())
+    assert "10 to learn from, 2 to test on" in texts(at)
+    at = fine(button(at, "data.forget").click().run())
+    assert jobs.current() is None
+    assert button(at, "data.delete").disabled
+    at = at.checkbox(key="data.delete.sure.pets").check().run()
+    at = fine(button(at, "data.delete").click().run())
+    assert store.names() == ()
+    assert at.selectbox(key="data.name").value == "mnist"  # what was shown is gone
+
+
+def test_what_goes_wrong_is_said(page, tmp_path):
+    page.text_input(key="data.path").set_value(str(tmp_path / "nowhere"))
+    at = button(page.run(), "data.import").click().run()
+    jobs.wait(30)
+    at = at.run()
+    assert not at.exception
+    assert "there is no file or folder" in at.error[0].value
+
+
+def test_a_fetch_is_shown_while_it_runs_and_can_be_cancelled(page, monkeypatch):
+    from cnnlab.data import sources
+    from cnnlab.data.progress import Progress
+    from cnnlab.i18n import Message
+
+    def endless(name, report):
+        while True:
+            report(Progress(Message("downloading {file}", file="x.tgz"), 1, 4))
+
+    monkeypatch.setattr(sources, "fetch", endless)
+    at = fine(button(page, "data.fetch").click().run())
+    assert button(at, "data.fetch").disabled
+    assert at.get("progress")
+    at = button(at, "data.cancel").click().run()
+    assert jobs.wait(30).state == jobs.CANCELLED
+    at = fine(at.run())
+    assert "cancelled; nothing was changed" in texts(at)
+
+
+def test_a_learner_sees_no_teachers_part(monkeypatch):
+    monkeypatch.setattr(_session, "is_teacher", lambda: False)
+    at = fine(opened())
+    assert "for the teacher, on the lab's own computer." in texts(at)
+    assert "data.fetch" not in [one.key for one in at.button]
+    assert not at.text_input
+
+
+def test_the_pin_opens_the_teachers_part(monkeypatch):
+    monkeypatch.setenv("CNNLAB_TEACHER_PIN", "4711")
+    monkeypatch.setattr(_session, "is_teacher", lambda: bool(_session.st.session_state.get(_session._TEACHER)))
+    at = fine(opened())
+    assert "data.fetch" not in [one.key for one in at.button]
+    at.text_input(key="data.pin.text").set_value("1234")
+    at = at.button[-1].click().run()
+    assert at.error[0].value == "This is not the PIN."
+    at.text_input(key="data.pin.text").set_value("4711")
+    at = fine(at.button[-1].click().run())
+    assert "data.fetch" in [one.key for one in at.button]
+
+
+def test_a_damaged_set_is_said_and_the_page_goes_on(page, tmp_path):
+    from cnnlab.data.sources import import_path
+
+    import_path(unpack(picture_files(), tmp_path / "pets"), "pets")
+    path = store.path_of("pets")
+    path.write_bytes(path.read_bytes()[:-10])
+    at = page.selectbox(key="data.name").set_value("mnist").run()
+    at = at.selectbox(key="data.name").set_value("pets").run()
+    assert not at.exception
+    assert "is damaged; delete it and import it again" in at.error[0].value
+    assert button(at, "data.fetch") is not None
