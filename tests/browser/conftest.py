@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -26,7 +26,13 @@ QUIET = (
 START_S = 90.0
 WAIT_MS = 30_000
 
+QUIET_NOW = """() => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    return app && app.dataset.testScriptState !== 'running' && app.dataset.testConnectionState === 'CONNECTED'
+        && !document.querySelector('[data-testid="stSkeleton"]');
+}"""
 Open = Callable[..., Page]
+expect.set_options(timeout=WAIT_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -123,7 +129,8 @@ def visit(browser: Browser, lab: str) -> Iterator[Open]:
         page.set_default_timeout(WAIT_MS)
 
         def on_console(message: ConsoleMessage) -> None:
-            if message.type == "error":
+            probing = "/_stcore/" in message.location.get("url", "")  # below which path does the server live?
+            if message.type == "error" and not probing:
                 complaints.append(f"{path}: {message.text} ({message.location.get('url')})")
 
         page.on("console", on_console)
@@ -144,10 +151,4 @@ def visit(browser: Browser, lab: str) -> Iterator[Open]:
 def settled(page: Page) -> None:
     """Wait until the page has been drawn and nothing is being computed for it."""
     page.wait_for_selector('[data-testid="stMainBlockContainer"] h1')
-    page.wait_for_function(
-        """() => {
-            const app = document.querySelector('[data-testid="stApp"]');
-            return app && app.dataset.testScriptState !== 'running' && app.dataset.testConnectionState === 'CONNECTED'
-                && !document.querySelector('[data-testid="stSkeleton"]');
-        }"""
-    )
+    page.wait_for_function(QUIET_NOW)
