@@ -167,9 +167,16 @@ class Engine:
 
         Raises:
             NotAllowedError: ``owner`` is given and the run is somebody else's.
-            RunError: there is no such run, or another program is training it.
+            RunError: there is no such run, or another program is training it. A run whose record is damaged belongs
+                to nobody; it is removed where no ``owner`` is given.
         """
-        snapshot = self.snapshot(id)
+        try:
+            snapshot = self.snapshot(id)
+        except RunError:
+            if owner is None and self._store.folder(id).is_dir():
+                self._store.delete(id)
+                return
+            raise
         _check_owner(snapshot, owner)
         run = self._runs.get(id)
         if run is None and snapshot.live:

@@ -17,6 +17,7 @@ from hashlib import sha256
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cnnlab.architecture import Architecture, check_budget
@@ -76,6 +77,9 @@ class Training:
         check_trainable(architecture, dataset, recipe)
         self.architecture, self.dataset, self.recipe = architecture, dataset, recipe
         self.preprocessing = Preprocessing.of(architecture, dataset)
+        self._padding = self.preprocessing.padding
+        self._mean = torch.tensor(self.preprocessing.mean).view(1, -1, 1, 1)
+        self._std = torch.tensor(self.preprocessing.std).view(1, -1, 1, 1)
         self.images, self.targets = training_split(dataset, recipe)
         self.batch_size = min(recipe.batch_size, len(self.targets))
         self.steps_per_epoch = len(self.targets) // self.batch_size
@@ -139,8 +143,13 @@ class Training:
         return Model(self.description(name, **result), self.network.state_dict())
 
     def input_of(self, images: Tensor) -> Tensor:
-        """Return uint8 ``images`` as the network takes them, in the recipe's memory format."""
-        return self.preprocessing.apply(images).contiguous(memory_format=self._format)
+        """Return uint8 ``images`` as the network takes them, in the recipe's memory format.
+
+        The same numbers as ``Preprocessing.apply``, to the bit; here in place, since it is done at each step.
+        """
+        padded = F.pad(images, self._padding) if any(self._padding) else images
+        x = padded.to(torch.float32, memory_format=self._format)
+        return x.div_(255).sub_(self._mean).div_(self._std)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.recipe.precision == "bfloat16":
@@ -148,8 +157,8 @@ class Training:
         return nullcontext()
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        images = augment(self.images[index], self.recipe.augmentation, self._augmentation)
-        return self.input_of(images), self.targets[index]
+        images = augment(self.images.index_select(0, index), self.recipe.augmentation, self._augmentation)
+        return self.input_of(images), self.targets.index_select(0, index)
 
     def _train_step(self, index: Tensor) -> TrainEvent:
         x, targets = self._batch(index)

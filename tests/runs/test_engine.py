@@ -309,6 +309,10 @@ def test_finished_runs_are_listed_after_a_restart_and_broken_off_ones_say_so(lab
     assert broken.state == "failed" and broken.step == 4
     assert "broke off at step 4" in str(broken.error)
     assert "第 4 步" in broken.error.text("zh_CN")
+    with pytest.raises(RunError, match="damaged"):
+        again.delete("11" * 8, owner="ann")
+    again.delete("11" * 8)
+    assert not damaged.exists()
     again.close()
 
 

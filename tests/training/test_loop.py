@@ -177,6 +177,16 @@ def test_the_final_accuracy_is_that_of_the_model_itself(mnist):
     assert last.loss == pytest.approx(F.nll_loss(probs.double().log(), mnist.test.targets).item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+@pytest.mark.parametrize(("name", "data"), [("article-000-lenet5", "mnist"), ("cifar-blocks", "cifar10-sample")])
+def test_the_network_is_fed_what_the_model_will_feed_it_to_the_bit(name, data, memory_format):
+    recipe = Recipe(memory_format=memory_format, limit_train=9)
+    training = Training(PRESETS[name].architecture, load(data), recipe)
+    before = training.images.clone()
+    assert torch.equal(training.input_of(training.images), training.preprocessing.apply(training.images))
+    assert torch.equal(training.images, before)
+
+
 def test_copies_do_not_follow_the_training(mnist):
     training = Training(NET, mnist, RECIPE)
     events = training.events()
