@@ -29,6 +29,7 @@ def draw_network(architecture: Architecture) -> None:
     data = {
         "blocks": drawing.to_data(architecture, _session.language()),
         "selected": state.selected(),
+        "reveal": state.reveal(),
         "text": {"label": _("The network, from the input on the left to the output")},
     }
     _COMPONENT(data=data, key=state.DRAWING, on_action_change=state.on_drawing)

@@ -22,6 +22,7 @@ PANEL = "build.panel"
 EDIT, ADD = "edit", "add"
 _LAYER = "build.layer"
 _NOTICE = "build.notice"
+_REVEAL = "build.reveal"
 
 
 def selected() -> int:
@@ -36,8 +37,14 @@ def select(index: int, panel: str = EDIT) -> None:
     st.session_state[PANEL] = panel
 
 
+def reveal() -> int:
+    """Return how many networks were opened: the drawing comes into sight when this changes."""
+    return int(st.session_state.get(_REVEAL, 0))
+
+
 def focus() -> None:
-    """Edit the layer that does not fit, else the first one."""
+    """Edit the layer that does not fit, else the first one, and bring the drawing into sight."""
+    st.session_state[_REVEAL] = reveal() + 1
     rows = _session.architecture().trace().rows
     select(next((row.index for row in rows if row.error), 0 if rows else INPUT))
 
@@ -153,5 +160,5 @@ def open_link() -> None:
 
 __all__ = [
     "ADD", "DRAWING", "EDIT", "FIELD", "PANEL", "change", "duplicate", "focus", "move", "notice", "on_drawing", "open_document", "open_link",
-    "redo", "remove", "say", "select", "selected", "undo", "use_preset",
+    "redo", "remove", "reveal", "say", "select", "selected", "undo", "use_preset",
 ]  # fmt: skip

@@ -1,5 +1,5 @@
 // The network as a row of blocks that wraps like text: select, insert, move and remove layers by pointer or keyboard.
-// data: {blocks, selected, text}; sends one trigger, action: {do: "select"|"insert"|"remove"|"move", index, to}.
+// data: {blocks, selected, reveal, text}; sends one trigger, action: {do: "select"|"insert"|"remove"|"move", index, to}.
 
 const INPUT = -1;
 
@@ -73,6 +73,15 @@ function level(net) {
   }
 }
 
+// Another network was opened, perhaps from a card far below: let it be seen.
+function comeIntoSight(root, reveal) {
+  const before = root.dataset.reveal;
+  root.dataset.reveal = reveal;
+  if (before === undefined || before === String(reveal) || root.getBoundingClientRect().top >= 0) return;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  root.scrollIntoView({ block: "center", behavior: calm ? "auto" : "smooth" });
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector(".network-root");
@@ -88,6 +97,7 @@ export default function (component) {
   };
   const watch = new ResizeObserver(() => level(net));
   watch.observe(net);
+  comeIntoSight(root, data.reveal);
   if (hadFocus) net.querySelector('.cell[tabindex="0"]').focus({ preventScroll: true });
 
   net.onclick = (event) => {

@@ -85,3 +85,10 @@ def test_a_phone_shows_the_whole_drawing_without_scrolling_sideways(visit: Open)
     )
     assert right <= 390
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+
+
+def test_a_network_opened_from_a_card_comes_into_sight(visit: Open) -> None:
+    page = visit("build", width=390, height=844)
+    page.locator(".st-key-build-preset-mlp-lenet button:visible").click()
+    drawn(page, *PRESETS["mlp-lenet"].architecture.names)
+    expect(block(page, "fc1")).to_be_in_viewport()
