@@ -69,12 +69,12 @@ def ask(
     model: Model, image: Tensor, questions: list[Question], methods: dict[str, Method]
 ) -> dict[Question, Attribution]:
     """Return the answers, from memory where they are known; what the learner cancelled is left out."""
-    from cnnlab.attribution import answer, known_answer
+    from cnnlab.attribution import answer, fingerprint, known_answer
 
     known = {one: known_answer(model, image, one[1], one[0]) for one in questions}
     found = {one: made for one, made in known.items() if made is not None}
     missing = [one for one in questions if one not in found]
-    mark = repr(missing)
+    mark = repr((fingerprint(model), _session.image_ref(), questions))
     if missing and st.session_state.get(CANCELLED) == mark:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(_("Cancelled: {count} maps are missing.", count=len(missing)))
