@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-_STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_STEPS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def count_text(count: int) -> str:
-    """Return a count: whole below 10,000, else four significant digits and k, M, G or T (``61.71k``)."""
+    """Return a count: whole below 10,000, else four significant digits and k, M, G, T, P or E (``61.71k``)."""
     if count < 10_000:
         return f"{count:,}"
     for size, unit in _STEPS:
@@ -16,10 +16,10 @@ def count_text(count: int) -> str:
 
 
 def bytes_text(size_bytes: int) -> str:
-    """Return an amount of memory in B, kB, MB, GB or TB (powers of ten), with four significant digits."""
-    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+    """Return an amount of memory in B, kB, MB, GB and so on (powers of ten), with four significant digits."""
+    for size, unit in _STEPS:
         if size_bytes >= size * 0.99995:
-            return f"{_four(size_bytes / size)}\u202f{unit}"
+            return f"{_four(size_bytes / size)}\u202f{unit}B"
     return f"{size_bytes}\u202fB"
 
 

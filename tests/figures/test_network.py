@@ -108,7 +108,7 @@ def test_the_details_that_a_drawing_has_room_for() -> None:
 @pytest.mark.parametrize(
     ("count", "text"),
     [(0, "0"), (999, "999"), (9_999, "9,999"), (61_706, "61.71k"), (93_322, "93.32k"), (999_960, "1M"), (416_520, "416.5k"),
-     (1_054_720, "1.055M"), (54_223_904, "54.22M"), (2_000_000_000, "2G"), (3 * 10**12, "3T")],
+     (1_054_720, "1.055M"), (54_223_904, "54.22M"), (2_000_000_000, "2G"), (3 * 10**12, "3T"), (4 * 10**15, "4P"), (47 * 10**18, "47E")],
 )  # fmt: skip
 def test_counts_have_four_digits_at_most(count: int, text: str) -> None:
     assert count_text(count) == text
