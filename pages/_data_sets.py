@@ -39,7 +39,7 @@ def _table(rows: tuple[DataInfo, ...]) -> str:
     head = [_("Data set"), _("Name in commands"), _("Training + test"), _("Image"), _("Classes"), _("Where from")]
     cells = [
         [
-            f"<b>{html.escape(row.title)}</b>"
+            f"<b>{html.escape(_(row.title))}</b>"
             + (f"<small>{html.escape(_(row.about))}</small>" if row.about else "")
             + _notes(row),
             f"<code>{row.name}</code>",
@@ -103,13 +103,13 @@ def _job(state: str) -> None:
             return
         if job.state == jobs.RUNNING:
             text = job.progress.what.text(_session.language()) if job.progress else _("starting")
-            st.progress(job.part_done or 0.0, text=_("{title}: {what}", title=job.title, what=text))
+            st.progress(job.part_done or 0.0, text=_("{title}: {what}", title=_(job.title), what=text))
             if st.button(_("Cancel"), icon=":material/close:", key="data.cancel"):
                 jobs.cancel()
             return
         if job.state == jobs.DONE and job.result:
             said = [
-                _("{title} is here.", title=job.result.title),
+                _("{title} is here.", title=_(job.result.title)),
                 *(n.text(_session.language()) for n in job.result.notes),
             ]
             st.success("  \n".join(said), icon=":material/check:")
@@ -125,7 +125,7 @@ def _job(state: str) -> None:
 
 def _fetch(rows: tuple[DataInfo, ...], busy: bool) -> None:
     st.markdown(_("**Get a published set** from the internet"))
-    absent = {row.name: row.title for row in rows if row.origin == "absent" and row.fetchable}
+    absent = {row.name: _(row.title) for row in rows if row.origin == "absent" and row.fetchable}
     if not absent:
         st.caption(_("All of them are here."))
         return
@@ -162,7 +162,7 @@ def _import(busy: bool) -> None:
 
 def _delete(rows: tuple[DataInfo, ...], busy: bool) -> None:
     st.markdown(_("**Delete** a set from this computer"))
-    own = {row.name: row.title for row in rows if row.deletable}
+    own = {row.name: _(row.title) for row in rows if row.deletable}
     if not own:
         st.caption(_("There is nothing to delete: what comes with the lab stays."))
         return

@@ -32,7 +32,7 @@ def _data_line() -> str:
             _("Data set"),
             names,
             key=_session.seed("data.name", current),
-            format_func=lambda name: rows[name].title,
+            format_func=lambda name: _(rows[name].title),
             width=280,
         )
         st.html(f'<p class="lab-facts">{_facts(rows[name])}</p>', width="content")
@@ -120,7 +120,7 @@ try:
 except CnnLabError as error:
     _widgets.show_error(error)
 else:
-    left, right = st.columns([7, 4], gap="large")
+    left, right = st.columns([2, 1], gap="large")
     with left:
         st.subheader(_("The pictures"), anchor=False)
         split, chosen = _draw_wall(dataset)

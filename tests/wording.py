@@ -5,6 +5,7 @@ from typing import get_args
 
 from cnnlab.architecture import LAYERS
 from cnnlab.data.augmentation import Augmentation
+from cnnlab.data.known import KNOWN
 from cnnlab.training.recipe import Recipe
 
 # Latin words that stand in Chinese text as they are: names, and words that Chinese teachers leave in English.
@@ -22,14 +23,17 @@ ALLOWED = set(
 # What a recipe, an augmentation and a layer call their fields and choices: an error names them as they are typed.
 FIELDS = [*Recipe.model_fields.items(), *Augmentation.model_fields.items()]
 FIELDS += [item for layer in LAYERS.values() for item in layer.model_fields.items()]
-ALLOWED |= {name for name, _info in FIELDS} | set(LAYERS) | {"view"}
+ALLOWED |= (
+    {name for name, _info in FIELDS} | set(LAYERS) | {layer.prefix for layer in LAYERS.values()} | set(KNOWN) | {"view"}
+)
 ALLOWED |= {str(choice) for _name, info in FIELDS for choice in get_args(info.annotation) if isinstance(choice, str)}
 CODE_LIKE = re.compile(r"[A-Za-z]*[_\d.=\[\]()/-][\w.=\[\]()/-]*|[A-Z]{2,}s?|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*")
 
 
 def without_code(text: str) -> str:
     """Return ``text`` without what is not prose: code, formulas, links, tags, icons, places."""
-    text = re.sub(r"```.*?```|\$\$.*?\$\$", " ", text, flags=re.DOTALL)
+    text = re.sub(r"\[[^\]]*\b(?:19|20)\d\d\b[^\]]*\]\(http[^)]*\)", " ", text)  # a paper, by its own title
+    text = re.sub(r"<style>.*?</style>|:[a-z]+(?:-[a-z]+)?\[|```.*?```|\$\$.*?\$\$", " ", text, flags=re.DOTALL)
     text = re.sub(r"\b[A-Za-z_]\w*\s?(?:<=|>=|=|<|>)\s?(?=[\w{])|\b[a-z]+:(?=\S)|（[A-Za-z _-]+）|--[a-z-]+", " ", text)
     text = re.sub(r"`[^`]*`|\$[^$\n]*\$|\{[^}]*\}|https?://\S+|<[^>]*>|:material/\w+:|\]\([^)]*\)", " ", text)
     return text

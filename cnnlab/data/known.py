@@ -85,13 +85,13 @@ _SETS = (
         bundled=True, hash="e60f19b2ff0898f7d58c405c8c4e876915c918ec6a7f45d1236769eddf90d169",
     ),
     Known(
-        "fashion_mnist-sample", "Fashion-MNIST sample",
+        "fashion_mnist-sample", N_("Fashion-MNIST sample"),
         N_("Clothes, 28x28 grey pixels: the first 500 training and 100 test images of each class."),
         FASHION_CLASSES, (1, 28, 28), (5000, 1000), "MIT, Copyright 2017 Zalando SE", _FASHION,
         bundled=True, relative="fashion_mnist", hash="bcfc839af0a183bcef0115297888387138a2743fe5db8ba1510882bb94a2eba7",
     ),
     Known(
-        "cifar10-sample", "CIFAR-10 sample",
+        "cifar10-sample", N_("CIFAR-10 sample"),
         N_("Small colour photographs, 32x32 pixels: the first 500 training and 100 test images of each class."),
         CIFAR10_CLASSES, (3, 32, 32), (5000, 1000), _NO_LICENCE, _KRIZHEVSKY,
         bundled=True, relative="cifar10", hash="6a498c40063a33d3231dca2937b6ef579e9b061fdf602b202be7d32fd19be659",
