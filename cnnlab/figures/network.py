@@ -205,22 +205,27 @@ def to_data(architecture: Architecture, language: str | None = None) -> list[dic
     data = []
     for block in blocks(architecture):
         width, height = block.size_px
+        name = _name(block, language)
         data.append(
             {
                 "index": block.index,
-                "name": Message(N_("input")).text(language) if block.index == INPUT else block.name,
+                "name": name,
                 "detail": block.detail,
                 "shape": block.shape,
                 "changed": block.changed,
                 "state": block.state,
                 "height": height + 2,
                 "label": block.sentence.text(language),
-                "insert": Message("Add a layer after {name}", name=block.name).text(language),
+                "insert": Message("Add a layer after {name}", name=name).text(language),
                 "svg": f'<svg width="{width + 2:.1f}" height="{height + 2:.1f}" viewBox="-1 -1 {width + 2:.1f} {height + 2:.1f}" '
                 f'aria-hidden="true">{block.svg}</svg>',
             }
         )
     return data
+
+
+def _name(block: Block, language: str | None) -> str:
+    return Message(N_("input")).text(language) if block.index == INPUT else block.name
 
 
 def thumbnail(architecture: Architecture, dark: bool = False) -> str:
@@ -245,8 +250,8 @@ def to_svg(architecture: Architecture, dark: bool = False, language: str | None 
         parts.append(
             f'<g transform="translate({x + (column - width) / 2:.1f} {middle - height / 2:.1f})">{block.svg}</g>'
         )
-        label = Message(N_("input")).text(language) if block.index == INPUT else block.name
-        parts.append(f'<text class="name" x="{x + column / 2:.1f}" y="{HEIGHT_PX + 24}">{escape(label)}</text>')
+        label = escape(_name(block, language))
+        parts.append(f'<text class="name" x="{x + column / 2:.1f}" y="{HEIGHT_PX + 24}">{label}</text>')
         x += column
         parts.append(f'<text class="shape" x="{x + gap / 2:.1f}" y="{middle - 6:.1f}">{block.shape or "?"}</text>')
         parts.append(f'<path class="edge" d="M{x + 4:.1f} {middle:.1f}h{gap - 8:g}m-4 -3l4 3l-4 3"/>')

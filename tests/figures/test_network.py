@@ -71,6 +71,7 @@ def test_the_browser_gets_plain_values_and_whole_sentences(architecture: Archite
     data = json.loads(json.dumps(to_data(architecture, language)))
     assert [block["name"] for block in data[1:]] == list(architecture.names)
     assert data[0]["name"] == {"en": "input", "zh_CN": "输入"}[language]
+    assert data[0]["insert"] == {"en": "Add a layer after input", "zh_CN": "在 输入 之后添加一层"}[language]
     for block in data:
         assert block["label"]
         assert "{" not in block["label"] + block["insert"]
