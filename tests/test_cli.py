@@ -69,9 +69,7 @@ def test_bad_input_ends_with_2_and_a_sentence(what: str, monkeypatch: pytest.Mon
     assert result.stderr.strip()
     assert "Traceback" not in result.stderr
     assert ("No such command" in result.stderr) == (what == "an unknown command")
-    assert (
-        len(result.stderr.strip().splitlines()) <= 4
-    )  # click adds its usage and a hint to what it finds itself
+    assert len(result.stderr.strip().splitlines()) <= 4  # click adds its usage and a hint to what it finds itself
 
 
 def test_it_runs_as_a_module_and_starts_without_torch(lab_home: Path) -> None:
