@@ -122,6 +122,16 @@ def draw_row(
     st.html(heat.row_html(head, cells))
 
 
+def mirror_remark(model: Model) -> None:
+    """Say that the picture is looked at as it stands, where the model usually averages with its mirror image."""
+    if model.about.mirror:
+        said = _(
+            "This model usually averages its answer with that for the mirrored picture; here it is asked about the "
+            "picture as it stands."
+        )
+        st.markdown(f":small[{said}]")
+
+
 def _note(one: Attribution) -> str:
     if one.delta is not None:
         return _(

@@ -65,11 +65,7 @@ def _remarks(model: Model, methods: dict[str, Method], chosen: list[str]) -> Non
             "something is, and none before it has seen as much of the picture at once.",
             layer=last_convolution(model.architecture),
         ))  # fmt: skip
-    if model.about.mirror:
-        _small(_(
-            "This model usually averages its answer with that for the mirrored picture; here it is asked about the "
-            "picture as it stands."
-        ))  # fmt: skip
+    _answers.mirror_remark(model)
 
 
 def main() -> None:

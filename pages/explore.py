@@ -10,7 +10,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures.sheets import SCALES
 from cnnlab.i18n import _
 from cnnlab.lessons import lesson
-from pages import _kept, _maps, _session, _widgets
+from pages import _answers, _kept, _maps, _session, _widgets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,6 +79,7 @@ def _draw(model: Model, seen: Look, image: Tensor, learning: bool) -> None:
     else:
         last = names[-2:] if model.architecture.ends_in_softmax else names[-1:]
         _maps.draw_units(seen, layer, model.class_names if layer in last else None, scale)
+    _answers.mirror_remark(model)
     if f"{layer}.weight" in model.state and model.state[f"{layer}.weight"].dim() >= 2:
         _maps.draw_filters(model, layer)
 

@@ -1,0 +1,121 @@
+"""The large map in a real browser: the pointer is answered with the network's own numbers, without the server."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, WebSocket, expect
+
+from cnnlab.data import loader
+from cnnlab.insight import field_box, look
+from cnnlab.model import Model, load_bundled
+from tests.browser.conftest import settled
+from tests.browser.test_walk import go
+
+MINUS = "\u2212"
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_bundled("mnist-sprint")
+
+
+def open_explore(visit: Callable[..., Page], **options: object) -> Page:
+    page = visit("", **options)
+    go(page, "Explore")
+    expect(page.locator("button.tile").first).to_be_visible()
+    settled(page)
+    return page
+
+
+def point_at(page: Page, row: int, col: int, shape: tuple[int, ...]) -> None:
+    box = rect(page.locator("canvas.large").first)
+    page.mouse.move(box["x"] + (col + 0.5) * box["width"] / shape[2], box["y"] + (row + 0.5) * box["height"] / shape[1])
+
+
+def rect(node: Locator) -> dict[str, float]:
+    box = node.bounding_box()
+    assert box is not None
+    return dict(box)
+
+
+def said(page: Page) -> tuple[str, float]:
+    """Return the address and the number that are read out."""
+    match = re.match(r"(\S+) = (\S+)", page.locator(".readout b").inner_text())
+    assert match
+    return match[1], float(match[2].replace(MINUS, "-"))
+
+
+def test_the_pointer_reads_the_networks_numbers_and_shows_their_field(visit: Callable[..., Page], model: Model) -> None:
+    page = open_explore(visit)
+    image = loader.load("mnist").test.images[0]
+    maps = look(model, image).maps["conv1"]
+    page.locator("button.tile").nth(3).click()
+    expect(page.locator(".view figcaption").first).to_have_text("conv1, map 3")
+    settled(page)
+    for row, col in [(0, 0), (12, 7), (23, 23)]:
+        point_at(page, row, col, tuple(maps.shape))
+        address, value = said(page)
+        assert address == f"conv1[3,{row},{col}]"
+        assert value == pytest.approx(float(maps[3, row, col]), rel=1e-3, abs=1e-4)
+        (top, bottom), (left, right) = field_box(model.architecture, "conv1", (3, row, col))
+        picture, field = rect(page.locator("canvas.large").nth(1)), rect(page.locator(".field"))
+        pixel = picture["width"] / 28
+        assert pixel == int(pixel)
+        assert field["x"] - picture["x"] == pytest.approx(left * pixel, abs=0.6)
+        assert field["y"] - picture["y"] == pytest.approx(top * pixel, abs=0.6)
+        assert field["width"] == pytest.approx((right - left + 1) * pixel, abs=0.6)
+        assert field["height"] == pytest.approx((bottom - top + 1) * pixel, abs=0.6)
+        total = float(page.locator(".sum").inner_text().split("=")[1].replace(MINUS, "-"))
+        assert total == value  # the kernel times the patch, plus the bias
+
+
+def test_pointing_does_not_go_to_the_server_and_choosing_does(visit: Callable[..., Page]) -> None:
+    page = visit("")
+    sent: list[int] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: sent.append(len(frame)))
+
+    page.on("websocket", listen)
+    page.reload()  # so that its connection is listened to
+    settled(page)
+    go(page, "Explore")
+    expect(page.locator("button.tile").first).to_be_visible()
+    settled(page)
+    assert sent
+    before = len(sent)
+    for col in range(0, 24, 3):
+        point_at(page, 10, col, (16, 24, 24))
+    assert said(page)[0] == "conv1[0,10,21]"
+    assert len(sent) == before
+    page.locator("button.tile").nth(5).click()
+    expect(page.locator(".view figcaption").first).to_have_text("conv1, map 5")
+    assert len(sent) > before
+
+
+def test_the_keyboard_reaches_every_map_and_every_number(visit: Callable[..., Page]) -> None:
+    page = open_explore(visit)
+    page.locator("button.tile").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator(".view figcaption").first).to_have_text("conv1, map 2")
+    expect(page.locator("button.tile").nth(2)).to_be_focused()
+    point_at(page, 4, 4, (16, 24, 24))
+    page.locator("canvas.large").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    assert said(page)[0] == "conv1[2,5,5]"
+
+
+def test_a_phone_shows_it_all_without_scrolling_sideways(visit: Callable[..., Page]) -> None:
+    page = visit("explore", width=390, height=844, dark=True)
+    expect(page.locator("button.tile").first).to_be_visible()
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    view = rect(page.locator(".view"))
+    for canvas in page.locator("canvas.large").all():
+        box = rect(canvas)
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= view["x"] + view["width"] + 1
