@@ -47,7 +47,7 @@ def draw() -> None:
     found = snapshot()
     moving = found is not None and found.state in MOVING
     with st.container(key="run_line"):
-        st.fragment(_line, run_every=_session.interval() * 2 if moving else None)(moving)
+        st.fragment(_line, run_every=2 * _session.interval() if moving else None)(moving)
 
 
 def _line(moving: bool) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
     from cnnlab.runs.watch import View
 
+FIRST_S = 0.25
+"""Pause between two looks before the first step is done."""
+
 
 def runs_line(run: Snapshot | None) -> None:
     """Offer the learner's earlier runs where there is more than one."""
@@ -41,8 +44,15 @@ def runs_line(run: Snapshot | None) -> None:
         st.rerun()
 
 
-def live(id: str, moving: bool) -> None:
-    """Draw run ``id`` as it stands; ``moving`` is how it stood when the page was drawn."""
+def pace(run: Snapshot) -> float | None:
+    """Return after how many seconds the view looks again: soon before the first step, never when nothing moves."""
+    if run.state not in _run_line.MOVING:
+        return None
+    return _session.interval() if run.step else FIRST_S
+
+
+def live(id: str, asked: float | None) -> None:
+    """Draw run ``id`` as it stands; ``asked`` is the pace at which this view was set to look again."""
     from cnnlab.runs.watch import watch
 
     _session.enter_fragment()
@@ -51,7 +61,8 @@ def live(id: str, moving: bool) -> None:
     except CnnLabError as error:
         st.error(error.text(_session.language()), icon=":material/error:")
         return
-    if moving != (view.snapshot.state in _run_line.MOVING):
+    now = pace(view.snapshot)
+    if (now is None) != (asked is None) or (now and asked and not 0.5 <= now / asked < 2):
         st.rerun()
     if view.snapshot.error is not None:
         st.error(view.snapshot.error.text(_session.language()), icon=":material/error:")

@@ -10,9 +10,9 @@ _session.start(N_("Train"))
 _widgets.page_head(_("Train"), _("Let the network learn from real images, and watch every part of it change."))
 
 run = _run_line.snapshot()
-moving = run is not None and run.state in _run_line.MOVING
 _training.runs_line(run)
 if run is not None:
-    st.fragment(_training.live, run_every=_session.interval() if moving else None)(run.id, moving)
+    pace = _training.pace(run)
+    st.fragment(_training.live, run_every=pace)(run.id, pace)
 _recipe.draw(run)
 _widgets.what_is_this(lesson("train"), _("How to read this page"))
