@@ -51,7 +51,7 @@ def one_image(dataset: DataSet, split: str, position: int) -> None:
     image = part.images[position].numpy()
     name = _(dataset.class_names[int(part.targets[position])])
     st.subheader(_("One image, as training sees it"), anchor=False)
-    left, right = st.columns([3, 9], gap="large")
+    left, right = st.columns([2, 8], gap="large")
     with left:
         st.markdown(_("**{name}**, number {number}. Choose another on the wall.", name=name, number=position))
         alt = _("{name}, number {number}, as it is stored", name=name, number=position)
@@ -91,7 +91,7 @@ def _variations(image) -> None:
             st.session_state["data.seed"] = st.session_state.get("data.seed", 0) + 1
     seed = st.session_state.get("data.seed", 0)
     for name, field in Augmentation.model_fields.items():
-        control, shown = st.columns([2, 7], gap="medium", vertical_alignment="center")
+        control, shown = st.columns([1, 4], gap="small", vertical_alignment="center")
         with control:
             amount = _amount(name, _(field.title or name), _(field.description or ""))
         with shown:
@@ -100,7 +100,7 @@ def _variations(image) -> None:
                 _("{name}, {place} of nine", name=_(field.title or name), place=place + 1)
                 for place in range(len(pictures))
             ]
-            st.html(tiles.tiles_html(pictures, alts, size=_whole(image.shape[2], 64), gap=4))
+            st.html(tiles.tiles_html(pictures, alts, size=_whole(image.shape[2], 64), gap=2))
     used = _session.recipe().augmentation
     active = [_(field.title or name) for name, field in Augmentation.model_fields.items() if getattr(used, name)]
     st.caption(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from cnnlab.data import loader
-from cnnlab.data.catalog import ORIGINS, DataInfo, info
+from cnnlab.data.catalog import ORIGINS, DataInfo, catalog
 from cnnlab.data.views import WALL, wall
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import data as figures
@@ -27,7 +27,7 @@ def _data_line() -> str:
     names = loader.present()
     current = _session.data_name() if _session.data_name() in names else names[0]
     with st.container(key="data_line", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        rows = {name: info(name) for name in names}
+        rows = {row.name: row for row in catalog()}
         name = st.selectbox(
             _("Data set"),
             names,

@@ -115,7 +115,7 @@ _SETS = (
         "Clanuwat et al. 2018, arXiv:1812.01718 (http://codh.rois.ac.jp/kmnist/)", torchvision="KMNIST",
     ),
     Known(
-        "emnist_letters", "EMNIST letters", N_("Handwritten letters a to z, upper and lower case together, 28x28 grey pixels."),
+        "emnist_letters", N_("EMNIST letters"), N_("Handwritten letters a to z, upper and lower case together, 28x28 grey pixels."),
         LETTERS, (1, 28, 28), (124800, 20800), "none stated; a work of the United States government (NIST)",
         "Cohen, Afshar, Tapson & van Schaik 2017, arXiv:1702.05373", torchvision="EMNIST",
     ),
