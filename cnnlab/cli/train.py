@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -50,9 +51,12 @@ def _flag(name: str, info: FieldInfo) -> Callable[[Callable[..., Any]], Callable
 @click.option("--data", metavar="NAME", help="A data set (see: data list); the preset's own if left out.")
 @click.option("--name", "run_name", default="", help="What the run is called.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the model as well.")
+@click.option("--half", is_flag=True, help="Keep the weights in FILE in float16: half the size; tested as they are kept.")
 @_flags
 @json_option
-def train(net: str, data: str | None, run_name: str, out: Path | None, as_json: bool, **flags: Any) -> None:
+def train(
+    net: str, data: str | None, run_name: str, out: Path | None, half: bool, as_json: bool, **flags: Any
+) -> None:
     """Train NET on a data set and test it; flags override the preset's own recipe."""
     from cnnlab.architecture.presets import PRESETS, load_network
     from cnnlab.errors import RunError
@@ -68,18 +72,19 @@ def train(net: str, data: str | None, run_name: str, out: Path | None, as_json: 
         name=run_name[:80],
         owner=_OWNER,
     )
+    if out is not None:
+        _check_writable(out)
     runs = engine()
     id = runs.submit(spec)
     snapshot = _follow(runs, id)
     if snapshot.state == "failed" and snapshot.error is not None:
         raise RunError(snapshot.error.template, **snapshot.error.values)
-    path = runs.model_path(id)
+    path, test_acc = runs.model_path(id), snapshot.test_acc
     if out is not None:
-        _write(runs.model(id), out)
-        path = out
+        path, test_acc = out, _write(runs.model(id), out, half)
     result = {
         "run": id,
-        "test_acc": snapshot.test_acc,
+        "test_acc": test_acc,
         "train_s": round(snapshot.train_s, 3),
         "images_per_s": round(snapshot.images_per_s, 1),
         "model": str(path) if path else None,
@@ -117,20 +122,45 @@ def _figures(now: Snapshot) -> dict[str, str]:
     return {**figures, "img/s": f"{now.images_per_s:.0f}"}
 
 
-def _write(data: bytes, out: Path) -> None:
-    """Write the model to ``out``, with the command that made it among what came of the run."""
+def _check_writable(out: Path) -> None:
+    """Say now, not after the training, that the model cannot be written there."""
+    from cnnlab.errors import ModelError
+
+    folder = next((parent for parent in out.absolute().parents if parent.exists()), out)
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ModelError("{name}: cannot be written; choose a folder that is yours", name=str(out))
+
+
+def _write(data: bytes, out: Path, half: bool = False) -> float | None:
+    """Write the model to ``out``, with the command that made it among what came of the run; return its test accuracy.
+
+    With ``half``, filters and dense weights are rounded to float16 and the accuracy is measured again.
+    """
+    import safetensors.torch
+
+    from cnnlab.data.loader import load
+    from cnnlab.description import FORMAT
+    from cnnlab.home import write_whole
     from cnnlab.model import Model
 
     model = Model.from_bytes(data)
-    command = shlex.join(["python", "-m", "cnnlab", *sys.argv[1:]])
-    about = model.about.model_copy(update={"result": {**model.about.result, "command": command}})
-    Model(model.description.model_copy(update={"about": about}), model.state).save(out)
+    result = {**model.about.result, "command": shlex.join(["python", "-m", "cnnlab", *sys.argv[1:]])}
+    state = dict(model.state)
+    if half:
+        state = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in state.items()}
+        test = load(model.about.data).test
+        right = Model(model.description, state).logits(test.images).argmax(1) == test.targets
+        result["test_acc"] = right.double().mean().item()
+    about = model.about.model_copy(update={"result": result})
+    description = model.description.model_copy(update={"about": about})
+    write_whole(out, safetensors.torch.save(state, {FORMAT: description.model_dump_json()}))
+    return result.get("test_acc")
 
 
 def _sentence(snapshot: Snapshot, result: dict[str, Any]) -> str:
-    if snapshot.test_acc is None:
+    if result["test_acc"] is None:
         return f"run {snapshot.id} was stopped at step {snapshot.step} of {snapshot.steps}; model: {result['model']}"
     return (
-        f"run {snapshot.id}: {snapshot.test_acc:.2%} of the test images, {snapshot.train_s:.1f} s in steps, "
+        f"run {snapshot.id}: {result['test_acc']:.2%} of the test images, {snapshot.train_s:.1f} s in steps, "
         f"{snapshot.images_per_s:,.0f} images/s; model: {result['model']}"
     )

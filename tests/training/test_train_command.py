@@ -3,11 +3,13 @@
 import json
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import Flatten, Linear
 from cnnlab.cli import main
+from cnnlab.data.loader import load
 from cnnlab.model import Model
 from cnnlab.training.recipe import Recipe
 
@@ -66,6 +68,27 @@ def test_a_run_that_fails_says_why(lab_home, tmp_path):
                   "--lr", "10", "--loss", "mse", "--epochs", "5", "--json")  # fmt: skip
     assert result.exit_code == 2
     assert "Try a smaller learning rate" in result.stderr
+
+
+def test_half_the_bytes_and_tested_as_they_are_kept(lab_home, tmp_path):
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    net = ("--net", "article-000-lenet5", *SMALL[2:])
+    assert call(*net, "--out", str(whole)).exit_code == 0
+    told = call(*net, "--out", str(half), "--half", "--json")
+    assert told.exit_code == 0, told.output
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    first, second, mnist = Model.load(whole), Model.load(half), load("mnist").test
+    assert all(torch.equal(second.state[name], first.state[name].half().float()) for name in first.state if name.endswith("weight"))
+    right = (second.logits(mnist.images).argmax(1) == mnist.targets).double().mean().item()
+    assert json.loads(told.stdout)["test_acc"] == second.about.result["test_acc"] == right
+
+
+@pytest.mark.parametrize("name", ["file/model.safetensors", "file/deeper/model.safetensors"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_training(lab_home, tmp_path, name):
+    (tmp_path / "file").write_text("no folder")
+    told = call(*SMALL, "--out", str(tmp_path / name), "--json")
+    assert told.exit_code == 2
+    assert "cannot be written" in told.stderr and "step" not in told.stderr
 
 
 def test_every_recipe_field_has_a_flag():
