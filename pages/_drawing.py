@@ -41,9 +41,8 @@ def mode_choice(model: Model) -> str:
     if model.preprocessing.data_shape[0] != 1:
         return "show"
     names = {"draw": _("Canvas"), "show": _("Picture")}
-    start = "show" if _session.image_ref().kind == "upload" else "draw"
     return st.segmented_control(
-        _("Input"), list(names), default=start, format_func=lambda mode: names[mode], required=True, key="draw.mode",
+        _("Input"), list(names), default="draw", format_func=lambda mode: names[mode], required=True, key="draw.mode",
         label_visibility="collapsed",
     )  # fmt: skip
 
@@ -55,7 +54,7 @@ def compare_choice(ref: ModelRef, model: Model) -> tuple[ModelRef, ...]:
         return ()
     chosen = st.multiselect(
         _("Compare with"), list(labels), format_func=lambda source: labels.get(source, source), max_selections=2,
-        key="draw.compare", placeholder=_("up to two more models"), width=420,
+        key="draw.compare", placeholder=_("compare with up to two more models"), width=420, label_visibility="collapsed",
     )
     return tuple(ModelRef(source) for source in chosen)
 
@@ -187,7 +186,7 @@ def _seen(model: Model, picture: Any, steps: Steps | None) -> None:
     st.subheader(_("What the network sees"), anchor=False)
     channels, height, width = model.preprocessing.data_shape
     if steps is not None:
-        captions = (
+        captions: tuple[tuple[str, str], ...] = (
             (_("Cut out"), _("only the part that holds ink")),
             (_("Fit"), _("the longer side becomes 20 pixels")),
             (_("Centre"), _("the centre of mass moves to the middle of 28×28")),
@@ -209,7 +208,7 @@ def _seen(model: Model, picture: Any, steps: Steps | None) -> None:
         for layer in layers
     ]  # fmt: skip
     st.html(seen.maps_html(layers, heads, _("feature map {address}, mean {mean}", address="{address}", mean="{mean}")))
-    st.caption(_("Bright is strong; below each map its number and the mean of its values."))
+    st.html(seen.facts_html(_("Bright is strong; below each map its number and the mean of its values.")))
 
 
 # -------------------------------------------------------------------- keeping
@@ -273,7 +272,7 @@ def kept_drawings(model: Model) -> None:
     said = _("What {model} reads now.", model=model.about.name or _("the model"))
     if labelled:
         said += " " + _("{right} of {count} that you named are right.", right=right, count=labelled)
-    st.caption(said)
+    st.html(seen.facts_html(said))
     st.html(seen.wall_html(items))
     names = {d.id: items[i].name for i, d in enumerate(drawings)}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="draw_kept"):

@@ -12,7 +12,7 @@ _widgets.page_head(
 )
 st.html(ASSETS / "css" / "draw.css")
 ref, model = _widgets.model_line()
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="draw_choices"):
+with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="draw_choices"):
     mode = _drawing.mode_choice(model)
     others = _drawing.compare_choice(ref, model)
 _drawing.stage((ref, *others), mode)

@@ -164,7 +164,7 @@ class Surface {
     this.strokes = new Strokes()
     this.pen = { x: 0.5, y: 0.35, shown: false }
     this.grid = element("canvas", { width: GRID, height: GRID }).getContext("2d", { willReadFrequently: true })
-    this.courier = new Courier((message) => this.deliver?.(message), undefined, Date.now() % 1e9)
+    this.courier = new Courier((message) => this.send(message), undefined, Date.now() % 1e9)
     this.courier.onlost = () => (this.status.textContent = this.data.labels.waiting)
     this.build()
     this.listen()
@@ -298,12 +298,16 @@ class Surface {
     return end ? { end, ...packed, strokes: this.strokes.list } : { end, ...packed }
   }
 
+  send(message) {
+    this.root.dataset.sent = message.n
+    this.deliver(message)
+  }
+
   changed(end = false) {
     cancelAnimationFrame(this.frame)
     this.frame = requestAnimationFrame(() => this.redraw())
     this.courier.offer(() => this.message(end), end)
-    this.root.dataset.sent = this.courier.n
-    this.ended = end
+    this.root.dataset.state = "asked"
   }
 
   // ---------------------------------------------------------------- the answer
@@ -313,9 +317,11 @@ class Surface {
     this.label(data)
     if (this.space !== data.space) {
       this.space = data.space // another workspace is another person: nothing is carried over
-      this.strokes = remembered.get(data.space) ?? new Strokes(data.sketch?.strokes)
+      const before = remembered.get(data.space)
+      this.strokes = before?.strokes ?? new Strokes(data.sketch?.strokes)
       remembered.clear()
-      remembered.set(data.space, this.strokes)
+      remembered.set(data.space, { strokes: this.strokes })
+      if (before?.unsent) this.changed(true)
     }
     const drawing = data.mode === "draw"
     this.canvas.hidden = this.tools.hidden = this.keys.hidden = !drawing
@@ -323,7 +329,10 @@ class Surface {
     if (!drawing && data.picture) Object.assign(this.picture, { src: data.picture, alt: data.picture_alt })
     this.root.classList.toggle("empty", !drawing && !data.picture)
     this.courier.answered(data.answered)
-    if (!this.courier.waiting) this.status.textContent = ""
+    if (!this.courier.waiting) {
+      this.status.textContent = ""
+      if (this.root.dataset.state === "asked" && !this.courier.make) this.root.dataset.state = "answered"
+    }
     this.showHeads()
     this.showBadge()
     this.showBars()
@@ -349,6 +358,7 @@ class Surface {
   showHeads() {
     const { models, classes, labels } = this.data
     this.heads.className = `heads of${models.length}`
+    this.root.classList.toggle("many", models.length > 1)
     this.heads.replaceChildren(
       ...models.map(({ name, probs }) => {
         const top = probs ? best(probs) : -1
@@ -398,6 +408,8 @@ class Surface {
   }
 
   leave() {
+    this.strokes.end()
+    if (this.courier.waiting || this.courier.make) remembered.set(this.space, { strokes: this.strokes, unsent: true })
     this.size.disconnect()
     this.courier.stop()
     cancelAnimationFrame(this.frame)

@@ -8,7 +8,8 @@ Source: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied t
 from __future__ import annotations
 
 import io
-import warnings
+import struct
+import zlib
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +26,11 @@ MAX_PIXELS = 40_000_000
 """The largest picture that is unpacked: beyond any phone's usual photo, far below what hurts."""
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
 """What is opened; rarer kinds have rarer decoders."""
+_UNREADABLE = (
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, AttributeError, AssertionError,
+    struct.error, zlib.error, UserWarning,
+)  # fmt: skip
+"""What Pillow's decoders raise for broken files: most of them were written for whole ones."""
 WORKING_SIDE = 640
 """Longer sides are averaged down to this before a digit is looked for."""
 
@@ -96,8 +102,21 @@ def _thickened(cropped: Gray) -> tuple[Gray, int]:
     if longer < 40 or width == 0 or width >= longer / 17:
         return cropped, 0
     extra = round((longer / 11 - width) / 2)
-    grown = Image.fromarray(np.pad(cropped, extra)).filter(ImageFilter.MaxFilter(2 * extra + 1))
-    return np.asarray(grown), 2 * extra
+    grown = np.pad(cropped, extra)
+    for axis in (0, 1):
+        grown = _spread(grown, extra, axis)
+    return grown, 2 * extra
+
+
+def _spread(values: Gray, extra: int, axis: int) -> Gray:
+    """Return the largest of ``values`` within ``extra`` pixels along ``axis``; wraps around, so pad first."""
+    done = 0
+    spread = values
+    while done < extra:  # doubling: the window of 2 * done + 1 grows by its own size
+        step = min(done + 1, extra - done)
+        spread = np.maximum(spread, np.maximum(np.roll(spread, step, axis), np.roll(spread, -step, axis)))
+        done += step
+    return spread
 
 
 def _fitted(cropped: Gray, side: int) -> Gray:
@@ -166,8 +185,9 @@ def _rim(shape: tuple[int, ...]) -> NDArray[np.bool_]:
 def _background(values: NDArray[np.float64], rim: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
     """Return the plane through the rim's usual brightness, outliers left out, and how far the rim strays from it."""
     height, width = values.shape
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    design, seen = np.stack([np.ones(rim.sum()), y[rim], x[rim]], axis=1), values[rim]
+    y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None, :]
+    row, column = np.nonzero(rim)
+    design, seen = np.stack([np.ones(row.size), y[row, 0], x[0, column]], axis=1), values[rim]
     kept = np.abs(seen - np.median(seen)) <= 48
     fit, noise = np.array([np.median(seen), 0.0, 0.0]), 0.0
     for _round in range(3):
@@ -193,9 +213,7 @@ def open_picture(data: bytes) -> Image.Image:
             limit=MAX_BYTES // 1_000_000,
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
         width, height = picture.size
         if width * height > MAX_PIXELS:
             raise PictureError(
@@ -208,9 +226,9 @@ def open_picture(data: bytes) -> Image.Image:
         return _flat(ImageOps.exif_transpose(picture))
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise PictureError("The picture unpacks to far more pixels than can be opened.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError) as error:
+    except _UNREADABLE as error:
         raise PictureError(
             "The picture cannot be read: it is damaged, cut short, or of a kind other than {kinds}.",
             kinds=", ".join(FORMATS),

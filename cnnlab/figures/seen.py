@@ -62,6 +62,11 @@ def crops_html(cut: Image.Image, image: NDArray[np.uint8], captions: Sequence[tu
     return _row([(p, *c) for p, c in zip(pictures, captions)], side)
 
 
+def facts_html(text: str) -> str:
+    """Return ``text`` as a quiet line."""
+    return f'<p class="lab-facts">{escape(text)}</p>'
+
+
 def photo_url(picture: Image.Image, side: int = 448) -> str:
     """Return ``picture``, at most ``side`` pixels long, as a ``data:`` URL of a JPEG."""
     small = picture.copy()
@@ -119,14 +124,14 @@ def maps_html(layers: Sequence[Any], heads: Sequence[str], alt: str) -> str:
     rows = []
     for layer, head in zip(layers, heads):
         low, high = min(0.0, float(layer.maps.min())), float(layer.maps.max())
-        size = layer.width * max(1, 60 // layer.width) if layer.width <= 60 else 60
+        size = layer.width * max(1, round(72 / layer.width))
         tiles = []
         for index, mean, values in zip(layer.strongest, layer.means, layer.maps):
             address = f"{layer.layer}[{index}]"
             picture = tile_png(values[None], "sequential", scale=(low, high if high > low else low + 1.0))
             said = alt.format(address=address, mean=number(mean))
             tiles.append(
-                f"<figure>{hard_img(picture, said, size)}<figcaption>{index}<span> · {number(float(f'{mean:.2g}'))}"
+                f"<figure>{hard_img(picture, said, size)}<figcaption>{index}<span> · {mean:.2f}"
                 "</span></figcaption></figure>"
             )
         rows.append(f'<section><h4>{escape(layer.layer)}<small>{escape(head)}</small></h4><div>{"".join(tiles)}</div></section>')

@@ -1,0 +1,155 @@
+"""The Draw page without a browser: what was drawn before is answered, kept, tested again; bad pictures are said."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from cnnlab.data import loader
+from cnnlab.data.sketch import Sketch
+from cnnlab.workspace import ImageRef, Workspace, new_id
+from pages import _session
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGE = "import runpy\nrunpy.run_path('pages/draw.py', run_name='__page__')"
+
+
+def sketch_of(digit, n=1):
+    """Return what the canvas sends when ``digit`` (28, 28) is drawn, four times as large."""
+    ink = base64.b64encode(np.kron(digit, np.ones((4, 4), np.uint8)).tobytes()).decode()
+    return Sketch(n=n, end=True, box=(0, 0, 112, 112), ink=ink, strokes=[[150, 100, 100, 900, 900]])
+
+
+@pytest.fixture
+def space(lab_home):
+    return Workspace(new_id())
+
+
+@pytest.fixture
+def page(space, monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+    def open_page(**state):
+        at = AppTest.from_string(PAGE, default_timeout=60)
+        at.session_state[_session._WORKSPACE] = space.id
+        at.session_state[_session._LANGUAGE] = "en"
+        for key, value in state.items():
+            at.session_state[key] = value
+        at.run()
+        assert not at.exception, [e.value for e in at.exception]
+        return at
+
+    return open_page
+
+
+def canvas(at):
+    """Return the data that the component was given last."""
+    import json
+
+    found = [e for e in walk(at._tree) if getattr(e, "type", "") in ("bidi_component", "unknown") and has_data(e)]
+    return json.loads(found[-1].proto.mixed.json or found[-1].proto.json)
+
+
+def has_data(element):
+    proto = getattr(element, "proto", None)
+    return getattr(proto, "component_name", "") == "cnnlab.canvas"
+
+
+def walk(element):
+    yield element
+    for child in getattr(element, "children", {}).values():
+        yield from walk(child)
+
+
+def html(at):
+    return "\n".join(element.proto.body for element in walk(at._tree) if getattr(element, "type", "") == "html")
+
+
+def test_a_blank_canvas_predicts_nothing(page):
+    at = page()
+    assert canvas(at)["models"] == [{"name": "mnist-sprint", "probs": None}]
+    assert at.button(key="draw.keep").disabled
+    assert 'class="seen-steps"' not in html(at)
+
+
+def test_what_was_drawn_is_there_again_and_answered(page, space):
+    sketch_of(loader.load("mnist").test.images[0, 0].numpy()).keep(space.folder)
+    at = page()
+    data = canvas(at)
+    assert data["sketch"]["strokes"] == [[150, 100, 100, 900, 900]]
+    probs = data["models"][0]["probs"]
+    assert int(np.argmax(probs)) == int(loader.load("mnist").test.targets[0])
+    assert sum(probs) == pytest.approx(1, abs=1e-3)
+    assert 'class="seen-steps"' in html(at)
+    assert 'class="seen-maps"' in html(at)
+
+
+def test_three_models_answer_the_same_drawing(page, space):
+    sketch_of(loader.load("mnist").test.images[1, 0].numpy()).keep(space.folder)
+    at = page()
+    at.multiselect(key="draw.compare").set_value(["bundled:article-000-lenet5", "bundled:article-003-keras"]).run()
+    models = canvas(at)["models"]
+    assert [m["name"] for m in models] == ["mnist-sprint", "article-000-lenet5", "article-003-keras"]
+    assert {int(np.argmax(m["probs"])) for m in models} == {2}
+
+
+def test_a_drawing_is_kept_tested_again_and_deleted(page, space):
+    digit = loader.load("mnist").test.images[0, 0].numpy()
+    sketch_of(digit).keep(space.folder)
+    at = page()
+    at.selectbox(key="draw.label").set_value(7).run()
+    at.button(key="draw.keep").click().run()
+    (kept,) = space.drawings()
+    assert kept.label == 7
+    assert np.abs(kept.pixels.astype(int) - digit).mean() < 4
+    assert 'figure class="right"' in html(at)
+    assert "1 of 1 that you named are right." in html(at)
+    assert _session._IMAGE in at.session_state
+    assert at.session_state[_session._IMAGE] == ImageRef(kind="drawing", id=kept.id)
+    at.button(key="draw.delete").click().run()
+    assert not at.exception
+    assert space.drawings() == ()
+    assert 'class="kept-wall"' not in html(at)
+
+
+def png(array):
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_picture_of_a_digit_is_read(page):
+    at = page(**{"draw.mode": "show"})
+    digit = np.pad(255 - np.kron(loader.load("mnist").test.images[0, 0].numpy(), np.ones((5, 5), np.uint8)), 30,
+                   constant_values=255)  # fmt: skip
+    at.file_uploader(key="draw.upload").set_value(("seven.png", png(digit), "image/png")).run()
+    assert not at.exception
+    assert int(np.argmax(canvas(at)["models"][0]["probs"])) == 7
+    assert canvas(at)["picture"].startswith("data:image/jpeg")
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", png(np.full((40, 40), 200, np.uint8)), png(np.eye(60, dtype=np.uint8) * 255)[:70]])
+def test_a_bad_picture_is_one_sentence(page, data):
+    at = page(**{"draw.mode": "show"})
+    at.file_uploader(key="draw.upload").set_value(("bad.png", data, "image/png")).run()
+    assert not at.exception
+    assert len(at.error) == 1
+    assert at.error[0].value.startswith("The picture")
+
+
+def test_a_colour_model_takes_pictures(page, space):
+    space.choose(model="bundled:cifar-blocks")
+    at = page()
+    image = loader.load("cifar10-sample").test.images[0].permute(1, 2, 0).numpy()
+    at.file_uploader(key="draw.upload").set_value(("one.png", png(image), "image/png")).run()
+    assert not at.exception
+    data = canvas(at)
+    assert data["mode"] == "show"
+    assert len(data["models"][0]["probs"]) == len(data["classes"]) == 10
+    assert 'class="seen-steps"' in html(at)
+    (kept,) = (space.folder / "uploads").glob("*.png")
+    assert at.session_state[_session._IMAGE] == ImageRef(kind="upload", id=kept.stem)
