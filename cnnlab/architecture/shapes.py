@@ -88,10 +88,12 @@ class AxisField:
 
     def _hull(self, taps: range) -> Span | None:
         """Return the joined span of ``taps``; spans move monotonically, so the outermost real ones decide."""
-        inside = [tap for tap in taps if 0 <= tap < len(self.spans)]
-        first = next((self.spans[tap] for tap in inside if self.spans[tap]), None)
-        last = next((self.spans[tap] for tap in reversed(inside) if self.spans[tap]), None)
-        return join([first, last])
+        first = max(0, -(taps.start // taps.step))  # the first tap at or right of pixel 0
+        last = min(len(taps) - 1, (len(self.spans) - 1 - taps.start) // taps.step)
+        inside = taps[first : last + 1] if first <= last else ()
+        lowest = next((self.spans[tap] for tap in inside if self.spans[tap]), None)
+        highest = next((self.spans[tap] for tap in reversed(inside) if self.spans[tap]), None)
+        return (lowest[0], highest[1]) if lowest and highest else None
 
     def through_adaptive(self, output: int) -> AxisField:
         """Return the field after adaptive pooling to ``output`` positions."""
@@ -131,7 +133,8 @@ class ReceptiveField:
     @classmethod
     def identity(cls, shape: Shape) -> ReceptiveField:
         """Return the field of the input itself, of shape ``(C, H, W)``."""
-        return cls(AxisField.identity(shape[1]), AxisField.identity(shape[2]))
+        rows = AxisField.identity(shape[1])
+        return cls(rows, rows if shape[1] == shape[2] else AxisField.identity(shape[2]))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -147,10 +150,9 @@ class ReceptiveField:
 
     def through_window(self, kernel: int, stride: int, padding: int, dilation: int = 1) -> ReceptiveField:
         """Return the field after a convolution or pooling with a square window."""
-        return ReceptiveField(
-            self.rows.through_window(kernel, stride, padding, dilation),
-            self.cols.through_window(kernel, stride, padding, dilation),
-        )
+        rows = self.rows.through_window(kernel, stride, padding, dilation)
+        square = self.cols is self.rows  # then once is enough
+        return ReceptiveField(rows, rows if square else self.cols.through_window(kernel, stride, padding, dilation))
 
     def through_adaptive(self, output: int) -> ReceptiveField:
         """Return the field after adaptive pooling to ``output`` x ``output``."""
