@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import streamlit as st
 
@@ -14,6 +16,7 @@ from cnnlab.i18n import N_, _
 from cnnlab.workspace import ImageRef, open_image
 from pages import _registry, _run_line, _session
 from pages._links import go_to
+from pages._looking import data_title
 
 WAY: tuple[tuple[str, str], ...] = (
     ("build", N_("Stack layers and see each shape.")),
@@ -25,16 +28,30 @@ WAY: tuple[tuple[str, str], ...] = (
 
 
 def warm() -> bool:
-    """Return whether torch is loaded, so that asking a network costs no wait."""
+    """Return whether torch is loaded, so that asking a network costs no wait.
+
+    The warm-up imports torch first and then the training loop; what it times after that is nothing to wait for.
+    """
     from cnnlab import runs
 
-    return not runs.warm_up().is_alive()
+    return not runs.warm_up().is_alive() or "cnnlab.training.loop" in sys.modules
 
 
-def draw(ready: bool) -> None:
-    """Draw the picture; once torch is there, with the network's answer."""
+def _moving() -> bool:
+    run = _run_line.snapshot()
+    return run is not None and run.state in _run_line.MOVING
+
+
+def draw() -> None:
+    """Draw the picture: at once, again when torch is there to ask the network, and with a run while it learns."""
+    ready, moving = warm(), _moving()
+    pace = 1.0 if not ready else 2 * _session.interval() if moving else None
+    st.fragment(_draw, run_every=pace)(ready, moving)
+
+
+def _draw(ready: bool, moving: bool) -> None:
     _session.enter_fragment()
-    if warm() != ready:
+    if warm() != ready or moving != _moving():
         st.rerun()
     ref, pixels, source = _image()
     network, name, learning = _network()
@@ -83,7 +100,7 @@ def _network() -> tuple[Architecture, str, str]:
         return network, _caption(network), chain.part(_("How it learned"), "", _("not trained yet"))
     accuracy = float(bundled.about.result.get("test_acc", 0.0))
     picture = chain.accuracy_html(accuracy, len(bundled.class_names))
-    caption = _("of {data}'s test images right; trained before you came", data=bundled.about.data)
+    caption = _("of {data}'s test images right; trained before you came", data=data_title(bundled.about.data))
     return (bundled.architecture, _caption(bundled.architecture), chain.part(_("How it learned"), picture, caption))
 
 

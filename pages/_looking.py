@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlab.data.known import KNOWN
 from cnnlab.description import ModelRef, bundled_models
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
@@ -80,9 +81,14 @@ def _model_facts(model: Model) -> str:
             "takes {shape} · {params:,} parameters · {acc:.1%} on the test set of {data}",
             **facts,
             acc=accuracy,
-            data=model.about.data,
+            data=data_title(model.about.data),
         )
     return _("takes {shape} · {params:,} parameters", **facts)
+
+
+def data_title(name: str) -> str:
+    """Return what people call the data set ``name``."""
+    return _(KNOWN[name].title) if name in KNOWN else name
 
 
 def image_line(model: Model) -> Tensor:

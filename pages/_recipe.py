@@ -13,6 +13,7 @@ from cnnlab.i18n import _
 from pages import _session
 from pages._editor import spec_editor
 from pages._links import go_to
+from pages._looking import data_title
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
@@ -65,7 +66,6 @@ def _network_choice() -> Architecture:
 
 def _data_choice() -> DataSet | None:
     from cnnlab.data import loader
-    from cnnlab.data.known import KNOWN
 
     here = list(loader.present())
     name = _session.data_name()
@@ -76,7 +76,7 @@ def _data_choice() -> DataSet | None:
         here,
         key=_session.seed("train.data", name),
         width=240,
-        format_func=lambda n: _(KNOWN[n].title) if n in KNOWN else n,
+        format_func=data_title,
     )
     _session.set_data_name(chosen)
     try:

@@ -1,7 +1,5 @@
 """Home: the whole chain as one picture, from the learner's own state, and the next step."""
 
-import streamlit as st
-
 from cnnlab.i18n import N_, _
 from pages import _chain, _session, _widgets
 
@@ -11,6 +9,5 @@ _widgets.page_head(
     _("Assemble a network, watch it learn, draw for it, look inside, and ask it why."),
 )
 
-ready = _chain.warm()
-st.fragment(_chain.draw, run_every=None if ready else 1.0)(ready)
+_chain.draw()
 _chain.steps()
