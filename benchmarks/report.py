@@ -39,7 +39,9 @@ def row(
     ratio = None if compared_to is None else value / compared_to
     judged = ratio if by_ratio and ratio is not None else value
     rounded = None if ratio is None else round(ratio, 3)
-    return Row(what, round(value, 4), None if compared_to is None else round(compared_to, 4), rounded, bar, meets(judged))
+    return Row(
+        what, round(value, 4), None if compared_to is None else round(compared_to, 4), rounded, bar, meets(judged)
+    )
 
 
 def not_measured(what: str, bar: str, why: str) -> Row:

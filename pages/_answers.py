@@ -134,7 +134,5 @@ def mirror_remark(model: Model) -> None:
 
 def _note(one: Attribution) -> str:
     if one.delta is not None:
-        return _(
-            "sum {sum} · logits differ by {delta}", sum=theme.number(one.sum), delta=theme.number(one.delta)
-        )
+        return _("sum {sum} · logits differ by {delta}", sum=theme.number(one.sum), delta=theme.number(one.delta))
     return ""

@@ -53,8 +53,14 @@ def compare_choice(ref: ModelRef, model: Model) -> tuple[ModelRef, ...]:
     if not labels:
         return ()
     chosen = st.multiselect(
-        _("Compare with"), list(labels), format_func=lambda source: labels.get(source, source), max_selections=2,
-        key="draw.compare", placeholder=_("compare with up to two more models"), width=420, label_visibility="collapsed",
+        _("Compare with"),
+        list(labels),
+        format_func=lambda source: labels.get(source, source),
+        max_selections=2,
+        key="draw.compare",
+        placeholder=_("compare with up to two more models"),
+        width=420,
+        label_visibility="collapsed",
     )
     return tuple(ModelRef(source) for source in chosen)
 

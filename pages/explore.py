@@ -85,7 +85,9 @@ def _draw(model: Model, seen: Look, image: Tensor, learning: bool) -> None:
 
 
 _session.enter_fragment()
-_widgets.page_head(_("Explore"), _("Follow one image through the network: what each layer makes of it, and with which filters."))
+_widgets.page_head(
+    _("Explore"), _("Follow one image through the network: what each layer makes of it, and with which filters.")
+)
 ref, model = _widgets.model_line()
 image = _widgets.image_line(model)
 live = _is_learning(ref)

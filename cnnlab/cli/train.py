@@ -51,12 +51,12 @@ def _flag(name: str, info: FieldInfo) -> Callable[[Callable[..., Any]], Callable
 @click.option("--data", metavar="NAME", help="A data set (see: data list); the preset's own if left out.")
 @click.option("--name", "run_name", default="", help="What the run is called.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the model as well.")
-@click.option("--half", is_flag=True, help="Keep the weights in FILE in float16: half the size; tested as they are kept.")
+@click.option(
+    "--half", is_flag=True, help="Keep the weights in FILE in float16: half the size; tested as they are kept."
+)
 @_flags
 @json_option
-def train(
-    net: str, data: str | None, run_name: str, out: Path | None, half: bool, as_json: bool, **flags: Any
-) -> None:
+def train(net: str, data: str | None, run_name: str, out: Path | None, half: bool, as_json: bool, **flags: Any) -> None:
     """Train NET on a data set and test it; flags override the preset's own recipe."""
     from cnnlab.architecture.presets import PRESETS, load_network
     from cnnlab.errors import RunError

@@ -13,7 +13,11 @@ class Augmentation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     shift: int = Field(
-        0, ge=0, le=16, title=N_("Shift"), description=N_("Move each image by up to this many pixels; what opens up is black.")
+        0,
+        ge=0,
+        le=16,
+        title=N_("Shift"),
+        description=N_("Move each image by up to this many pixels; what opens up is black."),
     )
     crop_padding: int = Field(
         0,

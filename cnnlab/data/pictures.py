@@ -291,7 +291,9 @@ def picture_to_input(picture: bytes | Image.Image | Gray, preprocessing: Prepare
         return torch.from_numpy(_square(digit_steps(picture, min(height, width)).centred, height, width))
     if channels == 3:
         return torch.from_numpy(np.asarray(colour_crop(picture, height, width)).copy()).permute(2, 0, 1).contiguous()
-    raise PictureError("A model with {channels} channels takes no pictures: 1 (greyscale) or 3 (colour).", channels=channels)
+    raise PictureError(
+        "A model with {channels} channels takes no pictures: 1 (greyscale) or 3 (colour).", channels=channels
+    )
 
 
 def _square(centred: Gray, height: int, width: int) -> Gray:

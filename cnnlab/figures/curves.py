@@ -59,9 +59,7 @@ def loss_top(losses: Sequence[float], classes: int = 10) -> float:
     return top
 
 
-def _line(
-    x: NDArray[Any], y: NDArray[Any], name: str, colour: str, width: float, opacity: float = 1.0
-) -> go.Scatter:
+def _line(x: NDArray[Any], y: NDArray[Any], name: str, colour: str, width: float, opacity: float = 1.0) -> go.Scatter:
     x, y = thin(x, y)
     return go.Scatter(
         x=x,
@@ -131,10 +129,7 @@ def _direct_labels(
     """Write each line's name and last value at the right edge, moved apart where two would touch."""
     span = y_range[1] - y_range[0]
     apart = 32 / max(height - 72, 40)  # of the axis: two lines of 12-px text
-    at = [
-        min(max((value - y_range[0]) / span, 0.0), 1.0) if math.isfinite(value) else 1.0
-        for value, _n, _c in labels
-    ]
+    at = [min(max((value - y_range[0]) / span, 0.0), 1.0) if math.isfinite(value) else 1.0 for value, _n, _c in labels]
     if len(at) == 2 and abs(at[0] - at[1]) < apart:
         middle = min(max((at[0] + at[1]) / 2, apart / 2), 1.0 - apart / 2)
         sign = 1 if at[0] >= at[1] else -1

@@ -21,7 +21,10 @@ SIDE = 140
 
 
 def steps_html(
-    ink: NDArray[np.uint8], box: tuple[int, int, int, int], scaled: NDArray[np.uint8], centred: NDArray[np.uint8],
+    ink: NDArray[np.uint8],
+    box: tuple[int, int, int, int],
+    scaled: NDArray[np.uint8],
+    centred: NDArray[np.uint8],
     captions: Sequence[tuple[str, str]],
 ) -> str:
     """Return the three steps side by side: the ink with its box, fitted, centred by mass with the middle marked.
@@ -57,7 +60,10 @@ def crops_html(cut: Image.Image, image: NDArray[np.uint8], captions: Sequence[tu
     Shape:
         image: (3, H, W) or (1, H, W) uint8
     """
-    pictures = (f'<img src="{photo_url(cut)}" alt="{escape(captions[0][0])}" width="100%">', hard_img(image_png(image), captions[1][0], "100%"))
+    pictures = (
+        f'<img src="{photo_url(cut)}" alt="{escape(captions[0][0])}" width="100%">',
+        hard_img(image_png(image), captions[1][0], "100%"),
+    )
     side = image.shape[2] * max(1, SIDE // image.shape[2])
     return _row([(p, *c) for p, c in zip(pictures, captions)], side)
 
@@ -134,5 +140,7 @@ def maps_html(layers: Sequence[Any], heads: Sequence[str], alt: str) -> str:
                 f"<figure>{hard_img(picture, said, size)}<figcaption>{index}<span> · {mean:.2f}"
                 "</span></figcaption></figure>"
             )
-        rows.append(f'<section><h4>{escape(layer.layer)}<small>{escape(head)}</small></h4><div>{"".join(tiles)}</div></section>')
+        rows.append(
+            f"<section><h4>{escape(layer.layer)}<small>{escape(head)}</small></h4><div>{''.join(tiles)}</div></section>"
+        )
     return f'<div class="seen-maps">{"".join(rows)}</div>'

@@ -144,7 +144,9 @@ class Run:
                 self._end("failed", self._memory_message())
             else:
                 _log.exception("run %s failed", self.id)
-                self._end("failed", Message("the run broke off by a fault of the lab: {reason}", reason=str(error)[:300]))
+                self._end(
+                    "failed", Message("the run broke off by a fault of the lab: {reason}", reason=str(error)[:300])
+                )
         finally:
             self._released(self)
 

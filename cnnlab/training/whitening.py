@@ -60,9 +60,7 @@ def whiten_first_layer(network: nn.Module, images: Tensor) -> None:
     """
     first = next(network.children(), None)
     if not isinstance(first, nn.Conv2d) or first.groups != 1:
-        raise RecipeError(
-            "whiten: the first layer must be a Conv2d with groups=1; put one there, or switch whiten off"
-        )
+        raise RecipeError("whiten: the first layer must be a Conv2d with groups=1; put one there, or switch whiten off")
     filters = whitening_filters(images[:PATCH_IMAGES], first.kernel_size[0], first.out_channels)
     with torch.no_grad():
         first.weight.copy_(filters)

@@ -53,7 +53,9 @@ def test_a_seven_is_read_and_outlives_a_reload_another_page_and_a_resize(visit: 
     expect(page.locator(".seen-steps figure")).to_have_count(3)
 
     page.set_viewport_size({"width": 900, "height": 700})
-    page.wait_for_function("([c, n]) => Math.abs(c.width - n) > 5", arg=[page.locator("canvas.paper").element_handle(), 5])
+    page.wait_for_function(
+        "([c, n]) => Math.abs(c.width - n) > 5", arg=[page.locator("canvas.paper").element_handle(), 5]
+    )
     assert ink(page) == pytest.approx(before, abs=0.01)
     page.set_viewport_size({"width": 1440, "height": 900})
 

@@ -9,7 +9,9 @@ import pytest
 HERE = Path(__file__).resolve().parent
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="no node on the PATH: the canvas is tested in the browser only")
+@pytest.mark.skipif(
+    shutil.which("node") is None, reason="no node on the PATH: the canvas is tested in the browser only"
+)
 def test_the_canvas_in_node():
     done = subprocess.run(
         ["node", "--test", str(HERE / "canvas.test.mjs")], capture_output=True, text=True, timeout=60, check=False

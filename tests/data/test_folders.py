@@ -74,7 +74,11 @@ def test_pictures_of_the_asked_size_are_not_touched(tmp_path):
     import_path(unpack(files, tmp_path / "x"), "x")
     data = load("x")
     pictures = {np.asarray(Image.open(io.BytesIO(content))).tobytes() for content in files.values()}
-    ours = {image.permute(1, 2, 0).contiguous().numpy().tobytes() for part in (data.train, data.test) for image in part.images}
+    ours = {
+        image.permute(1, 2, 0).contiguous().numpy().tobytes()
+        for part in (data.train, data.test)
+        for image in part.images
+    }
     assert ours == pictures
 
 
@@ -112,12 +116,19 @@ def test_classes_sort_as_people_count_and_names_are_kept(tmp_path):
 
 
 def test_folders_within_a_class_belong_to_it(tmp_path):
-    files = {"cats/siamese/1.png": picture(), "cats/2.png": picture(), "dogs/1.png": picture(), "dogs/a/b/2.png": picture()}
+    files = {
+        "cats/siamese/1.png": picture(),
+        "cats/2.png": picture(),
+        "dogs/1.png": picture(),
+        "dogs/a/b/2.png": picture(),
+    }
     assert import_path(unpack(files, tmp_path / "x"), "x").splits == {"train": 2, "test": 2}
 
 
 def test_an_uneven_set_is_mixed_to_its_end(tmp_path):
-    files = {f"many/{n:03}.png": picture() for n in range(120)} | {f"few/{n}.png": picture((0, 0, n)) for n in range(24)}
+    files = {f"many/{n:03}.png": picture() for n in range(120)} | {
+        f"few/{n}.png": picture((0, 0, n)) for n in range(24)
+    }
     import_path(unpack(files, tmp_path / "x"), "x", size=8)
     data = load("x")
     assert data.train.counts(2) == (20, 100)
@@ -150,8 +161,14 @@ def test_loose_pictures_are_counted(tmp_path):
         (picture_files(classes=("cats",)), r"holds 1 class folder \(cats\); two to 1,000 are needed"),
         ({"a.png": picture(), "b.png": picture()}, "holds no pictures in folders"),
         ({"a/1.png": picture(), "b/1.png": picture(), "b/2.png": picture()}, "the class a has 1 readable pictures"),
-        ({"a/1.png": b"", "a/2.png": b"", "b/1.png": picture(), "b/2.png": picture()}, "the class a has 0 readable pictures"),
-        ({f"train/{n}": d for n, d in picture_files().items()} | {"test/cats/1.png": picture()}, "the class dogs has 6 readable"),
+        (
+            {"a/1.png": b"", "a/2.png": b"", "b/1.png": picture(), "b/2.png": picture()},
+            "the class a has 0 readable pictures",
+        ),
+        (
+            {f"train/{n}": d for n, d in picture_files().items()} | {"test/cats/1.png": picture()},
+            "the class dogs has 6 readable",
+        ),
     ],
 )
 def test_what_no_network_can_learn_from(tmp_path, files, sentence, lab_home):

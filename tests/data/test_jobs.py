@@ -89,7 +89,9 @@ def test_failure_is_a_sentence(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize(("fault", "sentence"), [(MemoryError(), "fit into memory"), (ZeroDivisionError("x"), "should not have")])
+@pytest.mark.parametrize(
+    ("fault", "sentence"), [(MemoryError(), "fit into memory"), (ZeroDivisionError("x"), "should not have")]
+)
 def test_a_fault_does_not_leave_it_running(monkeypatch, fault, sentence):
     def broken(name, report):
         raise fault

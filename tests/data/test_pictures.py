@@ -186,9 +186,9 @@ def test_every_mode_opens(mode):
     ramp = np.tile(np.linspace(0, 255, 30, dtype=np.uint8), (30, 1))
     picture = Image.fromarray(ramp.astype(np.uint16) * 200) if mode == "I;16" else Image.fromarray(ramp).convert(mode)
     buffer = io.BytesIO()
-    picture.save(buffer, "TIFF" if mode in ("CMYK", "PA") else "PNG") if mode != "PA" else Image.fromarray(ramp).convert(
-        "P"
-    ).save(buffer, "PNG", transparency=0)
+    picture.save(buffer, "TIFF" if mode in ("CMYK", "PA") else "PNG") if mode != "PA" else Image.fromarray(
+        ramp
+    ).convert("P").save(buffer, "PNG", transparency=0)
     opened = pictures.open_picture(buffer.getvalue())
     assert opened.mode in ("L", "RGB")
     assert opened.size == (30, 30)

@@ -89,7 +89,11 @@ def test_fetch_brings_the_published_archive(name, monkeypatch):
     data = load(name)
     assert data.class_names == KNOWN[name].class_names
     assert data.hash == row.hash == content_hash(data.train, data.test)
-    original = load({"cifar10": "cifar10-sample", "cifar100": "cifar10-sample", "fashion_mnist": "fashion_mnist-sample"}.get(name, "mnist"))
+    original = load(
+        {"cifar10": "cifar10-sample", "cifar100": "cifar10-sample", "fashion_mnist": "fashion_mnist-sample"}.get(
+            name, "mnist"
+        )
+    )
     assert torch.equal(data.train.images, original.train.images[: len(data.train)])
     assert torch.equal(data.test.images, original.test.images[: len(data.test)])
     if name in ("cifar10", "fashion_mnist", "kmnist"):
@@ -162,7 +166,9 @@ def test_a_host_that_says_nothing_is_given_up(monkeypatch):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        monkeypatch.setattr(torchvision.datasets.CIFAR100, "url", f"http://127.0.0.1:{silent.getsockname()[1]}/x.tar.gz")
+        monkeypatch.setattr(
+            torchvision.datasets.CIFAR100, "url", f"http://127.0.0.1:{silent.getsockname()[1]}/x.tar.gz"
+        )
         with pytest.raises(DataError, match="timed out"):
             fetch("cifar100")
 
@@ -231,7 +237,9 @@ def test_only_known_sets_are_fetched():
 
 def test_torchvisions_addresses_are_used():
     assert sources.remotes("cifar10")[0].addresses == ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",)
-    assert [part.file for part in sources.remotes("kmnist")] == list(idx_files(1, 1)) or len(sources.remotes("kmnist")) == 4
+    assert [part.file for part in sources.remotes("kmnist")] == list(idx_files(1, 1)) or len(
+        sources.remotes("kmnist")
+    ) == 4
     assert sources.remotes("emnist_letters")[0].file == "gzip.zip"
 
 
@@ -281,7 +289,9 @@ def test_without_a_name_a_part_never_poses_as_the_whole(tmp_path, file, files, n
 
 
 def test_one_of_four_idx_files_brings_its_siblings(tmp_path):
-    downloads = unpack({**idx_files(), "holiday.jpg": b"no", "other-labels-idx1-ubyte.gz": b"no"}, tmp_path / "Downloads")
+    downloads = unpack(
+        {**idx_files(), "holiday.jpg": b"no", "other-labels-idx1-ubyte.gz": b"no"}, tmp_path / "Downloads"
+    )
     row = import_path(downloads / "t10k-labels-idx1-ubyte.gz")
     assert (row.name, row.splits) == ("downloads", {"train": 200, "test": 50})
     assert row.classes == tuple("0123456789")
@@ -301,7 +311,9 @@ def test_official_idx_files_are_known_by_their_sums(tmp_path, monkeypatch):
 
 def test_names_of_published_sets_are_kept_for_their_like(tmp_path):
     pictures = unpack(picture_files(), tmp_path / "pictures")
-    with pytest.raises(DataError, match=r"cifar10 is the name of CIFAR-10 \(10 classes, 3x32x32\); these pictures have 2 classes"):
+    with pytest.raises(
+        DataError, match=r"cifar10 is the name of CIFAR-10 \(10 classes, 3x32x32\); these pictures have 2 classes"
+    ):
         import_path(pictures, "cifar10")
     archive = save(tmp_path / "c.tgz", tar(cifar10_files()))
     row = import_path(archive, "cifar10")  # said so by whoever imports
@@ -431,7 +443,8 @@ def test_delete_and_catalogue(tmp_path):
     import_path(unpack(picture_files(), tmp_path / "a"), "pets")
     assert info("pets").deletable
     assert info("pets").notes[0] == Message(
-        "each picture was scaled until its shorter side had {size} pixels, and its middle {size}x{size} was cut out", size=32
+        "each picture was scaled until its shorter side had {size} pixels, and its middle {size}x{size} was cut out",
+        size=32,
     )
     sources.delete("pets")
     with pytest.raises(DataError, match="nothing to delete"):

@@ -20,7 +20,9 @@ from cnnlab.figures import data as figures
 def test_a_wall_shows_the_images_from_a_number_on(target, first, shown):
     data = load("cifar10-sample")
     page = views.wall(data, "train", target, first)
-    places = list(range(5000)) if target is None else [i for i, t in enumerate(data.train.targets.tolist()) if t == target]
+    places = (
+        list(range(5000)) if target is None else [i for i, t in enumerate(data.train.targets.tolist()) if t == target]
+    )
     first = max(0, min(first, len(places) - 1))
     assert page.positions == tuple(places[first : first + 60])
     assert len(page.positions) == shown

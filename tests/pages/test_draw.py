@@ -132,7 +132,9 @@ def test_a_picture_of_a_digit_is_read(page):
     assert canvas(at)["picture"].startswith("data:image/jpeg")
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", png(np.full((40, 40), 200, np.uint8)), png(np.eye(60, dtype=np.uint8) * 255)[:70]])
+@pytest.mark.parametrize(
+    "data", [b"", b"no picture", png(np.full((40, 40), 200, np.uint8)), png(np.eye(60, dtype=np.uint8) * 255)[:70]]
+)
 def test_a_bad_picture_is_one_sentence(page, data):
     at = page(**{"draw.mode": "show"})
     at.file_uploader(key="draw.upload").set_value(("bad.png", data, "image/png")).run()

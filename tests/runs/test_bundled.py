@@ -36,7 +36,9 @@ def test_it_reaches_its_accuracy_on_the_mnist_test_set(name):
     model, mnist = resolve(ModelRef(f"bundled:{name}")), load("mnist")
     assert model.about.data_hash == mnist.hash
     acc = (model.probs(mnist.test.images).argmax(1) == mnist.test.targets).double().mean().item()
-    assert acc == pytest.approx(model.about.result["test_acc"], abs=2e-4)  # two images: other machines round differently
+    assert acc == pytest.approx(
+        model.about.result["test_acc"], abs=2e-4
+    )  # two images: other machines round differently
 
 
 def test_cifar_blocks_recognises_the_sample_of_the_test_set():

@@ -178,7 +178,10 @@ def test_a_run_whose_loss_is_no_number_fails_with_a_sentence_and_the_next_one_go
 @pytest.mark.parametrize(
     ("raised", "told"),
     [
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), "use a smaller batch size, for example 5"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+            "use a smaller batch size, for example 5",
+        ),
         (MemoryError(), "use a smaller batch size"),
     ],
 )

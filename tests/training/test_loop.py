@@ -110,7 +110,9 @@ def test_a_generator_left_alone_for_a_while_goes_on_to_the_same_bits(mnist):
     first = [next(events) for _ in range(3)]
     _steps(NET, mnist, RECIPE, 2)
     torch.rand(7)
-    rest = _train_only(event for event in events if training.step <= training.steps and not isinstance(event, TestEvent))
+    rest = _train_only(
+        event for event in events if training.step <= training.steps and not isinstance(event, TestEvent)
+    )
     assert _train_only(first) + rest == whole[0]
     assert _same(training.state(), whole[1])
 
@@ -237,7 +239,9 @@ def test_steps_are_known_before(mnist):
         (NET.replace(6, Linear(out_features=10)), Recipe(whiten=True, limit_train=9, batch_size=2), None, ""),
         (NET.remove(0), Recipe(whiten=True), RecipeError, "switch whiten off"),
         (
-            Architecture(input_shape=(1, 28, 28), layers=(Conv2d(out_channels=10, kernel_size=28), BatchNorm2d(), Flatten())),
+            Architecture(
+                input_shape=(1, 28, 28), layers=(Conv2d(out_channels=10, kernel_size=28), BatchNorm2d(), Flatten())
+            ),
             Recipe(batch_size=1),
             RecipeError,
             "batch_size >= 2",

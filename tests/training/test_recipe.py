@@ -9,7 +9,9 @@ from cnnlab.training.recipe import LABELS, Recipe
 
 
 def test_json_brings_the_same_recipe_back():
-    recipe = Recipe(optimizer="sgd", momentum=0.9, nesterov=True, augmentation={"flip": True, "shift": 2}, limit_train=7)
+    recipe = Recipe(
+        optimizer="sgd", momentum=0.9, nesterov=True, augmentation={"flip": True, "shift": 2}, limit_train=7
+    )
     assert Recipe.from_json(recipe.model_dump_json()) == recipe
 
 

@@ -78,7 +78,11 @@ def test_half_the_bytes_and_tested_as_they_are_kept(lab_home, tmp_path):
     assert told.exit_code == 0, told.output
     assert half.stat().st_size < 0.6 * whole.stat().st_size
     first, second, mnist = Model.load(whole), Model.load(half), load("mnist").test
-    assert all(torch.equal(second.state[name], first.state[name].half().float()) for name in first.state if name.endswith("weight"))
+    assert all(
+        torch.equal(second.state[name], first.state[name].half().float())
+        for name in first.state
+        if name.endswith("weight")
+    )
     right = (second.logits(mnist.images).argmax(1) == mnist.targets).double().mean().item()
     assert json.loads(told.stdout)["test_acc"] == second.about.result["test_acc"] == right
 

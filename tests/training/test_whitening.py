@@ -35,7 +35,13 @@ def test_first_layer_is_set_and_fixed_while_its_bias_learns():
 
 
 @pytest.mark.parametrize(
-    "network", [nn.Sequential(), nn.Sequential(nn.Flatten()), nn.Sequential(nn.Conv2d(3, 3, 2, groups=3)), nn.Sequential(nn.Conv2d(3, 25, 2))]
+    "network",
+    [
+        nn.Sequential(),
+        nn.Sequential(nn.Flatten()),
+        nn.Sequential(nn.Conv2d(3, 3, 2, groups=3)),
+        nn.Sequential(nn.Conv2d(3, 25, 2)),
+    ],
 )
 def test_what_cannot_be_whitened_says_what_to_change(network):
     with pytest.raises(RecipeError, match="switch whiten off"):
