@@ -27,6 +27,7 @@ from cnnlab.home import write_whole
 
 SHEET_COLUMNS = 100
 """Tiles in a row of a picture sheet."""
+GZIP_LEVEL = 9
 _PREFIX = {"train": "train", "test": "t10k"}  # the names of MNIST's own four files
 
 
@@ -117,9 +118,9 @@ def pack(name: str, train: Split, test: Split, folder: Path = FOLDER) -> dict[st
             sums[f"{prefix}-images.webp"] = hashlib.sha256(sheet.tobytes()).hexdigest()
         else:
             content = write_idx(images[:, 0])
-            files[f"{prefix}-images-idx3-ubyte.gz"] = gzip.compress(content, 9, mtime=0)
+            files[f"{prefix}-images-idx3-ubyte.gz"] = gzip.compress(content, GZIP_LEVEL, mtime=0)
             sums[f"{prefix}-images-idx3-ubyte.gz"] = hashlib.sha256(content).hexdigest()
-        files[f"{prefix}-labels-idx1-ubyte.gz"] = gzip.compress(labels, 9, mtime=0)
+        files[f"{prefix}-labels-idx1-ubyte.gz"] = gzip.compress(labels, GZIP_LEVEL, mtime=0)
         sums[f"{prefix}-labels-idx1-ubyte.gz"] = hashlib.sha256(labels).hexdigest()
     for file, data in files.items():
         write_whole(folder / name / file, data)

@@ -29,7 +29,8 @@ def md5(data: bytes) -> str:
 # ---------------------------------------------------------------------------------------------- archives
 def tar(files: dict[str, bytes], mode: str = "w:gz") -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+    quick = {"compresslevel": 1} if mode in ("w:gz", "w:bz2") else {}
+    with tarfile.open(fileobj=buffer, mode=mode, **quick) as archive:
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
