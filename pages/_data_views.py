@@ -40,7 +40,7 @@ def classes(dataset: DataSet, split: str) -> None:
     )
     pictures = [tiles.image_png(image) for image in class_means(dataset.name, split)]
     alts = [_("mean image of {name}", name=name) for name in names]
-    st.html(tiles.tiles_html(pictures, alts, names, size=2 * dataset.image_shape[2]))
+    st.html(tiles.tiles_html(pictures, alts, names, size=_whole(dataset.image_shape[2], 64)))
 
 
 @st.fragment
@@ -62,7 +62,7 @@ def one_image(dataset: DataSet, split: str, position: int) -> None:
 
 
 def _whole(side: int, room: int) -> int:
-    return side * max(1, room // side)
+    return side * (room // side) if side <= room else room
 
 
 def _normalised(dataset: DataSet, image) -> None:

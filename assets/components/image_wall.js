@@ -13,7 +13,7 @@ function draw(root, data) {
     tile.setAttribute("aria-label", data.labels[place]);
     const image = document.createElement("span");
     image.style.cssText = `width:${wide}px;height:${tall}px;` +
-      `background-size:${wide * data.positions.length}px ${tall}px;background-position:${-place * wide}px 0`;
+      (data.zoom < 1 ? "image-rendering:auto;" : "") + `background-size:${wide * data.positions.length}px ${tall}px;background-position:${-place * wide}px 0`;
     tile.append(image);
     return tile;
   });

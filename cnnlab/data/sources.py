@@ -67,7 +67,7 @@ def remotes(name: str) -> tuple[Remote, ...]:
 def fetch(name: str, progress: Report | None = None) -> DataInfo:
     """Fetch the data set ``name`` from the internet, check it and store it; return its row in the catalogue.
 
-    What is here already comes back at once. The archives are those of torchvision, checked against its MD5 sums;
+    What is here already, and whole, comes back at once. The archives are those of torchvision, checked against its MD5 sums;
     they are read by :mod:`cnnlab.data.readers`, not by torchvision, which would unpickle CIFAR's.
 
     Args:
@@ -77,7 +77,7 @@ def fetch(name: str, progress: Report | None = None) -> DataInfo:
     Raises:
         DataError: there is no such set, no host could be reached, or what came is not what was announced.
     """
-    if name in KNOWN and KNOWN[name].bundled or store.version(name) is not None:
+    if name in KNOWN and info(name).present:
         return info(name)
     parts = remotes(name)
     with _workshop() as folder:
@@ -231,6 +231,8 @@ def _already(dataset: DataSet, found: Found) -> DataInfo | None:
     if not (known and known.bundled) and store.version(name) is None:
         return None
     row = info(name)
+    if row.error is not None:
+        return None  # what cannot be read is replaced
     if row.hash != dataset.hash:
         raise DataError(
             "there is a data set called {name} with other contents; give this one another name with --name, or delete that one first",

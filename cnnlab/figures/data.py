@@ -32,12 +32,17 @@ def wall_data(wall: Wall, labels: Sequence[str], chosen: int, text: str) -> dict
     return {
         "picture": "data:image/png;base64," + base64.b64encode(picture).decode("ascii"),
         "size": [height, width],
-        "zoom": max(1, round(60 / max(height, width))),
+        "zoom": zoom(max(height, width)),
         "positions": list(wall.positions),
         "labels": list(labels),
         "chosen": chosen,
         "text": text,
     }
+
+
+def zoom(side: int) -> float:
+    """Return how large an image of ``side`` pixels is drawn: a whole multiple, and less than 1 beyond 64 pixels."""
+    return max(1, round(60 / side)) if side <= 64 else 64 / side
 
 
 def balance(counts: Sequence[int], names: Sequence[str], *, dark: bool = False) -> go.Figure:

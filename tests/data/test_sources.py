@@ -142,6 +142,16 @@ def test_what_is_here_is_not_fetched_again(monkeypatch):
     assert fetch("kmnist") == first  # the host is gone
 
 
+def test_a_damaged_set_is_fetched_anew(monkeypatch):
+    files = ARCHIVES["kmnist"]()
+    with host(files) as address:
+        publish(monkeypatch, "kmnist", address, files)
+        whole = fetch("kmnist")
+        store.path_of("kmnist").write_bytes(b"damaged")
+        assert not info("kmnist").present
+        assert fetch("kmnist") == whole
+
+
 def test_an_unreachable_host_is_one_sentence_with_the_way_out(monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

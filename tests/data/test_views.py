@@ -84,3 +84,8 @@ def test_balance_shows_every_count(classes, dark):
     (bars,) = figure.data
     assert list(bars.x if classes <= figures.MOST_ROWS else bars.y) == counts
     assert figure.layout.height == figures.balance_height(classes)
+
+
+@pytest.mark.parametrize(("side", "drawn"), [(8, 64), (28, 56), (32, 64), (64, 64), (65, 64), (256, 64)])
+def test_tiles_are_whole_multiples_or_made_small(side, drawn):
+    assert side * figures.zoom(side) == pytest.approx(drawn)
