@@ -383,7 +383,7 @@ class Surface {
     if (this.shape !== shape) {
       this.shape = shape
       this.bars.style.setProperty("--models", models.length)
-      this.bars.classList.toggle("words", classes.some((name) => name.length > 2))
+      this.bars.classList.toggle("words", classes.some((name) => name.length > 1))
       this.bars.replaceChildren(
         ...classes.map((name, k) => {
           const cells = models.map(() =>
