@@ -102,7 +102,7 @@ class DataSet:
 
     @property
     def std(self) -> tuple[float, ...]:
-        """Return the standard deviation of each channel over all pixels of the training set, in [0, 1]."""
+        """Return the standard deviation of each channel over all pixels of the training set, in [1/255, 1]."""
         return self._statistics[1]
 
     @cached_property
@@ -122,24 +122,25 @@ class DataSet:
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation of each channel, in [0, 1], exactly: from the 256 counts of a channel.
+    """Return mean and standard deviation of each channel, in [0, 1]; both from exact sums of whole numbers.
 
-        mean = sum_v n_v * v / N        std = sqrt(sum_v n_v * v^2 / N - mean^2)        (v / 255 is the value)
+        mean = sum(v) / (255 n)        std = sqrt(sum(v^2) / (255^2 n) - mean^2)
+
+    A channel that never changes has a standard deviation of 0, by which nothing can be divided: it is given as 1/255,
+    one step of a pixel.
 
     Shape:
         images: (N, C, H, W) uint8.
     """
-    values = torch.arange(256, dtype=torch.float64) / 255
-    means, deviations = [], []
-    for channel in range(images.shape[1]):
-        counts = torch.zeros(256, dtype=torch.float64)
-        for part in images[:, channel].split(4096):  # bincount makes int64 of its input: keep that small
-            counts += torch.bincount(part.reshape(-1), minlength=256)
-        mean = (counts * values).sum() / counts.sum()
-        variance = (counts * (values - mean) ** 2).sum() / counts.sum()
-        means.append(float(mean))
-        deviations.append(float(variance.sqrt()))
-    return tuple(means), tuple(deviations)
+    count = images.numel() // images.shape[1]
+    totals, squares = torch.zeros((2, images.shape[1]), dtype=torch.float64)
+    for part in images.split(1024):  # wider numbers take more memory: a part at a time
+        values = part.float()
+        totals += values.sum(3).double().sum((0, 2))  # a row of up to 257 squares stays below 2^24: exact
+        squares += values.square_().sum(3).double().sum((0, 2))
+    mean = totals / (255 * count)
+    variance = (squares / (255**2 * count) - mean**2).clamp(min=255**-2)
+    return tuple(mean.tolist()), tuple(variance.sqrt().tolist())
 
 
 def content_hash(train: Split, test: Split) -> str:

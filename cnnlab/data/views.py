@@ -68,15 +68,16 @@ def _class_means(name: str, split: str, _hash: str) -> np.ndarray:
 def mean_by_class(part: Split, classes: int) -> Tensor:
     """Return the mean image of each class, rounded: (K, C, H, W) uint8.
 
-    Sums are exact: pixels are whole numbers, added in int64.
+    A sum over a part of the images stays below 2^24, so float32 holds it exactly.
     """
     shape = part.images.shape[1:]
-    sums = torch.zeros((classes, shape.numel()), dtype=torch.int64)
-    for start in range(0, len(part), 4096):  # int64 is eight times as large: a part at a time
+    sums = torch.zeros((classes, shape.numel()), dtype=torch.float64)
+    for start in range(0, len(part), 4096):
         chunk = part[start : start + 4096]
-        sums.index_add_(0, chunk.targets, chunk.images.flatten(1).long())
+        member = torch.nn.functional.one_hot(chunk.targets, classes).float()  # (n, K)
+        sums += member.T @ chunk.images.flatten(1).float()
     counts = torch.bincount(part.targets, minlength=classes).clamp(min=1)
-    means = (sums.double() / counts[:, None]).round()
+    means = (sums / counts[:, None]).round()
     return means.to(torch.uint8).reshape(classes, *shape)
 
 

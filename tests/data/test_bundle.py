@@ -94,6 +94,15 @@ def test_statistics_are_those_of_float64_arithmetic():
     assert std == pytest.approx(tuple(values.std((0, 2, 3), correction=0).tolist()), abs=1e-12)
 
 
+def test_a_channel_that_never_changes_can_be_divided_by():
+    images = torch.full((5, 2, 3, 3), 77, dtype=torch.uint8)
+    images[0, 1] = 0
+    mean, std = channel_statistics(images)
+    assert mean[0] == pytest.approx(77 / 255)
+    assert std[0] == 1 / 255
+    assert std[1] == pytest.approx(float(images[:, 1].double().std(correction=0)) / 255)
+
+
 def test_fashion_sample_is_the_first_of_each_class():
     first = load("fashion_mnist-sample").train
     assert first.targets[:20].tolist() == [*range(10), *range(10)]
