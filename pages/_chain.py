@@ -59,7 +59,10 @@ def _draw(ready: bool, moving: bool) -> None:
     said = _("asking the network …")
     if answer is not None:
         best = max(range(len(answer.probs)), key=answer.probs.__getitem__)
-        said = _("It says: {label}", label=_(answer.class_names[best]))
+        label = _(answer.class_names[best])
+        said = _("It says: {label}", label=label)
+        if _session.current_run() is None and _session.has_network():
+            said = _("Yours has not learned yet; {name} says: {label}", name=_session.DEFAULT_PRESET, label=label)
     st.html(
         chain.chain_html(
             chain.part(_("What goes in"), chain.image_html(pixels, source), source),
@@ -124,13 +127,17 @@ def _bundled() -> ModelDescription | None:
 
 
 def _answer(ref: ImageRef) -> chain.Answer | None:
+    """Return what the learner's run says to the image; without one, what the bundled model says."""
     run = _run_line.snapshot()
-    for source in (f"run:{run.id}" if run and run.has_model else "", _session.DEFAULT_MODEL):
+    if run is not None and run.has_model:
         try:
-            return _asked(ref, ModelRef.parse(source), run.step if run else 0) if source else None
+            return _asked(ref, ModelRef(f"run:{run.id}"), run.step)
         except CnnLabError:
-            continue
-    return None
+            pass  # its weights went, or it takes other images: the bundled model answers
+    try:
+        return _asked(ref, ModelRef.parse(_session.DEFAULT_MODEL), 0)
+    except CnnLabError:
+        return None
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={ImageRef: lambda ref: ref.model_dump_json()})

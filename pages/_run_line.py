@@ -14,7 +14,9 @@ from pages import _session
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
 
-MOVING = frozenset({"queued", "running"})
+MOVING = frozenset({"queued", "running", "paused"})
+"""States that can change by themselves, or by a word from another page: a view of such a run keeps looking."""
+
 STATES: dict[str, str] = {
     "queued": N_("waiting"),
     "running": N_("learning"),

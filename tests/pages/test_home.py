@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.workspace import Workspace, new_id
-from pages import _session
+from pages import _chain, _session
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -38,13 +38,22 @@ def test_the_first_visit_shows_a_whole_chain() -> None:
     assert "mnist-sprint" in text and text.count("lab-bar-row") == 10
 
 
+def test_the_network_answers_once_torch_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_chain, "warm", lambda: False)
+    id = new_id()
+    assert "asking the network" in html(home(id))
+    monkeypatch.setattr(_chain, "warm", lambda: True)
+    text = html(home(id))
+    assert "It says: 7" in text and "lab-best" in text
+
+
 def test_the_next_step_is_marked() -> None:
     id = new_id()
     assert steps(home(id)) == ["next", "", "", "", ""]
     Workspace(id).choose(architecture=PRESETS["article-000-lenet5"].architecture.to_json())
     at = home(id)
     assert steps(at) == ["done", "next", "", "", ""]
-    assert "article-000-lenet5" in html(at)
+    assert "article-000-lenet5" in html(at) and "It says" not in html(at)  # it has learned nothing yet
 
 
 def steps(at: AppTest) -> list[str]:
