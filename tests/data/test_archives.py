@@ -56,7 +56,9 @@ def test_a_folder_gives_the_same(tmp_path):
     assert everything(unpack({**FILES, ".git/config": b"x"}, tmp_path / "x")) == FILES
 
 
-@pytest.mark.parametrize("name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "..\\evil.png", "C:/evil.png", "C:\\evil.png"])
+@pytest.mark.parametrize(
+    "name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "..\\evil.png", "C:/evil.png", "C:\\evil.png"]
+)
 @pytest.mark.parametrize("pack", [zipped, tar])
 def test_paths_that_climb_out_are_refused(tmp_path, lab_home, name, pack):
     path = save(tmp_path / "x.zip", pack({**picture_files(), name: picture()}))
@@ -163,7 +165,11 @@ def test_the_whole_is_limited_too(tmp_path, monkeypatch):
 def test_too_many_files(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "MAX_MEMBERS", 10)
     files = {f"a/{number}": b"" for number in range(11)}
-    for path in (save(tmp_path / "x.zip", zipped(files)), save(tmp_path / "x.tgz", tar(files)), unpack(files, tmp_path / "x")):
+    for path in (
+        save(tmp_path / "x.zip", zipped(files)),
+        save(tmp_path / "x.tgz", tar(files)),
+        unpack(files, tmp_path / "x"),
+    ):
         with pytest.raises(DataError, match="more than 10 files"):
             names(path)
 
@@ -267,7 +273,8 @@ class Runs:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize(
-    ("function", "asked"), [(os.system, "system"), (eval, "eval"), (open, "open"), (np.load, "load"), (getattr, "getattr")]
+    ("function", "asked"),
+    [(os.system, "system"), (eval, "eval"), (open, "open"), (np.load, "load"), (getattr, "getattr")],
 )
 def test_nothing_is_run(tmp_path, protocol, function, asked):
     mark = tmp_path / "was-here"
