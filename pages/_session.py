@@ -39,6 +39,7 @@ _UPLOAD = "lab.upload"
 _VISITED = "lab.visited"
 _WATCHER = "lab.watcher"
 _TEACHER = "lab.teacher"
+_PAGE = "lab.page"
 _MAX_UNDO = 100
 
 
@@ -309,7 +310,14 @@ def unseed(prefix: str) -> None:
 
 
 def visit(page: str) -> None:
-    """Note that ``page`` was opened; Home marks the next step by it."""
+    """Note that ``page`` was opened; Home marks the next step by it.
+
+    A page's widgets are new ones to Streamlit even under the key of another page's, and would begin with their first
+    option: they are seeded with the truth again.
+    """
+    if st.session_state.get(_PAGE) != page:
+        st.session_state[_PAGE] = page
+        unseed("")
     if page not in visited():
         _set(_VISITED, "visited", (*visited(), page))
 

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,10 +65,10 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of the app, started as a teacher starts it, with a home of its own."""
-    port, folder = free_port(), tmp_path_factory.mktemp("lab")
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """Run the app as a teacher starts it, with a home of its own in ``folder``; yield its address."""
+    port = free_port()
     environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
     environment |= {"CNNLAB_HOME": str(folder / "home"), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
@@ -87,6 +88,13 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             server.wait()
     said = (folder / "log.txt").read_text()
     assert "Traceback" not in said, said[-4000:]
+
+
+@pytest.fixture(scope="session")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of the app that the tests of a session share."""
+    with running(tmp_path_factory.mktemp("lab")) as address:
+        yield address
 
 
 def wait_until_healthy(address: str, server: subprocess.Popen[bytes], log: Path) -> None:

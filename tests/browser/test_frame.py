@@ -1,11 +1,14 @@
 """Every page in a real browser: opens, complains of nothing, fits a phone."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, expect
 
 from pages import _registry
+from tests.browser.conftest import running
 
 PAGES = [page.name for page in _registry.PAGES]
 SCROLLS = "() => document.documentElement.scrollWidth > window.innerWidth"
@@ -35,6 +38,27 @@ def test_the_language_can_be_changed_and_is_kept(visit: Callable[..., Page]) -> 
     page.wait_for_function("() => document.cookie.includes('cnnlab_workspace=')")
     page.reload()
     page.wait_for_function("text => document.querySelector('h1')?.innerText === text", arg=chinese)
+
+
+def test_the_model_and_the_image_stay_from_page_to_page(visit: Callable[..., Page]) -> None:
+    page = visit("explore")
+    for name in ("Explain", "Explore", "Draw", "Explore", "Home", "Explain"):
+        page.locator('[data-testid="stSidebarNav"]').get_by_role("link", name=name, exact=True).click()
+        expect(page.locator("h1")).to_have_text("From pixels to an answer, and back" if name == "Home" else name)
+        if name != "Home":  # the one a new learner begins with, which is not the first of the list
+            expect(page.locator(".st-key-model_line-ref input")).to_have_value(re.compile("^mnist-sprint"))
+        if name.startswith("Exp"):
+            chosen = page.locator(".st-key-image_line-kind").get_by_role("radio", checked=True)
+            expect(chosen).to_have_text("Test image")
+
+
+def test_an_address_opened_first_after_a_restart_is_a_page_of_the_lab(browser: Browser, tmp_path: Path) -> None:
+    with running(tmp_path) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/explore")
+        expect(page.locator("h1")).to_have_text("Explore")
+        expect(page.locator('[data-testid="stSidebarNav"] a')).to_have_count(len(PAGES))
+        page.close()
 
 
 def test_the_glossary_opens_and_finds(visit: Callable[..., Page]) -> None:
