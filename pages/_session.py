@@ -6,13 +6,12 @@ should outlive a reload is also kept in the learner's workspace.
 
 from __future__ import annotations
 
-import hmac
-import os
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from cnnlab import teacher
 from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import LANGUAGES, _, best_language, set_language
@@ -114,16 +113,13 @@ def new_workspace() -> None:
 
 def is_teacher() -> bool:
     """Return whether this is the teacher: on the server's own machine, or with the PIN given."""
-    headers = st.context.headers
-    forwarded = any(name in headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip"))
-    here = st.context.ip_address is None and not forwarded
-    return here or bool(st.session_state.get(_TEACHER))
+    context = st.context
+    return bool(st.session_state.get(_TEACHER)) or teacher.is_teacher(context.ip_address, None, context.headers.keys())
 
 
 def unlock_teacher(pin: str) -> bool:
     """Return whether ``pin`` is the teacher's (``CNNLAB_TEACHER_PIN``), and remember it for this session."""
-    wanted = os.environ.get("CNNLAB_TEACHER_PIN", "")
-    right = bool(wanted) and hmac.compare_digest(pin.encode(), wanted.encode())
+    right = teacher.is_pin(pin)
     if right:
         st.session_state[_TEACHER] = True
     return right

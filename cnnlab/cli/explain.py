@@ -42,9 +42,11 @@ def explain(model_name: str, method: str, target: int | None, out: Path | None, 
     of a black picture, to which their sum comes close.
     """
     from cnnlab.attribution import attribute
+    from cnnlab.data.pictures import file_to_input
+    from cnnlab.runs import named
 
-    model = _model(model_name)
-    picture = _picture(image, model)
+    model = named(model_name)
+    picture = file_to_input(image, model.preprocessing)
     answer = attribute(model, picture, method, target)
     if out is not None:
         _write(out, model, picture, answer)
@@ -61,31 +63,6 @@ def explain(model_name: str, method: str, target: int | None, out: Path | None, 
     if out is not None:
         value["out"] = str(out)
     emit(value, as_json, lambda: "\n".join(f"{name}: {part}" for name, part in value.items()))
-
-
-def _model(name: str) -> Model:
-    """Return the model that ``name`` means: a bundled name, an existing file, else a run."""
-    from cnnlab.model import ModelRef, bundled_models
-    from cnnlab.runs import resolve
-
-    if name in bundled_models():
-        return resolve(ModelRef(f"bundled:{name}"))
-    if name.partition(":")[0] in ("bundled", "run", "file"):
-        return resolve(ModelRef.parse(name))
-    is_file = Path(name).exists() or name.endswith(".safetensors")
-    return resolve(ModelRef(f"file:{name}" if is_file else f"run:{name}"))
-
-
-def _picture(path: Path, model: Model) -> Tensor:
-    from cnnlab.data.pictures import MAX_BYTES, picture_to_input
-    from cnnlab.errors import PictureError
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PictureError("{name}: cannot be read ({reason})", name=path, reason=error.strerror) from error
-    return picture_to_input(data, model.preprocessing)
 
 
 def _write(out: Path, model: Model, picture: Tensor, answer: Attribution) -> None:

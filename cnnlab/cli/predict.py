@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from cnnlab.cli import emit, json_option, table
-from cnnlab.cli.explain import _model
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from cnnlab.description import Preprocessing
 
 
 def register(group: click.Group) -> None:
@@ -33,8 +27,11 @@ def predict(model_name: str, images: tuple[Path, ...], as_json: bool) -> None:
     """
     import torch
 
-    model = _model(model_name)
-    inputs = torch.stack([_input(path, model.preprocessing) for path in images])
+    from cnnlab.data.pictures import file_to_input
+    from cnnlab.runs import named
+
+    model = named(model_name)
+    inputs = torch.stack([file_to_input(path, model.preprocessing) for path in images])
     answers = [
         {"image": str(path), "label": model.class_names[max(range(len(probs)), key=probs.__getitem__)], "probs": probs}
         for path, probs in zip(images, model.probs(inputs).tolist())
@@ -44,18 +41,3 @@ def predict(model_name: str, images: tuple[Path, ...], as_json: bool) -> None:
 
 def _row(answer: dict[str, Any]) -> tuple[str, str, str]:
     return answer["image"], answer["label"], f"{max(answer['probs']):.1%}"
-
-
-def _input(path: Path, preprocessing: Preprocessing) -> Tensor:
-    from cnnlab.data.pictures import MAX_BYTES, picture_to_input
-    from cnnlab.errors import PictureError
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PictureError("{name}: cannot be read ({reason})", name=path, reason=error.strerror) from error
-    try:
-        return picture_to_input(data, preprocessing)
-    except PictureError as error:
-        raise PictureError("{name}: {reason}", name=path, reason=error) from error

@@ -11,6 +11,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -294,6 +295,23 @@ def picture_to_input(picture: bytes | Image.Image | Gray, preprocessing: Prepare
     raise PictureError(
         "A model with {channels} channels takes no pictures: 1 (greyscale) or 3 (colour).", channels=channels
     )
+
+
+def file_to_input(path: Path, preprocessing: Prepared) -> torch.Tensor:
+    """Return ``picture_to_input`` of the picture in ``path``.
+
+    Raises:
+        PictureError: as there, with the file's name; or the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PictureError("{name}: cannot be read ({reason})", name=path, reason=error.strerror) from error
+    try:
+        return picture_to_input(data, preprocessing)
+    except PictureError as error:
+        raise PictureError("{name}: {reason}", name=path, reason=error) from error
 
 
 def _square(centred: Gray, height: int, width: int) -> Gray:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnlab.description import ModelRef, bundled_path
+from cnnlab.description import ModelRef, bundled_models, bundled_path
 from cnnlab.errors import ModelError
 from cnnlab.runs.engine import engine
 
@@ -40,6 +40,20 @@ def resolve(ref: ModelRef) -> Model:
     except OSError as error:
         raise ModelError("{name}: cannot be read ({reason})", name=path.name, reason=error.strerror or error) from error
     return _keep((str(path), (status.st_mtime_ns, status.st_size)), lambda: _load(path))
+
+
+def named(name: str) -> Model:
+    """Return the model that ``name`` means on a command line: a bundled name, a file, else a run's id.
+
+    Raises:
+        ModelError, RunError: as ``resolve``.
+    """
+    if name in bundled_models():
+        return resolve(ModelRef(f"bundled:{name}"))
+    if name.partition(":")[0] in ("bundled", "run", "file"):
+        return resolve(ModelRef.parse(name))
+    is_file = Path(name).exists() or name.endswith(".safetensors")
+    return resolve(ModelRef(f"file:{name}" if is_file else f"run:{name}"))
 
 
 def _load(path: Path) -> Model:

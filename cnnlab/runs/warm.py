@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
+
+_END_S = 30.0
 
 _once = threading.Lock()
 _thread: threading.Thread | None = None
@@ -20,6 +23,13 @@ def warm_up(data: str = "mnist") -> threading.Thread:
             _thread = threading.Thread(target=_work, args=(data,), name="warm-up", daemon=True)
             _thread.start()
         return _thread
+
+
+@atexit.register
+def _end() -> None:
+    """Let the thread end first: one still inside torch when the interpreter ends would abort the process."""
+    if _thread is not None:
+        _thread.join(_END_S)
 
 
 def _work(data: str) -> None:
