@@ -106,7 +106,7 @@ def test_bad_input_is_one_sentence_and_exit_code_two(files, change, said, monkey
     given = {"--model": "grey.safetensors", "--method": "saliency", **change}
     image = given.pop("image", "digit.png")
     if given["--model"] == "mlp.safetensors":
-        monkeypatch.setattr("cnnlab.data.pictures.file_to_input", lambda _path, model: _blank(model))
+        monkeypatch.setattr("cnnlab.data.pictures.file_to_input", lambda _path, preprocessing: _blank(preprocessing))
     result = explain(*[part for pair in given.items() for part in pair], image, "--json")
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
@@ -115,7 +115,7 @@ def test_bad_input_is_one_sentence_and_exit_code_two(files, change, said, monkey
     assert "Traceback" not in result.stderr
 
 
-def _blank(model):
+def _blank(preprocessing):
     import torch
 
-    return torch.zeros(model.preprocessing.data_shape, dtype=torch.uint8)
+    return torch.zeros(preprocessing.data_shape, dtype=torch.uint8)
