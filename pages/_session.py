@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 
 from cnnlab import teacher
 from cnnlab.description import ModelRef
@@ -44,22 +43,10 @@ _MAX_UNDO = 100
 
 def start(page_title: str | None = None) -> None:
     """Begin a rerun: set the language for everything below, and the browser tab's title if one is given."""
-    _leave_automatic_discovery()
     code = language()
     if page_title:
         st.set_page_config(page_title=f"{_(page_title)} · CNN Lab")
     set_language(code)
-
-
-def _leave_automatic_discovery() -> None:
-    """Go through ``app.py`` after all where Streamlit went straight to a page.
-
-    Until ``st.navigation`` has run once in a process, Streamlit finds the files in ``pages/`` by itself: the first
-    visitor after a start, arriving at a page's own address, would see it without the frame.
-    """
-    if getattr(PagesManager, "uses_pages_directory", False):
-        PagesManager.uses_pages_directory = False
-        st.rerun()
 
 
 def enter_fragment() -> None:
