@@ -46,10 +46,10 @@ _BARS = {
 
 _LISTEN = """root => {
   window.labTimes = []
-  let began = 0, last = ""
+  let began = 0
   root.addEventListener("pointerup", () => { began = performance.now() }, true)
   new MutationObserver(() => {
-    if (began && root.dataset.answered === root.dataset.sent) {
+    if (began && Number(root.dataset.answered) >= Number(root.dataset.sent)) {
       window.labTimes.push(performance.now() - began)
       began = 0
     }
@@ -170,7 +170,8 @@ def _watchers(context: Any, address: str, server: subprocess.Popen[bytes]) -> Ro
     """Return how many cores thirty watching pages take: what the server uses beside the threads that train."""
     if not Path("/proc/self/task").is_dir():
         return not_measured(WATCHERS, _BARS[WATCHERS], "this system does not tell the time of single threads")
-    alone = _beside_training(server.pid)
+    training = _busy_threads(server.pid)  # nobody watches now: what is busy trains
+    alone = _beside(server.pid, training)
     pages = []
     for _ in range(PAGES):
         page = context.new_page()
@@ -179,18 +180,25 @@ def _watchers(context: Any, address: str, server: subprocess.Popen[bytes]) -> Ro
         page.wait_for_selector('[data-testid="stMain"] h1')
         pages.append(page)
     time.sleep(5)
-    watched = _beside_training(server.pid)
+    watched = _beside(server.pid, training)
     return row(WATCHERS, watched - alone, None, _BARS[WATCHERS], lambda cores: cores < 0.1, False)
 
 
-def _beside_training(pid: int) -> float:
-    """Return the cores that process ``pid`` uses beside its training threads (the two busiest that last)."""
+def _busy_threads(pid: int) -> set[str]:
+    """Return the threads of process ``pid`` that use more than a fifth of a core."""
+    before, began = _thread_seconds(pid), time.perf_counter()
+    time.sleep(WATCH_S / 4)
+    after, took = _thread_seconds(pid), time.perf_counter() - began
+    return {id for id, seconds in after.items() if seconds - before.get(id, seconds) > 0.2 * took}
+
+
+def _beside(pid: int, training: set[str]) -> float:
+    """Return the cores that process ``pid`` uses beside its threads ``training``, threads that have ended included."""
     threads, whole, began = _thread_seconds(pid), _process_seconds(pid), time.perf_counter()
     time.sleep(WATCH_S)
     later, total, took = _thread_seconds(pid), _process_seconds(pid) - whole, time.perf_counter() - began
-    spent = sorted((later[id] - before for id, before in threads.items() if id in later), reverse=True)
-    training = sum(seconds for seconds in spent[:2] if seconds > 0.2 * took)
-    return max(0.0, total - training) / took
+    spent = sum(later.get(id, threads[id]) - threads[id] for id in training if id in threads)
+    return max(0.0, total - spent) / took
 
 
 def _process_seconds(pid: int) -> float:
