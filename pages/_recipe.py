@@ -125,14 +125,13 @@ def _recipe_editor():
 
 
 def _plan(network: Architecture, dataset: DataSet, recipe) -> str:
-    images = len(dataset.train) if recipe.full_train else len(dataset.fit)
-    images = min(images, recipe.limit_train or images)
-    steps = -(-images // recipe.batch_size) * recipe.epochs
+    from cnnlab.training.loop import count_images, count_steps
+
     return _(
         "{params:,} parameters · {images:,} images · {steps:,} steps",
         params=network.trace().num_params,
-        images=images,
-        steps=steps,
+        images=count_images(dataset, recipe),
+        steps=count_steps(dataset, recipe),
     )
 
 

@@ -86,7 +86,7 @@ def _numbers(run: Snapshot) -> str:
             _("of {steps:,}, epoch {epoch} of {epochs}", steps=run.steps, epoch=run.epoch, epochs=run.epochs),
         ),
         (
-            _("test accuracy") if tested else _("validation accuracy"),
+            _("test accuracy") if tested else _("accuracy: {on}", on=pictures.checked_on(run.recipe.full_train)),
             "–" if accuracy is None else pictures.percent(accuracy),
             told,
         ),
@@ -130,11 +130,10 @@ def _pictures(view: View) -> None:
     glimpse = view.glimpse
     classes = len(glimpse.class_names) if glimpse else 10
     curves, filters, guesses = st.columns([5, 2.2, 2.6], gap="medium")
+    lines = (view.train, view.val, view.steps, classes, view.snapshot.recipe.full_train)
     with curves:
-        st.html(view.shared(("loss", language), lambda: pictures.loss_html(view.train, view.val, view.steps, classes)))
-        st.html(
-            view.shared(("acc", language), lambda: pictures.accuracy_html(view.train, view.val, view.steps, classes))
-        )
+        st.html(view.shared(("loss", language), lambda: pictures.loss_html(*lines)))
+        st.html(view.shared(("acc", language), lambda: pictures.accuracy_html(*lines)))
     if glimpse is None:
         wait = _("The first filters and guesses appear with the first steps.")
         guesses.html(f'<p class="lab-facts lab-wait">{escape(wait)}</p>')

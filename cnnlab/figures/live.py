@@ -55,8 +55,13 @@ def percent(value: float) -> str:
     return f"{value:.1%}"
 
 
-def loss_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int, classes: int) -> str:
+def loss_html(
+    train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int, classes: int, seen: bool = False
+) -> str:
     """Return the loss over the steps: each point faint, smoothed bold, validation beside it.
+
+    Args:
+        seen: whether ``val`` was measured on images that the run learns from; the line is then named so.
 
     Shape:
         train: (points, 5): step, loss, acc, smoothed loss, smoothed acc
@@ -68,17 +73,32 @@ def loss_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], 
     recent = smooth[-40:][np.isfinite(smooth[-40:])]
     while len(recent) and float(np.median(recent)) > top:
         top *= 2
-    return _chart(
-        _("Loss"), train[:, 0], train[:, 1], smooth, [(s, loss) for s, loss, _acc, _w in val], steps, top, guess, number
-    )
+    points = [(s, loss) for s, loss, _acc, _w in val]
+    return _chart(_("Loss"), train[:, 0], train[:, 1], smooth, points, steps, top, guess, number, checked_on(seen))
 
 
-def accuracy_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int, classes: int) -> str:
+def accuracy_html(
+    train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int, classes: int, seen: bool = False
+) -> str:
     """Return the accuracy over the steps, as percent; arguments as in :func:`loss_html`."""
     points = [(s, acc) for s, _loss, acc, _w in val]
     return _chart(
-        _("Accuracy"), train[:, 0], train[:, 2], train[:, 4], points, steps, 1.0, 1 / max(classes, 2), percent
+        _("Accuracy"),
+        train[:, 0],
+        train[:, 2],
+        train[:, 4],
+        points,
+        steps,
+        1.0,
+        1 / max(classes, 2),
+        percent,
+        checked_on(seen),
     )
+
+
+def checked_on(seen: bool) -> str:
+    """Return what the second line was measured on: the validation set, or images that the run learns from."""
+    return _("seen images") if seen else _("validation")
 
 
 def sparkline_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int) -> str:
@@ -101,6 +121,7 @@ def _chart(
     top: float,
     guess: float,
     write: Callable[[float], str],
+    name: str,
 ) -> str:
     x = step / max(steps, 1)
     lines = _path("raw", x, raw / top) + _path("train", x, smooth / top)
@@ -110,7 +131,7 @@ def _chart(
     if len(smooth):
         said.append(_("training {value}", value=write(float(smooth[-1]))))
     if val:
-        said.append(_("validation {value}", value=write(val[-1][1])))
+        said.append(f"{name} {write(val[-1][1])}")
     grid = "".join(
         f'<span class="lab-y" style="bottom:{tick / top:.1%}">{f"{tick:.0%}" if write is percent else number(tick)}</span>'
         for tick in _ticks(top)
@@ -118,7 +139,7 @@ def _chart(
     ticks = "".join(f'<span class="lab-x" style="left:{f:.0%}">{number(steps * f)}</span>' for f in (0, 0.5, 1))
     guess_line = f'<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{guessing}</em></span>'
     picture = svg_img(lines, "0 0 100 100", ", ".join(said), "lab-lines", stretch=True)
-    above = _ends(smooth, val, top, write) + _readings(step, smooth, val, steps, write)
+    above = _ends(smooth, val, top, write, name) + _readings(step, smooth, val, steps, write, name)
     return (
         f'<figure class="lab-figure"><figcaption>{title}</figcaption>'
         f'<div class="lab-chart">{grid}{guess_line}{picture}{_dots(dots)}{ticks}{above}</div></figure>'
@@ -151,10 +172,10 @@ def _dots(points: _Points) -> str:
     )
 
 
-def _ends(smooth: np.ndarray, val: _Points, top: float, write: Callable[[float], str]) -> str:
+def _ends(smooth: np.ndarray, val: _Points, top: float, write: Callable[[float], str], name: str) -> str:
     """Return each line's name and last value at the right edge, kept apart where they would touch."""
     lines = {"train": (_("training"), float(smooth[-1]) if len(smooth) else math.nan)}
-    lines["val"] = (_("validation"), val[-1][1] if val else math.nan)
+    lines["val"] = (name, val[-1][1] if val else math.nan)
     at = {kind: min(value / top, 1.0) for kind, (_name, value) in lines.items() if math.isfinite(value)}
     if len(at) == 2 and abs(at["train"] - at["val"]) < 2 * _APART:
         middle = min(max((at["train"] + at["val"]) / 2, _APART), 1 - _APART)
@@ -167,7 +188,9 @@ def _ends(smooth: np.ndarray, val: _Points, top: float, write: Callable[[float],
     )
 
 
-def _readings(step: np.ndarray, smooth: np.ndarray, val: _Points, steps: int, write: Callable[[float], str]) -> str:
+def _readings(
+    step: np.ndarray, smooth: np.ndarray, val: _Points, steps: int, write: Callable[[float], str], name: str
+) -> str:
     """Return invisible bands over the chart that show the values below the pointer."""
     if not len(step):
         return ""
@@ -177,7 +200,7 @@ def _readings(step: np.ndarray, smooth: np.ndarray, val: _Points, steps: int, wr
         text = _("step {step:,}: training {value}", step=int(step[index]), value=write(float(smooth[index])))
         near = [value for at, value in val if at <= step[index]]
         if near:
-            text += " · " + _("validation {value}", value=write(near[-1]))
+            text += f" · {name} {write(near[-1])}"
         left = min(max(step[index] / max(steps, 1) - width / 2, 0.0), 1 - width)
         late = " lab-late" if left > 0.5 else ""
         bands.append(f'<span class="lab-band{late}" style="left:{left:.2%};width:{width:.2%}"><b>{text}</b></span>')

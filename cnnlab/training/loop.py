@@ -242,9 +242,14 @@ def training_split(dataset: DataSet, recipe: Recipe) -> Split:
     return split if recipe.limit_train is None else some(split, recipe.limit_train)
 
 
+def count_images(dataset: DataSet, recipe: Recipe) -> int:
+    """Return how many images of ``dataset`` a run with ``recipe`` learns from."""
+    return min(len(dataset.train if recipe.full_train else dataset.fit), recipe.limit_train or len(dataset.train))
+
+
 def count_steps(dataset: DataSet, recipe: Recipe) -> int:
     """Return how many steps ``Training`` makes of ``recipe`` on ``dataset``."""
-    count = min(len(dataset.train if recipe.full_train else dataset.fit), recipe.limit_train or len(dataset.train))
+    count = count_images(dataset, recipe)
     return recipe.epochs * (count // min(recipe.batch_size, count))
 
 
