@@ -39,7 +39,7 @@ def warm() -> bool:
 
 def _moving() -> bool:
     run = _run_line.snapshot()
-    return run is not None and run.state in _run_line.MOVING
+    return run is not None and run.live
 
 
 def draw() -> None:

@@ -8,23 +8,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlab.errors import CnnLabError
-from cnnlab.i18n import N_, _
+from cnnlab.i18n import _
+from cnnlab.runs.snapshot import state_word
 from pages import _session
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
-
-MOVING = frozenset({"queued", "running", "paused"})
-"""States that can change by themselves, or by a word from another page: a view of such a run keeps looking."""
-
-STATES: dict[str, str] = {
-    "queued": N_("waiting"),
-    "running": N_("learning"),
-    "paused": N_("paused"),
-    "stopped": N_("stopped"),
-    "done": N_("done"),
-    "failed": N_("failed"),
-}
 
 
 def snapshot() -> Snapshot | None:
@@ -47,7 +36,7 @@ def snapshot() -> Snapshot | None:
 def draw() -> None:
     """Draw the line; it lives by itself while the run does."""
     found = snapshot()
-    moving = found is not None and found.state in MOVING
+    moving = found is not None and found.live
     with st.container(key="run_line"):
         st.fragment(_line, run_every=2 * _session.interval() if moving else None)(moving)
 
@@ -57,7 +46,7 @@ def _line(moving: bool) -> None:
     found = snapshot()
     if found is None:
         return
-    if moving != (found.state in MOVING):
+    if moving != (found.live):
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(line_html(found))
@@ -78,7 +67,7 @@ def line_html(found: Snapshot) -> str:
     share = found.step / found.steps if found.steps else 0.0
     accuracy = found.test_acc if found.test_acc is not None else found.val_acc
     shown = "" if accuracy is None else f"{accuracy:.1%}"
-    state = _(STATES.get(found.state, found.state))
+    state = state_word(found.state).text()
     return (
         f'<div class="lab-run lab-run-{found.state}" role="status">'
         f'<span class="lab-run-name">{html.escape(found.name)}</span>'

@@ -10,6 +10,7 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import live as pictures
 from cnnlab.i18n import _
+from cnnlab.runs.snapshot import state_word
 from pages import _run_line, _session
 from pages._links import go_to
 
@@ -29,7 +30,7 @@ def runs_line(run: Snapshot | None) -> None:
     if run is None or len(mine) < 2:
         return
     names = {
-        r.id: _("{number}: {name}, {state}", number=i, name=r.name, state=_(_run_line.STATES[r.state]))
+        r.id: _("{number}: {name}, {state}", number=i, name=r.name, state=state_word(r.state).text())
         for i, r in enumerate(sorted(mine, key=lambda r: r.created), 1)
     }
     chosen = st.selectbox(
@@ -46,7 +47,7 @@ def runs_line(run: Snapshot | None) -> None:
 
 def pace(run: Snapshot) -> float | None:
     """Return after how many seconds the view looks again: soon before the first step, never when nothing moves."""
-    if run.state not in _run_line.MOVING:
+    if not run.live:
         return None
     return _session.interval() if run.step else FIRST_S
 
@@ -98,7 +99,7 @@ def _numbers(run: Snapshot) -> str:
         (
             _("time left") if run.live else _("time it took"),
             pictures.seconds(run.time_left_s if run.live else run.train_s),
-            _(_run_line.STATES[run.state]),
+            state_word(run.state).text(),
         ),
     )
     cells = "".join(f"<div><dt>{a}</dt><dd>{b}<small>{c}</small></dd></div>" for a, b, c in rows)

@@ -139,20 +139,6 @@ class Architecture(BaseModel):
         """Canonical JSON, with each layer's kind: the key under which anything about this network may be kept."""
         return self.model_dump_json()
 
-    def layer_index(self, name: str) -> int:
-        """Return the position of the layer called ``name``.
-
-        Raises:
-            ArchitectureError: there is none; the sentence lists those there are.
-        """
-        if name not in self.names:
-            raise ArchitectureError(
-                "{name}: no such layer in this network; it has {names}",
-                name=name[:60],
-                names=", ".join(self.names),
-            )
-        return self.names.index(name)
-
     def with_layers(self, layers: Sequence[LayerSpec]) -> Architecture:
         """Return the network with other layers; raises ArchitectureError above ``MAX_LAYERS``."""
         if len(layers) > MAX_LAYERS:

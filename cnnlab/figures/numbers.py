@@ -23,11 +23,6 @@ def bytes_text(size_bytes: int) -> str:
     return f"{size_bytes}\u202fB"
 
 
-def percent_text(share: float) -> str:
-    """Return a share in [0, 1] as percent with one decimal."""
-    return f"{100 * share:.1f}\u202f%"
-
-
 def _four(value: float) -> str:
     digits = 3 if value < 10 else 2 if value < 100 else 1 if value < 1000 else 0
     text = f"{value:,.{digits}f}"

@@ -10,7 +10,7 @@ from cnnlab.architecture import LAYERS, Architecture, make_layer
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.figures import network as drawing
 from cnnlab.figures.network import blocks, shape_text, thumbnail, to_data, to_svg
-from cnnlab.figures.numbers import bytes_text, count_text, percent_text
+from cnnlab.figures.numbers import bytes_text, count_text
 from cnnlab.home import ASSETS
 from tests.architecture.strategies import networks
 
@@ -119,4 +119,3 @@ def test_memory_and_percent_carry_their_units() -> None:
     assert [bytes_text(size) for size in (12, 4_000, 19_080_000, 4 * 10**9)] == [
         "12\u202fB", "4\u202fkB", "19.08\u202fMB", "4\u202fGB",
     ]  # fmt: skip
-    assert percent_text(0.9934) == "99.3\u202f%"
