@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ Shape = tuple[int, ...]
 
 Span = tuple[int, int]
 """First and last pixel of an interval, both included."""
+
+_NOWHERE = sys.maxsize
 
 
 def conv_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
@@ -81,19 +84,12 @@ class AxisField:
         """
         count = conv_size(len(self.spans), kernel, stride, padding, dilation)
         taps = [range(o * stride - padding, o * stride - padding + kernel * dilation, dilation) for o in range(count)]
-        spans = tuple(self._hull(tap) for tap in taps)
+        firsts = [span[0] if span else _NOWHERE for span in self.spans]
+        lasts = [span[1] if span else -1 for span in self.spans]
+        spans = tuple(_hull(firsts, lasts, tap) for tap in taps)
         if self.stride is None:
             return AxisField(spans, _longest(spans), None)
         return AxisField(spans, self.size + (kernel - 1) * dilation * self.stride, self.stride * stride)
-
-    def _hull(self, taps: range) -> Span | None:
-        """Return the joined span of ``taps``; spans move monotonically, so the outermost real ones decide."""
-        first = max(0, -(taps.start // taps.step))  # the first tap at or right of pixel 0
-        last = min(len(taps) - 1, (len(self.spans) - 1 - taps.start) // taps.step)
-        inside = taps[first : last + 1] if first <= last else ()
-        lowest = next((self.spans[tap] for tap in inside if self.spans[tap]), None)
-        highest = next((self.spans[tap] for tap in reversed(inside) if self.spans[tap]), None)
-        return (lowest[0], highest[1]) if lowest and highest else None
 
     def through_adaptive(self, output: int) -> AxisField:
         """Return the field after adaptive pooling to ``output`` positions."""
@@ -110,6 +106,20 @@ class AxisField:
         if self.stride is None:
             return AxisField(spans, _longest(spans), None)
         return AxisField(spans, self.size + (len(self.spans) - 1) * self.stride, None)
+
+
+def _hull(firsts: list[int], lasts: list[int], taps: range) -> Span | None:
+    """Return the interval from the first to the last pixel that any of ``taps`` reaches, None if they reach none.
+
+    All taps are asked: at a padded edge a dilated window's outermost tap need not be the one that reaches furthest.
+    """
+    begin = max(0, -(taps.start // taps.step))  # the first tap at or right of position 0
+    end = min(len(taps) - 1, (len(firsts) - 1 - taps.start) // taps.step)
+    if begin > end:
+        return None
+    inside = slice(taps[begin], taps[end] + 1, taps.step)
+    first, last = min(firsts[inside]), max(lasts[inside])
+    return (first, last) if last >= 0 else None
 
 
 def _longest(spans: Sequence[Span | None]) -> int:

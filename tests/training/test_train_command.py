@@ -22,8 +22,9 @@ SMALL = ("--net", "mnist-sprint", "--data", "mnist", "--limit-train", "256", "--
          "--memory-format", "contiguous")  # fmt: skip
 
 
-def test_train_prints_one_json_document_and_writes_the_model(lab_home, tmp_path):
+def test_train_prints_one_json_document_and_writes_the_model(lab_home, tmp_path, monkeypatch):
     out = tmp_path / "sprint.safetensors"
+    monkeypatch.setattr("sys.argv", ["cnnlab", "train", "--net", "mnist-sprint"])
     told = call(*SMALL, "--seed", "3", "--lr", "0.02", "--batch-size", "64", "--out", str(out), "--json")
     assert told.exit_code == 0, told.output
     result = json.loads(told.stdout)
@@ -35,7 +36,7 @@ def test_train_prints_one_json_document_and_writes_the_model(lab_home, tmp_path)
     assert (recipe.seed, recipe.lr, recipe.batch_size, recipe.limit_train) == (3, 0.02, 64, 256)
     assert (recipe.schedule, recipe.label_smoothing) == ("one_cycle", 0.05)  # the preset's own
     assert model.about.result["test_acc"] == result["test_acc"]
-    assert "train" in model.about.result["command"]
+    assert model.about.result["command"] == "python -m cnnlab train --net mnist-sprint"
     assert (lab_home / "runs" / result["run"] / "model.safetensors").is_file()
 
 
