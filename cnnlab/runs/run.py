@@ -79,7 +79,8 @@ class Run:
     def snapshot(self) -> Snapshot:
         """Return the run as it is now."""
         with self._changed:
-            return replace(self._snapshot, events=len(self._events), has_model=bool(self._weights))
+            usable = bool(self._weights) and self._snapshot.state != "failed"  # then none are left on the disk either
+            return replace(self._snapshot, events=len(self._events), has_model=usable)
 
     def events(self, since: int) -> list[dict[str, Any]]:
         """Return the events with ``n > since``."""
