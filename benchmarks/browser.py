@@ -228,7 +228,7 @@ def serve(app: Path, folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes
         port = listener.getsockname()[1]
     environment = {**os.environ, "CNNLAB_HOME": str(folder / "home")}
     command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"]
-    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
+    command += [f"--server.port={port}", "--server.address=127.0.0.1", "--server.fileWatcherType=none"]
     server = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
