@@ -106,7 +106,10 @@ def _rows(browser: Any) -> Iterator[Row]:
 
 
 def _first_page(browser: Any) -> Row:
-    apps = {"lab": (ROOT / "app.py", '[data-testid="stMain"] h1'), "empty": (ROOT / "benchmarks" / "empty_app.py", "h1")}
+    apps = {
+        "lab": (ROOT / "app.py", '[data-testid="stMain"] h1'),
+        "empty": (ROOT / "benchmarks" / "empty_app.py", "h1"),
+    }
     spent: dict[str, list[float]] = {name: [] for name in apps}
     for _ in range(STARTS + 1):
         for name, (app, sign) in apps.items():
@@ -229,9 +232,7 @@ def serve(app: Path, folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes
     environment = {**os.environ, "CNNLAB_HOME": str(folder / "home")}
     command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"]
     command += [f"--server.port={port}", "--server.address=127.0.0.1", "--server.fileWatcherType=none"]
-    server = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _until_it_answers(port, server)
         yield f"http://127.0.0.1:{port}", server
