@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hmac
 import os
+import threading
+import time
 from collections.abc import Iterable
 from ipaddress import ip_address
 
 PIN_VARIABLE = "CNNLAB_TEACHER_PIN"
+WRONG_PIN_S = 1.0
+
+_one_at_a_time = threading.Lock()
 
 
 def is_loopback(ip: str | None) -> bool:
@@ -47,6 +52,15 @@ def is_teacher(ip: str | None, pin_given: str | None = None, header_names: Itera
 
 
 def is_pin(given: str | None) -> bool:
-    """Return whether ``given`` is the PIN that the teacher has set; without one set, nothing is."""
+    """Return whether ``given`` is the PIN that the teacher has set; without one set, nothing is.
+
+    A wrong one is answered after ``WRONG_PIN_S`` and one at a time in the whole process, so that nobody tries them all.
+    """
     pin = os.environ.get(PIN_VARIABLE, "")
-    return bool(pin) and hmac.compare_digest(pin.encode(), (given or "").encode())
+    if not pin or not given:
+        return False
+    with _one_at_a_time:
+        right = hmac.compare_digest(pin.encode(), given.encode())
+        if not right:
+            time.sleep(WRONG_PIN_S)
+        return right

@@ -138,11 +138,10 @@ class Workspace:
             DataError: a value is not one that can be kept.
         """
         try:
-            choices = Choices.model_validate({**self.choices.model_dump(), **changes})
+            checked = Choices.model_validate(changes)
         except ValidationError as error:
             raise DataError("This choice cannot be kept.") from error
-        self._update(choices=choices)
-        return choices
+        return self._update(choices={name: getattr(checked, name) for name in changes}).choices
 
     def _record(self) -> _Record:
         text = _read_text(self.folder / "workspace.json")
@@ -151,12 +150,14 @@ class Workspace:
         except ValidationError:
             return _Record()
 
-    def _update(self, **changes: Any) -> None:
+    def _update(self, choices: dict[str, Any] | None = None, **changes: Any) -> _Record:
+        """Merge into what is on the disk now: another tab, or a fragment, may have written since."""
         with _lock:
             old = self._record()
-            new = old.model_copy(update=changes)
+            new = old.model_copy(update={**changes, "choices": old.choices.model_copy(update=choices or {})})
             if new != old:
                 write_whole(self.folder / "workspace.json", new.model_dump_json().encode())
+            return new
 
     # ---------------------------------------------------------------- networks
     @property
@@ -250,16 +251,16 @@ class Workspace:
     def save_upload(self, picture: Image.Image) -> str:
         """Keep a picture that was already opened safely, at most 512 px a side, and return its id.
 
-        Raises:
-            BudgetError: the workspace holds as many uploads as it may.
+        Beyond ``MAX_UPLOADS`` the oldest ones go: nobody manages uploads by hand, and each is on its device still.
         """
-        _check_room(self.folder / "uploads", "*.png", MAX_UPLOADS)
         small = picture.convert("RGB" if picture.mode != "L" else "L")
         small.thumbnail((UPLOAD_PX, UPLOAD_PX))
         buffer = io.BytesIO()
         small.save(buffer, "PNG")
         id = _file_id()
         write_whole(self.folder / "uploads" / f"{id}.png", buffer.getvalue())
+        for old in sorted((self.folder / "uploads").glob("*.png"))[:-MAX_UPLOADS]:
+            old.unlink(missing_ok=True)
         return id
 
     def upload(self, id: str) -> bytes | None:

@@ -127,15 +127,14 @@ def architecture() -> Architecture:
     return st.session_state[_ARCHITECTURE]
 
 
-def set_architecture(architecture: Architecture, *, undoable: bool = True) -> None:
-    """Make ``architecture`` the network being built; the one before can be brought back with ``undo``."""
-    before = globals()["architecture"]()
-    if architecture == before:
+def set_architecture(network: Architecture) -> None:
+    """Make ``network`` the one being built; the one before can be brought back with ``undo``."""
+    before = architecture()
+    if network == before:
         return
-    if undoable:
-        st.session_state[_UNDO] = [*st.session_state.get(_UNDO, []), before][-_MAX_UNDO:]
-        st.session_state[_REDO] = []
-    _keep_architecture(architecture)
+    st.session_state[_UNDO] = [*st.session_state.get(_UNDO, []), before][-_MAX_UNDO:]
+    st.session_state[_REDO] = []
+    _keep_architecture(network)
 
 
 def undo_steps() -> tuple[int, int]:

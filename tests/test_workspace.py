@@ -1,6 +1,7 @@
 """A workspace brings everything back, believes nothing it reads, and belongs to whoever knows its id."""
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.description import Preprocessing
 from cnnlab.errors import BudgetError, DataError, PictureError
-from cnnlab.workspace import MAX_DRAWINGS, Choices, ImageRef, Workspace, is_id, new_id, open_image
+from cnnlab.workspace import MAX_DRAWINGS, MAX_UPLOADS, Choices, ImageRef, Workspace, is_id, new_id, open_image
 
 
 @pytest.fixture
@@ -136,6 +137,32 @@ def test_uploads_are_made_small(space: Workspace) -> None:
     with Image.open(space.folder / "uploads" / f"{id}.png") as kept:
         assert kept.size == (512, 128) and kept.mode == "RGB"
     assert space.upload(id) is not None and space.upload("../workspace") is None
+
+
+def test_the_oldest_uploads_make_room(space: Workspace) -> None:
+    picture = Image.new("L", (8, 8))
+    ids = [space.save_upload(picture) for _number in range(MAX_UPLOADS + 2)]
+    assert [space.upload(id) is not None for id in ids] == [False, False] + [True] * MAX_UPLOADS
+
+
+def test_two_tabs_keep_each_others_choices(space: Workspace) -> None:
+    barrier = threading.Barrier(2)
+
+    def choose(**changes: str) -> None:
+        tab = Workspace(space.id)
+        barrier.wait()
+        tab.choose(**changes)
+
+    for number in range(20):
+        tabs = [
+            threading.Thread(target=choose, kwargs={"run": f"run{number}"}),
+            threading.Thread(target=choose, kwargs={"model": f"bundled:m{number}"}),
+        ]
+        for tab in tabs:
+            tab.start()
+        for tab in tabs:
+            tab.join()
+        assert (space.choices.run, space.choices.model) == (f"run{number}", f"bundled:m{number}")
 
 
 def test_deleting_removes_it_all(space: Workspace) -> None:

@@ -48,7 +48,7 @@ def chain_html(image: str, network: str, learning: str, answer: str) -> str:
 
 def part(title: str, body: str, caption: str) -> str:
     """Return one part of the chain: a small title, the picture, and a caption with the facts."""
-    return f'<h3 class="lab-part">{escape(title)}</h3>{body}<p class="lab-facts">{caption}</p>'
+    return f'<h3 class="lab-part">{escape(title)}</h3>{body}<p class="lab-facts">{escape(caption)}</p>'
 
 
 def image_html(pixels: np.ndarray, alt: str) -> str:

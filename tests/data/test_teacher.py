@@ -2,7 +2,25 @@
 
 import pytest
 
-from cnnlab.teacher import is_loopback, is_teacher, pin_is_set
+from cnnlab import teacher
+from cnnlab.teacher import is_loopback, is_pin, is_teacher, pin_is_set
+
+
+@pytest.fixture(autouse=True)
+def waited(monkeypatch):
+    """Return the pauses that wrong PINs cost, without waiting for them."""
+    pauses = []
+    monkeypatch.setattr(teacher.time, "sleep", pauses.append)
+    return pauses
+
+
+def test_a_wrong_pin_costs_time_and_a_right_one_none(waited, monkeypatch):
+    monkeypatch.setenv("CNNLAB_TEACHER_PIN", "4711")
+    assert not is_pin("4712")
+    assert waited == [teacher.WRONG_PIN_S]
+    assert is_pin("4711")
+    assert not is_pin("") and not is_pin(None)
+    assert waited == [teacher.WRONG_PIN_S]
 
 
 @pytest.mark.parametrize(

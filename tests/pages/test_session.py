@@ -193,6 +193,7 @@ def test_the_teacher_sits_at_the_server(
     monkeypatch.setattr(type(st.context), "ip_address", property(lambda _self: ip))
     monkeypatch.setattr(type(st.context), "headers", property(lambda _self: headers))
     monkeypatch.setenv("CNNLAB_TEACHER_PIN", "4711")
+    monkeypatch.setattr("cnnlab.teacher.WRONG_PIN_S", 0.0)
 
     def look() -> None:
         import streamlit as st

@@ -1,4 +1,4 @@
-"""The canvas's own logic, in node's own test runner."""
+"""The logic of the browser components, in node's own test runner."""
 
 import shutil
 import subprocess
@@ -10,12 +10,11 @@ HERE = Path(__file__).resolve().parent
 
 
 @pytest.mark.skipif(
-    shutil.which("node") is None, reason="no node on the PATH: the canvas is tested in the browser only"
+    shutil.which("node") is None, reason="no node on the PATH: components are tested in the browser only"
 )
-def test_the_canvas_in_node():
-    done = subprocess.run(
-        ["node", "--test", str(HERE / "canvas.test.mjs")], capture_output=True, text=True, timeout=60, check=False
-    )
+@pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*.test.mjs")))
+def test_components_in_node(name: str):
+    done = subprocess.run(["node", "--test", str(HERE / name)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
