@@ -37,7 +37,7 @@ from cnnlab.training.whitening import PATCH_IMAGES, whiten_first_layer
 VAL_IMAGES = 1_000
 """How many images, always the same, the quick validation looks at."""
 
-VAL_STEPS = 200
+VAL_STEPS = 400
 """After how many steps it does so; more often where the run is short."""
 
 _EVAL_BATCH = 500
