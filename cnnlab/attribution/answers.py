@@ -14,7 +14,8 @@ from cnnlab.attribution.problem import Progress
 from cnnlab.model import Model
 
 MAX_ENTRIES = 512
-"""Answers that are kept, some kilobytes each; the one unused for longest goes first."""
+MAX_BYTES = 64 * 2**20
+"""Answers that are kept; the one unused for longest goes first."""
 
 Key = tuple[str, str, str, int | None]
 
@@ -40,6 +41,10 @@ def _key(model: Model, image: Tensor, method: str, target: int | None) -> Key:
     return fingerprint(model), picture, method, target
 
 
+def _size(kept: Attribution) -> int:
+    return kept.values.untyped_storage().nbytes()
+
+
 def known_answer(model: Model, image: Tensor, method: str, target: int | None = None) -> Attribution | None:
     """Return the answer to this question if it has been asked before, else None; computes nothing."""
     key = _key(model, image, method, target)
@@ -60,6 +65,6 @@ def answer(
     key = _key(model, image, method, target)
     with _lock:
         _kept[key] = made
-        while len(_kept) > MAX_ENTRIES:
+        while len(_kept) > MAX_ENTRIES or sum(map(_size, _kept.values())) > MAX_BYTES:
             _kept.popitem(last=False)
     return made

@@ -18,22 +18,33 @@ def load(name: str) -> DataSet:
     """Return the data set ``name`` in memory, its content checked against its hash.
 
     The first call reads it; every later call, from any thread, returns the same object. A set that was
-    imported anew or deleted meanwhile, by whichever process, is noticed.
+    imported anew or deleted meanwhile, by whichever process, is noticed: its memory is given back at the next call,
+    whatever that asks for.
 
     Raises:
         DataError: it is not here (the sentence says what is, and how to get it), or its file is damaged.
     """
+    _forget_gone()
     with _guard:
         lock = _locks.setdefault(name, threading.Lock())
     with lock:
         version = _version(name)
         found = _cache.get((name, version))
         if found is None:
-            for key in [key for key in _cache if key[0] == name]:
-                del _cache[key]
             found = _read(name)
             _cache[(name, version)] = found
         return found
+
+
+def _forget_gone() -> None:
+    """Let go of every set that has been deleted, or is another one by now."""
+    for name, version in list(_cache):
+        try:
+            gone = _version(name) != version
+        except DataError:
+            gone = True
+        if gone:
+            _cache.pop((name, version), None)
 
 
 def _version(name: str) -> object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class Engine:
 
     Args:
         root: the folder where runs are kept; None takes ``home()/runs``.
-        slots: how many runs learn at the same time; None takes one for each core. More wait in a queue.
+        slots: how many runs learn at the same time; None takes one for each core. More wait, owners taking turns.
     """
 
     def __init__(self, root: Path | None = None, slots: int | None = None) -> None:
@@ -41,7 +41,9 @@ class Engine:
         self._lock = threading.RLock()
         self._runs: dict[str, Run] = {}
         self._queue: deque[Run] = deque()
-        self._active: set[str] = set()
+        self._active: dict[str, str] = {}  # run id: owner
+        self._turns: dict[str, int] = {}  # owner: number of the latest slot they were given
+        self._turn = 0
         self._read: dict[str, tuple[int, Snapshot]] = {}
         self._logs: dict[str, Events] = {}
         self._closed = False
@@ -211,20 +213,32 @@ class Engine:
     # -- slots ----------------------------------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
-        """Give free slots to the runs that wait, first come first served."""
+        """Give free slots to the runs that wait, in turn by owner: see ``_next_waiting``."""
         granted = []
         with self._lock:
+            self._queue = deque(run for run in self._queue if run.snapshot().live)
             while self._queue and len(self._active) < self._slots:
-                run = self._queue.popleft()
-                if run.snapshot().live:
-                    self._active.add(run.id)
-                    granted.append(run)
+                run = self._next_waiting()
+                self._queue.remove(run)
+                self._turn += 1
+                self._active[run.id], self._turns[run.owner] = run.owner, self._turn
+                granted.append(run)
+            if not self._queue and not self._active:
+                self._turns.clear()  # nobody waits for anybody: all are equal again
         for run in granted:  # outside the lock: a run has a lock of its own
             run.grant()
 
+    def _next_waiting(self) -> Run:
+        """Return who is next: whose owner has the fewest slots, then has gone longest without one, then the oldest.
+
+        So a learner who submits ten runs makes nobody wait for more than the one that is at work.
+        """
+        slots = Counter(self._active.values())
+        return min(self._queue, key=lambda run: (slots[run.owner], self._turns.get(run.owner, 0)))
+
     def _released(self, run: Run) -> None:
         with self._lock:
-            self._active.discard(run.id)
+            self._active.pop(run.id, None)
             self._retire(run)
         self._dispatch()
 

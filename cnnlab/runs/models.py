@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from cnnlab.model import Model
 
 MOST_KEPT = 24
+MOST_BYTES = 256 * 2**20
+"""Models that are kept: weights, and the networks built from them. What was unused for longest goes first."""
 
-_kept: OrderedDict[tuple[str, object], Model] = OrderedDict()
+Key = tuple[str, tuple[int, ...]]
+
+_kept: OrderedDict[Key, Model] = OrderedDict()
 _guard = threading.Lock()
 
 
@@ -32,8 +36,9 @@ def resolve(ref: ModelRef) -> Model:
         RunError: there is no such run, or it has no weights (of that step).
     """
     if ref.kind == "run":
+        over = not engine().snapshot(ref.value).live  # its last step then comes with what came of the run
         step = engine().model_step(ref.value, ref.step)
-        return _keep((f"run:{ref.value}", step), lambda: _of_run(ref.value, step))
+        return _keep((f"run:{ref.value}", (step, over)), lambda: _of_run(ref.value, step))
     path = bundled_path(ref.value) if ref.kind == "bundled" else Path(ref.value)
     try:
         status = path.stat()
@@ -68,7 +73,7 @@ def _of_run(id: str, step: int) -> Model:
     return Model.from_bytes(engine().model(id, step))
 
 
-def _keep(key: tuple[str, object], make: Callable[[], Model]) -> Model:
+def _keep(key: Key, make: Callable[[], Model]) -> Model:
     with _guard:
         found = _kept.get(key)
         if found is not None:
@@ -77,6 +82,12 @@ def _keep(key: tuple[str, object], make: Callable[[], Model]) -> Model:
     made = make()
     with _guard:
         made = _kept.setdefault(key, made)
-        while len(_kept) > MOST_KEPT:
+        for old in [old for old in _kept if old[0] == key[0] and old[1] < key[1]]:  # what it was before
+            del _kept[old]
+        while len(_kept) > 1 and (len(_kept) > MOST_KEPT or sum(map(_size, _kept.values())) > MOST_BYTES):
             _kept.popitem(last=False)
         return made
+
+
+def _size(model: Model) -> int:
+    return 2 * sum(tensor.nbytes for tensor in model.state.values())

@@ -171,7 +171,10 @@ class Watch:
         if (old is not None and old.step == snapshot.step) or waiting or snapshot.step == 0:
             return old
         try:
-            new = glimpse(ModelRef(f"run:{self.id}"), snapshot.data, snapshot.step)
+            step = engine().model_step(self.id)  # of the weights that are laid out, not of the run
+            if old is not None and old.step == step:
+                return old
+            new = glimpse(ModelRef(f"run:{self.id}", step), snapshot.data, step)
         except CnnLabError:
             return old
         self._glimpse_at = self._clock()
@@ -197,7 +200,7 @@ def glimpse(ref: ModelRef, data: str, step: int = 0) -> Glimpse:
         step=step,
         layer=layer,
         filters=model.state[f"{layer}.weight"].numpy() if layer else None,
-        images=images.numpy(),
+        images=images.numpy().copy(),  # a view would keep the whole data set
         targets=tuple(test.targets[:IMAGES].tolist()),
         predictions=tuple(predictions.tolist()),
         probs=tuple(probs.tolist()),

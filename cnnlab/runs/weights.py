@@ -83,7 +83,7 @@ class Weights:
             RunError: there are none yet, or none of that step (any more).
         """
         with self._changed:
-            for published in self._kept:
+            for published in reversed(self._kept):  # the last of a finished run also says what came of it
                 if published.step == step:
                     return published
             if learning:
