@@ -25,6 +25,8 @@ WAY: tuple[tuple[str, str], ...] = (
     ("explore", N_("See what each filter finds in it.")),
     ("explain", N_("Ask which pixels decided.")),
 )
+WARMING_S = 1.0
+"""Pause between two looks while torch is not there yet, in seconds."""
 
 
 def warm() -> bool:
@@ -44,14 +46,20 @@ def _moving() -> bool:
 
 def draw() -> None:
     """Draw the picture: at once, again when torch is there to ask the network, and with a run while it learns."""
-    ready, moving = warm(), _moving()
-    pace = 1.0 if not ready else 2 * _session.interval() if moving else None
-    st.fragment(_draw, run_every=pace)(ready, moving)
+    ready = warm()
+    pace = _pace(ready)
+    st.fragment(_draw, run_every=pace)(ready, pace)
 
 
-def _draw(ready: bool, moving: bool) -> None:
+def _pace(ready: bool) -> float | None:
+    if not ready:
+        return max(WARMING_S, _session.interval())
+    return 2 * _session.interval() if _moving() else None
+
+
+def _draw(ready: bool, asked: float | None) -> None:
     _session.enter_fragment()
-    if warm() != ready or moving != _moving():
+    if warm() != ready or _run_line.is_another_pace(asked, _pace(ready)):
         st.rerun()
     ref, pixels, source = _image()
     network, name, learning = _network()
@@ -95,7 +103,9 @@ def _network() -> tuple[Architecture, str, str]:
         accuracy = run.test_acc if run.test_acc is not None else run.val_acc
         shown = "–" if accuracy is None else f"{accuracy:.1%}"
         caption = _("learned for {step:,} steps: {acc}", step=run.step, acc=shown)
-        picture = view.shared("sparkline", lambda: sparkline_html(view.train, view.val, view.steps))
+        picture = view.shared(
+            ("sparkline", _session.language()), lambda: sparkline_html(view.train, view.val, view.steps)
+        )
         return run.architecture, _caption(run.architecture), chain.part(_("How it learned"), picture, caption)
     bundled = _bundled()
     if bundled is None or _session.has_network():
@@ -130,18 +140,21 @@ def _answer(ref: ImageRef) -> chain.Answer | None:
     """Return what the learner's run says to the image; without one, what the bundled model says."""
     run = _run_line.snapshot()
     if run is not None and run.has_model:
+        from cnnlab import runs
+
         try:
-            return _asked(ref, ModelRef(f"run:{run.id}"), run.step)
+            step = runs.engine().model_step(run.id)  # of the weights that are laid out, not of the run
+            return _asked(ref, ModelRef(f"run:{run.id}", step))
         except CnnLabError:
             pass  # its weights went, or it takes other images: the bundled model answers
     try:
-        return _asked(ref, ModelRef.parse(_session.DEFAULT_MODEL), 0)
+        return _asked(ref, ModelRef.parse(_session.DEFAULT_MODEL))
     except CnnLabError:
         return None
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={ImageRef: lambda ref: ref.model_dump_json()})
-def _asked(ref: ImageRef, model_ref: ModelRef, step: int) -> chain.Answer:
+def _asked(ref: ImageRef, model_ref: ModelRef) -> chain.Answer:
     from cnnlab import runs
 
     model = runs.resolve(model_ref)

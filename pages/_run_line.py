@@ -35,19 +35,32 @@ def snapshot() -> Snapshot | None:
 
 def draw() -> None:
     """Draw the line; it lives by itself while the run does."""
-    found = snapshot()
-    moving = found is not None and found.live
+    pace = _pace(snapshot())
     with st.container(key="run_line"):
-        st.fragment(_line, run_every=2 * _session.interval() if moving else None)(moving)
+        st.fragment(_line, run_every=pace)(pace)
 
 
-def _line(moving: bool) -> None:
+def _pace(run: Snapshot | None) -> float | None:
+    return 2 * _session.interval() if run is not None and run.live else None
+
+
+def is_another_pace(asked: float | None, now: float | None) -> bool:
+    """Return whether a view set to look again every ``asked`` seconds should be set anew: it stops, begins, or doubles.
+
+    The pace of a fragment is fixed when it is drawn; as a class comes and goes, each of its looks asks this.
+    """
+    if asked is None or now is None:
+        return asked is not now
+    return not 0.5 < now / asked < 2
+
+
+def _line(asked: float | None) -> None:
     _session.enter_fragment()
     found = snapshot()
+    if is_another_pace(asked, _pace(found)):
+        st.rerun()
     if found is None:
         return
-    if moving != (found.live):
-        st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(line_html(found))
         if found.state in ("running", "paused"):

@@ -11,7 +11,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import live as pictures
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import state_word
-from pages import _run_line, _session
+from pages import _names, _run_line, _session
 from pages._links import go_to
 
 if TYPE_CHECKING:
@@ -19,37 +19,35 @@ if TYPE_CHECKING:
     from cnnlab.runs.watch import View
 
 FIRST_S = 0.25
-"""Pause between two looks before the first step is done."""
+"""Pause between two looks at a run that is at work on its first step, in seconds."""
 
 
 def runs_line(run: Snapshot | None) -> None:
     """Offer the learner's earlier runs where there is more than one."""
-    from cnnlab import runs
-
-    mine = runs.engine().list(owner=_session.workspace().owner)
-    if run is None or len(mine) < 2:
+    names = {mine.id: _names.run_label(number, mine) for number, mine in _names.own_runs().items()}
+    if run is None or len(names) < 2:
         return
-    names = {
-        r.id: _("{number}: {name}, {state}", number=i, name=r.name, state=state_word(r.state).text())
-        for i, r in enumerate(sorted(mine, key=lambda r: r.created), 1)
-    }
     chosen = st.selectbox(
         _("Run"),
-        list(reversed(names)),
+        list(names),
         format_func=lambda id: names.get(id, id),
         width=320,
         key=_session.seed("train.run", run.id),
     )
-    if chosen != run.id:
+    if chosen != run.id and chosen in names:
         _session.set_current_run(chosen)
         st.rerun()
 
 
 def pace(run: Snapshot) -> float | None:
-    """Return after how many seconds the view looks again: soon before the first step, never when nothing moves."""
+    """Return after how many seconds the view looks again: soon before the first step, never when nothing moves.
+
+    A run that waits for its turn can wait for long: it is looked at no more often than one that learns.
+    """
     if not run.live:
         return None
-    return _session.interval() if run.step else FIRST_S
+    interval = _session.interval()  # counts this session among those who watch
+    return FIRST_S if run.state == "running" and not run.step else max(FIRST_S, interval)
 
 
 def live(id: str, asked: float | None) -> None:
@@ -62,8 +60,7 @@ def live(id: str, asked: float | None) -> None:
     except CnnLabError as error:
         st.error(error.text(_session.language()), icon=":material/error:")
         return
-    now = pace(view.snapshot)
-    if (now is None) != (asked is None) or (now and asked and not 0.5 <= now / asked < 2):
+    if _run_line.is_another_pace(asked, pace(view.snapshot)):
         st.rerun()
     if view.snapshot.error is not None:
         st.error(view.snapshot.error.text(_session.language()), icon=":material/error:")
@@ -124,6 +121,34 @@ def _controls(run: Snapshot) -> None:
     elif run.has_model:
         go_to("draw", _("Draw for it"))
         go_to("explore", _("Look inside it"))
+    if not run.live:
+        _delete_button(run)
+
+
+def _delete_button(run: Snapshot) -> None:
+    """Offer to delete a run that is over; a second button asks back."""
+    with st.popover(_("Delete"), icon=":material/delete:", key=f"train.delete.{run.id}"):
+        st.write(_("Delete this run, with its curves and weights? It cannot be brought back."))
+        if st.button(_("Delete the run"), icon=":material/delete:", key="train.delete.sure"):
+            try:
+                _delete(run.id)
+            except CnnLabError as error:
+                st.error(error.text(_session.language()), icon=":material/error:")
+            else:
+                st.rerun()
+
+
+def _delete(id: str) -> None:
+    """Delete run ``id``; where it was the current one, the learner's newest other one takes its place, or none."""
+    from cnnlab import runs
+
+    owner = _session.workspace().owner
+    runs.engine().delete(id, owner=owner)
+    if str(_session.model_ref()) == f"run:{id}":
+        _session.set_model_ref(_session.DEFAULT_MODEL)
+    if _session.current_run() == id:
+        left = runs.engine().list(owner=owner)
+        _session.set_current_run(left[0].id if left else None)
 
 
 def _pictures(view: View) -> None:
