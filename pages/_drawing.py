@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -17,12 +16,15 @@ from cnnlab.figures import seen, theme
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from cnnlab.workspace import ImageRef, open_image
-from pages import _registry, _session, _widgets
+from pages import _names, _registry, _session, _widgets
+from pages._looking import MAX_UPLOAD_MB
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from cnnlab.model import Model
+
+    Named = list[tuple[str, Model]]  # with the name over its answers; the first is the chosen one
 
 _CANVAS = "draw.canvas"
 _KEPT_N = "draw.kept_n"
@@ -62,17 +64,15 @@ def compare_choice(ref: ModelRef, model: Model) -> tuple[ModelRef, ...]:
         width=420,
         label_visibility="collapsed",
     )
-    return tuple(ModelRef(source) for source in chosen)
+    return tuple(ModelRef(source) for source in chosen if source in labels)
 
 
 def _comparable(model: Model) -> dict[str, str]:
     wanted = (model.preprocessing.data_shape[0], len(model.class_names))
     found = {}
-    for snapshot in runs.engine().list(owner=_session.workspace().owner):
-        if snapshot.has_model:
-            shape = snapshot.architecture.input_shape[0], *snapshot.architecture.output_shape
-            if shape == wanted:
-                found[f"run:{snapshot.id}"] = _("{name}: your run", name=snapshot.name)
+    for number, run in _names.own_runs().items():
+        if run.has_model and (run.architecture.input_shape[0], *run.architecture.output_shape) == wanted:
+            found[f"run:{run.id}"] = _names.run_label(number, run)
     for name in bundled_models():
         described = read_description(bundled_path(name))
         if (described.preprocessing.data_shape[0], len(described.class_names)) == wanted:
@@ -82,28 +82,24 @@ def _comparable(model: Model) -> dict[str, str]:
 
 # -------------------------------------------------------------------- the stage: one fragment rerun per message
 @st.fragment
-def stage(refs: tuple[ModelRef, ...], mode: str) -> None:
+def stage(named: tuple[tuple[str, ModelRef], ...], mode: str) -> None:
     """Draw the canvas (or the picture) with the answers of the models, then what the first of them sees."""
     _session.enter_fragment()
     try:
-        models = {_name(ref): runs.resolve(ref) for ref in refs}  # of a live run: its newest weights
+        models = [(name, runs.resolve(ref)) for name, ref in named]  # of a live run: its newest weights
         _draw_stage(models) if mode == "draw" else _show_stage(models)
     except CnnLabError as error:
         _widgets.show_error(error)
 
 
-def _name(ref: ModelRef) -> str:
-    return runs.engine().snapshot(ref.value).name if ref.kind == "run" else PurePath(ref.value).stem
-
-
-def _draw_stage(models: dict[str, Model]) -> None:
-    model = next(iter(models.values()))
+def _draw_stage(models: Named) -> None:
+    model = models[0][1]
     message = (st.session_state.get(_CANVAS) or {}).get("sketch")
     sketch = Sketch.read(message) if message else sketches.kept(_session.workspace().folder) or Sketch(n=0)
     ink = None if sketch.blank else sketch.pixels()
     steps = None if ink is None else centre_digit(ink)
     _mount(
-        models, None if ink is None else [_probs(each, ink) for each in models.values()], mode="draw",
+        models, None if ink is None else [_probs(each, ink) for _name, each in models], mode="draw",
         answered=sketch.n if message else 0,
         sketch=None if message else {"strokes": sketch.strokes or []},
         note=_thin(steps),
@@ -116,8 +112,8 @@ def _draw_stage(models: dict[str, Model]) -> None:
         _seen(model, ink, steps)
 
 
-def _show_stage(models: dict[str, Model]) -> None:
-    model = next(iter(models.values()))
+def _show_stage(models: Named) -> None:
+    model = models[0][1]
     picture = _uploaded()
     if picture is None:
         _mount(models, None, mode="show")
@@ -125,7 +121,7 @@ def _show_stage(models: dict[str, Model]) -> None:
     shown = colour_crop(picture, 448, 448) if model.preprocessing.data_shape[0] == 3 else picture
     steps = digit_steps(picture) if model.preprocessing.data_shape[0] == 1 else None
     _mount(
-        models, [_probs(each, picture) for each in models.values()], mode="show", note=_thin(steps),
+        models, [_probs(each, picture) for _name, each in models], mode="show", note=_thin(steps),
         picture=seen.photo_url(shown), picture_alt=_("your picture"),
     )  # fmt: skip
     _look_links("")
@@ -136,7 +132,7 @@ def _uploaded() -> Image | None:
     """Draw the file input (a phone offers its camera) and return the picture, kept in the workspace."""
     file = st.file_uploader(
         _("A picture; on a phone, take one with the camera"), type=["png", "jpg", "jpeg", "webp", "bmp", "gif"],
-        key="draw.upload",
+        key="draw.upload", max_upload_size=MAX_UPLOAD_MB,
     )  # fmt: skip
     space, ref = _session.workspace(), _session.image_ref()
     if file is not None:
@@ -163,8 +159,8 @@ def _thin(steps: Steps | None) -> str:
              count=steps.thickened_px)  # fmt: skip
 
 
-def _mount(models: dict[str, Model], probs: list[list[float]] | None, **data: Any) -> None:
-    first = next(iter(models.values()))
+def _mount(models: Named, probs: list[list[float]] | None, **data: Any) -> None:
+    first = models[0][1]
     blank = _("no drawing yet") if data["mode"] == "draw" else _("no picture yet")
     labels = {
         "canvas": _("Canvas: draw here"), "hint": _("Draw a digit here, as large as you like."),
@@ -177,7 +173,7 @@ def _mount(models: dict[str, Model], probs: list[list[float]] | None, **data: An
         data={
             "answered": 0, "sketch": None, "note": "", "space": _session.workspace().owner[:16], "labels": labels,
             "classes": [_(name) for name in first.class_names], "colours": list(theme.CLASS_COLOURS),
-            "models": [{"name": name, "probs": probs[i] if probs else None} for i, name in enumerate(models)],
+            "models": [{"name": name, "probs": probs[i] if probs else None} for i, (name, _model) in enumerate(models)],
             **data,
         },
         on_sketch_change=lambda: None,
@@ -259,12 +255,13 @@ def _look_links(key: str) -> None:
 
 def kept_drawings(model: Model) -> None:
     """Draw the kept drawings with what the chosen model says of each now, and what one can do with one of them."""
-    drawings = _session.workspace().drawings()[:_MOST_SHOWN]
+    every = _session.workspace().drawings()
+    numbers, drawings = _names.drawing_numbers(every), every[:_MOST_SHOWN]
     if not drawings or model.preprocessing.data_shape[0] != 1:
         return
     st.subheader(_("Kept drawings"), anchor=False)
-    total, items, right, labelled = len(drawings), [], 0, 0
-    for index, drawing in enumerate(drawings):
+    items, right, labelled = [], 0, 0
+    for drawing in drawings:
         ref = ImageRef(kind="drawing", id=drawing.id)
         probs = model.probs(open_image(ref, _session.workspace(), model.preprocessing)[None])[0].tolist()
         best = max(range(len(probs)), key=probs.__getitem__)
@@ -273,7 +270,7 @@ def kept_drawings(model: Model) -> None:
         items.append(
             seen.Kept(drawing.pixels, _(model.class_names[best]), f"{probs[best]:.1%}",
                       None if not known else best == drawing.label,
-                      _("drawing {number}", number=total - index))
+                      _("drawing {number}", number=numbers[drawing.id]))
         )  # fmt: skip
     said = _("What {model} reads now.", model=model.about.name or _("the model"))
     if labelled:

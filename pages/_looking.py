@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlab.data.known import KNOWN
-from cnnlab.description import ModelRef, bundled_models
-from cnnlab.errors import CnnLabError
+from cnnlab.description import ModelRef
+from cnnlab.errors import CnnLabError, DataError, ModelError, RunError
 from cnnlab.i18n import _
 from cnnlab.workspace import ImageRef, open_image
-from pages import _session
+from pages import _names, _session
 from pages._links import go_to
 
 if TYPE_CHECKING:
@@ -20,54 +20,66 @@ if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
     from cnnlab.model import Model
 
+MAX_UPLOAD_MB = 20
+"""The largest picture that is taken; a photo from a phone has 3 to 8 MB."""
+
 
 def model_line() -> tuple[ModelRef, Model]:
     """Draw the choice of a model (bundled ones and the learner's own runs) and return it with its reference.
 
-    A model that cannot be read any more is named, and the bundled one takes its place.
+    A model that cannot be opened is said, and the bundled one takes its place.
     """
-    labels = _model_labels()
-    current = ModelRef(_session.model_ref().source)
-    if str(current) not in labels:
-        labels[str(current)] = current.value
+    ref, model, problem = _resolved(_session.model_ref())
+    current = ref.source
+    labels = _names.model_labels()
+    labels.setdefault(current, ref.value)  # weights that are just being laid out
     with st.container(key="model_line", horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = st.selectbox(
             _("Model"),
             list(labels),
-            key=_session.seed("model_line.ref", str(current)),
+            key=_session.seed("model_line.ref", current),
             format_func=lambda ref: labels.get(ref, ref),
             width=360,
         )
-        if chosen != str(current):
+        if chosen != current and chosen in labels:
             _session.set_model_ref(chosen)
-        ref, model = _resolved(_session.model_ref())
+            ref, model, problem = _resolved(ModelRef.parse(chosen))
         st.html(f'<p class="lab-facts">{_model_facts(model)}</p>', width="content")
+    if problem is not None:
+        st.error(problem.text(_session.language()), icon=":material/error:")
     return ref, model
 
 
-def _resolved(ref: ModelRef) -> tuple[ModelRef, Model]:
+def _resolved(ref: ModelRef) -> tuple[ModelRef, Model, CnnLabError | None]:
+    """Return ``ref`` and its model, or the bundled one and what is wrong with ``ref``."""
     from cnnlab import runs
 
     try:
-        return ref, runs.resolve(ref)
+        _check_own(ref)
+        return ref, runs.resolve(ref), None
     except CnnLabError as error:
-        if str(ref) == _session.DEFAULT_MODEL:
-            raise
-        st.error(error.text(_session.language()), icon=":material/error:")
         fallback = ModelRef.parse(_session.DEFAULT_MODEL)
-        return fallback, runs.resolve(fallback)
+        if ref == fallback:
+            raise
+        if not _may_come(ref):
+            _session.set_model_ref(fallback)  # said once
+        return fallback, runs.resolve(fallback), error
 
 
-def _model_labels() -> dict[str, str]:
+def _check_own(ref: ModelRef) -> None:
+    """Raise where a browser may not open ``ref``: files are for the command line, and runs for their owner."""
     from cnnlab import runs
 
-    labels = {}
-    for snapshot in runs.engine().list(owner=_session.workspace().owner):
-        if snapshot.step > 0:
-            labels[f"run:{snapshot.id}"] = _("{name}: your run", name=snapshot.name)
-    for name in bundled_models():
-        labels[f"bundled:{name}"] = _("{name}: comes with the lab", name=name)
-    return labels
+    if ref.kind == "run":
+        if runs.engine().snapshot(ref.value).owner != _session.workspace().owner:
+            raise RunError("there is no run {id}", id=ref.value[:40])
+    elif ref.kind != "bundled":
+        raise ModelError("A model in a file can be opened on the command line only.")
+
+
+def _may_come(ref: ModelRef) -> bool:
+    """Return whether ``ref`` is the learner's run that has no weights yet, but goes on."""
+    return any(ref.source == f"run:{run.id}" and run.live for run in _names.own_runs().values())
 
 
 def _model_facts(model: Model) -> str:
@@ -92,7 +104,7 @@ def data_title(name: str) -> str:
 
 
 def image_line(model: Model) -> Tensor:
-    """Draw the choice of an image that ``model`` can take and return it.
+    """Draw the choice of an image that ``model`` can take and return it; where there is none, the page ends here.
 
     Shape:
         returns (C, h, w) uint8, before any padding, as ``model.preprocessing`` expects it
@@ -101,6 +113,8 @@ def image_line(model: Model) -> Tensor:
     kinds = {"test": _("Test image"), "upload": _("Your picture")}
     if model.preprocessing.data_shape[0] == 1:
         kinds["drawing"] = _("Your drawing")
+    problem: CnnLabError | None = None
+    image = None
     with st.container(key="image_line", horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = st.segmented_control(
             _("Image"),
@@ -109,32 +123,55 @@ def image_line(model: Model) -> Tensor:
             format_func=lambda k: kinds[k],
             required=True,
         )
-        chosen = {"drawing": _drawing, "upload": _upload}.get(kind, _test_image)(model, ref)
-    if chosen is not None:
         try:
-            image = open_image(chosen, _session.workspace(), model.preprocessing)
-            _session.set_image_ref(chosen)
-            return image
+            chosen = {"drawing": _drawing, "upload": _upload}.get(kind, _test_image)(model, ref)
+            if chosen is not None:
+                image = open_image(chosen, _session.workspace(), model.preprocessing)
+                _session.set_image_ref(chosen)
         except CnnLabError as error:
-            st.error(error.text(_session.language()), icon=":material/error:")
-    return _data_for(model).test.images[0]
+            problem = error
+    if image is None and (problem is None or kind != "test"):
+        try:
+            image = _data_for(model)[0].test.images[0]  # until there is a picture, or one that can be used
+        except CnnLabError as error:
+            problem = problem or (error if kind == "test" else None)
+    if problem is not None:
+        st.error(problem.text(_session.language()), icon=":material/error:")
+    if image is None:
+        st.stop()
+        raise AssertionError("a stopped page does not go on")
+    return image
 
 
-def _data_for(model: Model) -> DataSet:
-    """Return a data set that is here and whose images the model takes: its own, else the one in use."""
+def _data_for(model: Model) -> tuple[DataSet, DataError | None]:
+    """Return a data set whose images the model takes (its own, else the one in use), and what is wrong with a better.
+
+    Raises:
+        DataError: no data set here has such images, or those that may have are damaged.
+    """
     from cnnlab.data import loader
 
-    wanted = [model.about.data, f"{model.about.data}-sample", _session.data_name(), *loader.present()]
-    fitting = (
-        loader.load(name)
-        for name in wanted
-        if loader.is_present(name) and loader.load(name).image_shape == model.preprocessing.data_shape
+    shape = model.preprocessing.data_shape
+    damage: DataError | None = None
+    for name in (model.about.data, f"{model.about.data}-sample", _session.data_name(), *loader.present()):
+        try:
+            if loader.is_present(name) and (dataset := loader.load(name)).image_shape == shape:
+                return dataset, damage
+        except DataError as error:
+            damage = damage or error
+    if damage is not None:
+        raise damage
+    raise DataError(
+        "No data set here has images of {shape}, which this model takes: choose a picture of your own, or let the "
+        "teacher import the data set it has learned from.",
+        shape="×".join(map(str, shape)),
     )
-    return next(fitting)
 
 
 def _test_image(model: Model, ref: ImageRef) -> ImageRef:
-    dataset = _data_for(model)
+    dataset, damage = _data_for(model)
+    if damage is not None:
+        st.error(damage.text(_session.language()), icon=":material/error:")
     index = ref.index if ref.kind == "test" and ref.data == dataset.name else 0
     index = min(index, len(dataset.test) - 1)
     every = len(dataset.class_names)
@@ -165,9 +202,10 @@ def _drawing(model: Model, ref: ImageRef) -> ImageRef | None:
         go_to("draw", _("Nothing kept yet: draw a digit"))
         return None
     ids = [drawing.id for drawing in drawings]
+    numbers = _names.drawing_numbers(drawings)
     names = {
-        d.id: _("drawing {number}: {label}", number=len(ids) - i, label="?" if d.label is None else d.label)
-        for i, d in enumerate(drawings)
+        d.id: _("drawing {number}: {label}", number=numbers[d.id], label="?" if d.label is None else d.label)
+        for d in drawings
     }
     chosen = st.selectbox(
         _("Drawing"),
@@ -186,6 +224,7 @@ def _upload(model: Model, ref: ImageRef) -> ImageRef | None:
         _("Picture"),
         type=["png", "jpg", "jpeg", "webp", "bmp", "gif"],
         key="image_line.upload",
+        max_upload_size=MAX_UPLOAD_MB,
         width=320,
     )
     if file is None:

@@ -51,8 +51,8 @@ def _facts(row: DataInfo) -> str:
     )
 
 
-def _draw_wall(dataset: loader.DataSet) -> tuple[str, int]:
-    """Draw the wall with its filters; return the split and the place in it of the chosen image."""
+def _draw_wall(dataset: loader.DataSet) -> tuple[str, int | None]:
+    """Draw the wall with its filters; return the split and the place in it of the chosen image, if there is any."""
     splits = {"train": _("Training set"), "val": _("Validation set"), "test": _("Test set")}
     every = len(dataset.class_names)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -78,7 +78,12 @@ def _draw_wall(dataset: loader.DataSet) -> tuple[str, int]:
     key = f"data.{dataset.name}.{split}.wall"
     state = st.session_state.get(key)
     chosen = state.get("position") if state else None
-    chosen = page.positions[0] if chosen is None else int(chosen)
+    if not page.positions:
+        st.info(_("There is no image of this class in this part."))
+        return split, None
+    if chosen is None or not 0 <= int(chosen) < len(dataset.split(split)):  # the set may be a newer one
+        chosen = page.positions[0]
+    chosen = int(chosen)
     labels = [
         _("number {number}: {name}", number=position, name=_(dataset.class_names[kind]))
         for position, kind in zip(page.positions, page.targets)
@@ -126,5 +131,6 @@ else:
         split, chosen = _draw_wall(dataset)
     with right:
         _data_views.classes(dataset, split)
-    _data_views.one_image(dataset, split, chosen)
+    if chosen is not None:
+        _data_views.one_image(dataset, split, chosen)
 _data_sets.draw()

@@ -4,7 +4,8 @@ import streamlit as st
 
 from cnnlab.home import ASSETS
 from cnnlab.i18n import N_, _
-from pages import _drawing, _session, _widgets
+from cnnlab.lessons import lesson
+from pages import _drawing, _names, _session, _widgets
 
 _session.start(N_("Draw"))
 _widgets.page_head(_("Draw"), _("Write a digit, or bring a picture, and watch the network make up its mind."))
@@ -13,5 +14,7 @@ ref, model = _widgets.model_line()
 with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="draw_choices"):
     mode = _drawing.mode_choice(model)
     others = _drawing.compare_choice(ref, model)
-_drawing.stage((ref, *others), mode)
+    _widgets.what_is_this(lesson("draw", _session.language()))
+refs = (ref, *others)
+_drawing.stage(tuple(zip(_names.short_names(refs), refs)), mode)
 _drawing.kept_drawings(model)

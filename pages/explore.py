@@ -10,7 +10,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures.sheets import SCALES
 from cnnlab.i18n import _
 from cnnlab.lessons import lesson
-from pages import _answers, _kept, _maps, _session, _widgets
+from pages import _answers, _kept, _maps, _run_line, _session, _widgets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,8 +47,13 @@ def _controls(names: tuple[str, ...], learning: bool, says: str) -> tuple[str, s
     return layer, scale
 
 
-def explore(ref: ModelRef, image: Tensor, live: bool) -> None:
-    """Draw the chosen layer of the model as it is now; once the run has ended, the page no longer looks again."""
+def _pace(learning: bool) -> float | None:
+    """Return after how many seconds the page looks again, longer in a full class; never when nothing changes."""
+    return max(LIVE_S, _session.interval()) if learning else None
+
+
+def explore(ref: ModelRef, image: Tensor, asked: float | None) -> None:
+    """Draw the chosen layer of the model as it is now; ``asked`` is the pace at which this view looks again."""
     _session.enter_fragment()
     from cnnlab import runs
     from cnnlab.insight import look
@@ -60,7 +65,7 @@ def explore(ref: ModelRef, image: Tensor, live: bool) -> None:
     except CnnLabError as error:
         _widgets.show_error(error)
         return
-    if live and not learning:
+    if _run_line.is_another_pace(asked, _pace(learning)):  # asking for it also says that somebody still watches
         st.rerun()
     _draw(model, seen, image, learning)
 
@@ -90,5 +95,5 @@ _widgets.page_head(
 )
 ref, model = _widgets.model_line()
 image = _widgets.image_line(model)
-live = _is_learning(ref)
-st.fragment(explore, run_every=max(LIVE_S, _session.interval()) if live else None)(ref, image, live)
+pace = _pace(_is_learning(ref))
+st.fragment(explore, run_every=pace)(ref, image, pace)

@@ -38,7 +38,10 @@ class Wall:
 
 
 def wall(dataset: DataSet, split: str, target: int | None = None, first: int = 0, size: int = WALL) -> Wall:
-    """Return the ``size`` images from the ``first`` on, of all classes or of one; short at the end, never empty."""
+    """Return the ``size`` images from the ``first`` on, of all classes or of one; short at the end.
+
+    It is empty only where the split has no image of the class.
+    """
     part = dataset.split(split)
     places = torch.arange(len(part)) if target is None else part.of_class(target)
     first = max(0, min(first, len(places) - 1))

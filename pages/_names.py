@@ -1,0 +1,62 @@
+"""What runs, models and drawings are called wherever one is chosen among them: never two alike.
+
+A menu sends back the label that was chosen, not the place of it: of two equal labels it would always mean the first.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from cnnlab.description import bundled_models
+from cnnlab.i18n import _
+from cnnlab.runs.snapshot import state_word
+from pages import _session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cnnlab.description import ModelRef
+    from cnnlab.runs import Snapshot
+    from cnnlab.workspace import Drawing
+
+
+def own_runs() -> dict[int, Snapshot]:
+    """Return the learner's runs by number, the newest first; the oldest there is is 1."""
+    from cnnlab import runs
+
+    found = runs.engine().list(owner=_session.workspace().owner)
+    return {len(found) - place: run for place, run in enumerate(found)}
+
+
+def run_label(number: int, run: Snapshot) -> str:
+    """Return what a menu calls run ``number``: its name, its number, and what came of it or what it does now."""
+    accuracy = run.val_acc if run.test_acc is None else run.test_acc
+    result = state_word(run.state).text() if run.live or accuracy is None else f"{accuracy:.1%}"
+    return _("{name}: your run {number}, {result}", name=run.name, number=number, result=result)
+
+
+def model_labels() -> dict[str, str]:
+    """Return a label for each model that can be looked into: the learner's runs with weights, the bundled ones."""
+    labels = {f"run:{run.id}": run_label(number, run) for number, run in own_runs().items() if run.has_model}
+    for name in bundled_models():
+        labels[f"bundled:{name}"] = _("{name}: comes with the lab", name=name)
+    return labels
+
+
+def short_names(refs: Iterable[ModelRef]) -> list[str]:
+    """Return a short name for each of ``refs``, to stand over its answer."""
+    named = {run.id: (number, run.name) for number, run in own_runs().items()}
+
+    def short(ref: ModelRef) -> str:
+        if ref.kind == "run" and ref.value in named:
+            number, name = named[ref.value]
+            return _("{name}: your run {number}", name=name, number=number)
+        return PurePath(ref.value).stem
+
+    return [short(ref) for ref in refs]
+
+
+def drawing_numbers(drawings: tuple[Drawing, ...]) -> dict[str, int]:
+    """Return the number of each of the kept ``drawings``, all of them and the newest first; the oldest is 1."""
+    return {drawing.id: len(drawings) - place for place, drawing in enumerate(drawings)}
