@@ -187,6 +187,16 @@ def test_answers_are_kept_by_weights_picture_method_and_class(monkeypatch):
     assert known_answer(other, image, "saliency", 1) is None
 
 
+def test_answers_are_kept_up_to_so_many_bytes(monkeypatch):
+    monkeypatch.setattr(answers, "_kept", type(answers._kept)())
+    model, image = mlp(), image_of(GREY)
+    sizes = [answers._size(answer(model, image, "saliency", target)) for target in range(3)]
+    assert sizes == [4 * image.numel()] * 3 and len(answers._kept) == 3
+    monkeypatch.setattr(answers, "MAX_BYTES", 2 * sizes[0])
+    answer(model, image, "input_x_gradient", 0)
+    assert [key[2:] for key in answers._kept] == [("saliency", 2), ("input_x_gradient", 0)]
+
+
 def test_only_so_many_answers_are_kept(monkeypatch):
     monkeypatch.setattr(answers, "_kept", type(answers._kept)())
     monkeypatch.setattr(answers, "MAX_ENTRIES", 3)

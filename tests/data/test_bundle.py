@@ -273,6 +273,17 @@ def test_a_set_that_was_replaced_is_loaded_anew(lab_home):
     assert len(first.train) == 6  # who still holds it keeps it
 
 
+def test_a_set_that_is_gone_gives_its_memory_back(lab_home):
+    for name in ("pets", "cats", "dogs"):
+        store.write(small(name))
+        load(name)
+    store.write(small("cats", train=8))
+    store.delete("dogs")
+    load("mnist")  # whatever is asked for next
+    assert {name for name, _version in loader._cache} - set(KNOWN) == {"pets"}
+    assert len(load("cats").train) == 8
+
+
 def flip_a_pixel(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1

@@ -9,6 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnlab.architecture.presets import PRESETS
+from cnnlab.data.loader import load
+from cnnlab.description import ModelRef
+from cnnlab.runs import RunSpec, engine, resolve
+from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
 from pages import _chain, _session
 
@@ -87,3 +91,40 @@ def test_home_is_there_before_torch() -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_a_learned_run_answers_with_its_final_weights_and_in_each_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnnlab.runs.run import Run
+    from cnnlab.runs.weights import Weights
+
+    monkeypatch.setattr(_chain, "warm", lambda: True)
+    monkeypatch.setattr(Weights, "due", False)  # as when one step takes longer than anybody waits
+    space, seen, finish = Workspace(new_id()), [], Run._finish
+
+    def look_before_the_end(run: Run, training: object, state: str) -> None:
+        space.choose(run=run.id)
+        seen.append(bars(home(space.id)))  # all steps are done, the weights of the beginning are laid out
+        finish(run, training, state)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Run, "_finish", look_before_the_end)
+    recipe = Recipe(epochs=1, batch_size=32, lr=0.003, limit_train=320, threads=1, precision="float32")
+    net = PRESETS["mnist-sprint"].architecture
+    lab = engine()
+    try:
+        id = lab.submit(RunSpec(architecture=net, data="mnist", recipe=recipe, owner=space.owner))
+        assert lab.wait(id, 120).state == "done"
+        end = bars(home(space.id))
+        model = resolve(ModelRef(f"run:{id}"))
+        best = float(model.probs(load("mnist").test.images[:1]).max())
+        assert f"{best:.1%}" in "".join(end) and end != seen[0]
+        assert "Accuracy over the steps" in html(home(space.id))
+        space.choose(language="zh_CN")
+        assert "Accuracy over the steps" not in html(home(space.id))
+    finally:
+        lab.close()
+
+
+def bars(at: AppTest) -> list[str]:
+    import re
+
+    return re.findall(r'<div class="lab-bar-row.*?</div>', html(at))

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import Flatten, Linear
 from cnnlab.architecture.presets import PRESETS
-from cnnlab.runs import engine
+from cnnlab.runs import Engine, engine
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
 from pages import _session
@@ -159,3 +159,40 @@ def test_an_edit_of_the_recipe_is_kept() -> None:
     at.number_input(key="train.recipe.epochs").set_value(4).run()
     assert Recipe.from_json(str(space.choices.recipe)).epochs == 4
     assert train(space.id).number_input(key="train.recipe.epochs").value == 4
+
+
+def test_a_finished_run_can_be_deleted() -> None:
+    space = workspace(QUICK)
+    train(space.id).button(key="train.start").click().run()
+    first = until(space, "done")
+    train(space.id).button(key="train.start").click().run()
+    second = until(space, "done")
+    assert first != second and space.choices.model == f"run:{second}"
+    at = train(space.id)
+    at.button(key="train.delete.sure").click().run()
+    assert not at.exception and not at.error
+    assert [found.id for found in engine().list()] == [first]
+    assert (space.choices.run, space.choices.model) == (first, _session.DEFAULT_MODEL)  # her other one is shown
+    at.button(key="train.delete.sure").click().run()
+    assert not at.exception and engine().list() == [] and space.choices.run is None
+    assert "lab-numbers" not in html(at) and "train.delete.sure" not in keys(at)
+
+
+def test_a_live_run_offers_no_deletion_and_nobody_deletes_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = workspace(LONG)
+    train(space.id).button(key="train.start").click().run()
+    until(space, "running")
+    at = showing(space.id, "train.stop")
+    assert "train.delete.sure" not in keys(at)
+    at.button(key="train.stop").click().run()
+    id = until(space, "stopped")
+    at = showing(space.id, "train.delete.sure")
+    asked: list[object] = []
+    delete = Engine.delete
+    monkeypatch.setattr(
+        Engine, "delete", lambda lab, id, owner=None: (asked.append(owner), delete(lab, id, "somebody else"))
+    )
+    at.button(key="train.delete.sure").click().run()
+    assert asked == [space.owner]
+    assert "belongs to somebody else" in at.error[0].value
+    assert engine().snapshot(id).state == "stopped"
