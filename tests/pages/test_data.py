@@ -181,3 +181,33 @@ def test_a_damaged_set_is_said_and_the_page_goes_on(page, tmp_path):
     assert not at.exception
     assert "is damaged; delete it and import it again" in at.error[0].value
     assert button(at, "data.fetch") is not None
+
+
+@pytest.fixture
+def sparse(tmp_path):
+    """Import a set so small that its validation part has no image of one class."""
+    from cnnlab.data.sources import import_path
+
+    import_path(unpack(picture_files(), tmp_path / "pets"), "pets")
+    return "pets"
+
+
+def test_a_class_without_images_in_a_part_is_said(page, sparse):
+    from cnnlab.data import loader
+
+    dataset = loader.load(sparse)
+    at = page.run()
+    at = fine(at.selectbox(key="data.name").set_value(sparse).run())
+    empty = [
+        (part, target)
+        for part in ("train", "val", "test")
+        for target, count in enumerate(dataset.split(part).counts(len(dataset.class_names)))
+        if not count
+    ]
+    assert empty  # ten images: the validation set has one of them
+    part, target = empty[0]
+    at = fine(at.get("button_group")[0].set_value(part).run())
+    at = fine(at.selectbox(key=f"data.{sparse}.class").set_value(target).run())
+    assert [info.value for info in at.info] == ["There is no image of this class in this part."]
+    at = fine(at.selectbox(key=f"data.{sparse}.class").set_value(len(dataset.class_names)).run())
+    assert not at.info

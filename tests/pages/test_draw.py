@@ -155,3 +155,36 @@ def test_a_colour_model_takes_pictures(page, space):
     assert 'class="seen-steps"' in html(at)
     (kept,) = (space.folder / "uploads").glob("*.png")
     assert at.session_state[_session._IMAGE] == ImageRef(kind="upload", id=kept.stem)
+
+
+def test_ones_own_run_of_a_bundled_network_stands_beside_it(page, space):
+    from cnnlab.architecture import layers as L
+    from tests.insight.makers import model_of
+    from tests.pages.makers import keep_run
+
+    loaded = loader.load("mnist").test
+    sketch_of(loaded.images[0, 0].numpy()).keep(space.folder)
+    mine = [model_of((1, 28, 28), [L.Flatten(), L.Linear(out_features=10)], seed=seed) for seed in (0, 1)]
+    ids = [keep_run(space, model, name="mnist-sprint", created=float(i)) for i, model in enumerate(mine)]
+    space.choose(model=f"run:{ids[0]}")
+    at = page()
+    at.multiselect(key="draw.compare").set_value([f"run:{ids[1]}", "bundled:mnist-sprint"]).run()
+    assert not at.exception
+    models = canvas(at)["models"]
+    assert [m["name"] for m in models] == ["mnist-sprint: your run 1", "mnist-sprint: your run 2", "mnist-sprint"]
+    assert len({tuple(m["probs"]) for m in models}) == 3
+    assert canvas(at)["classes"][0] == "c0"  # the first is the chosen one
+    assert int(np.argmax(models[2]["probs"])) == 7
+
+
+def test_a_picture_has_a_largest_size(page):
+    at = page(**{"draw.mode": "show"})
+    assert at.file_uploader(key="draw.upload").proto.max_upload_size_mb == 20
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_the_page_says_what_it_is(page, language):
+    from cnnlab.lessons import lesson
+
+    at = page(**{_session._LANGUAGE: language})
+    assert lesson("draw", language).strip() in [text.value for text in at.markdown]

@@ -9,25 +9,26 @@ from streamlit.testing.v1 import AppTest
 from cnnlab.architecture import layers as L
 from cnnlab.attribution import METHODS, answers
 from cnnlab.model import Model
-from cnnlab.workspace import ImageRef
+from cnnlab.workspace import ImageRef, Workspace, new_id
 from pages import _answers, _session
 from tests.insight.makers import model_of
+from tests.pages.makers import keep_run
 from tests.pages.test_explore import colour_net, mnist_net
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "explain.py")
 
 
 @pytest.fixture
-def page(lab_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+def page(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Return a function that opens the page on a model, with no answer known."""
     monkeypatch.setattr(answers, "_kept", type(answers._kept)())
 
     def open_page(model: Model, language: str = "en", run: bool = True) -> AppTest:
-        file = tmp_path / "model.safetensors"
-        model.save(file)
+        space = Workspace(new_id())
         at = AppTest.from_file(PAGE, default_timeout=60)
+        at.session_state[_session._WORKSPACE] = space.id
         at.session_state[_session._LANGUAGE] = language
-        at.session_state[_session._MODEL] = f"file:{file}"
+        at.session_state[_session._MODEL] = f"run:{keep_run(space, model)}"
         colour = model.preprocessing.data_shape[0] == 3
         at.session_state[_session._IMAGE] = ImageRef(data="cifar10-sample" if colour else "mnist")
         return checked(at.run()) if run else at

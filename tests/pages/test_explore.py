@@ -8,9 +8,10 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlab.architecture import layers as L
 from cnnlab.model import Model
-from cnnlab.workspace import ImageRef
+from cnnlab.workspace import ImageRef, Workspace, new_id
 from pages import _session
 from tests.insight.makers import model_of
+from tests.pages.makers import keep_run
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "explore.py")
 CONTROL = "explore.layer"
@@ -29,15 +30,15 @@ def colour_net() -> Model:
 
 
 @pytest.fixture
-def page(lab_home: Path, tmp_path: Path) -> Callable[..., AppTest]:
+def page(lab_home: Path) -> Callable[..., AppTest]:
     """Return a function that opens the page on a model."""
 
     def open_page(model: Model, image: ImageRef = TEST_IMAGE, language: str = "en") -> AppTest:
-        file = tmp_path / "model.safetensors"
-        model.save(file)
+        space = Workspace(new_id())
         at = AppTest.from_file(PAGE, default_timeout=60)
+        at.session_state[_session._WORKSPACE] = space.id
         at.session_state[_session._LANGUAGE] = language
-        at.session_state[_session._MODEL] = f"file:{file}"
+        at.session_state[_session._MODEL] = f"run:{keep_run(space, model)}"
         at.session_state[_session._IMAGE] = image
         return checked(at.run())
 
@@ -155,3 +156,31 @@ def test_the_component_is_there_with_all_it_needs(page):
     assert data["shape"] == [4, 28, 28]
     assert data["detail"]["window"] == [5, 1, 0, 1]
     assert data["text"]["tile"] == "{layer}, map {index}, mean {mean}"
+
+
+def test_an_open_page_of_a_run_that_learns_is_still_counted_and_follows_the_class(lab_home, monkeypatch):
+    """Only the fragment is run again while a run learns: it must be the one to say that somebody watches."""
+    import runpy
+
+    import streamlit as st
+
+    explore = runpy.run_path(PAGE, run_name="__page__")["explore"]
+    names = explore.__globals__
+    asked, anew = [], []
+    monkeypatch.setattr(_session, "enter_fragment", lambda: None)
+    monkeypatch.setattr("cnnlab.runs.resolve", lambda ref: None)
+    monkeypatch.setattr("cnnlab.insight.look", lambda model, image: None)
+    monkeypatch.setitem(names, "_draw", lambda *args: None)
+    monkeypatch.setitem(names, "_is_learning", lambda ref: True)
+    monkeypatch.setattr(_session, "interval", lambda: asked.append(1) or 0.5)
+    monkeypatch.setattr(st, "rerun", lambda: anew.append(1))
+    explore(None, None, 2.0)
+    assert (len(asked), len(anew)) == (1, 0)
+    monkeypatch.setattr(_session, "interval", lambda: 6.0)  # sixty watch by now
+    explore(None, None, 2.0)
+    assert len(anew) == 1
+    monkeypatch.setitem(names, "_is_learning", lambda ref: False)
+    explore(None, None, 2.0)
+    assert len(anew) == 2
+    explore(None, None, None)
+    assert len(anew) == 2
