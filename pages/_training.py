@@ -66,7 +66,9 @@ def live(id: str, asked: float | None) -> None:
         st.error(view.snapshot.error.text(_session.language()), icon=":material/error:")
     with st.container(key="train_bar", horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(_numbers(view.snapshot))
-        with st.container(key="train_controls", horizontal=True, width="content", gap="small"):
+        with st.container(
+            key="train_controls", horizontal=True, vertical_alignment="center", width="content", gap="small"
+        ):
             _controls(view.snapshot)
     _pictures(view)
 
@@ -127,7 +129,7 @@ def _controls(run: Snapshot) -> None:
 
 def _delete_button(run: Snapshot) -> None:
     """Offer to delete a run that is over; a second button asks back."""
-    with st.popover(_("Delete"), icon=":material/delete:", key=f"train.delete.{run.id}"):
+    with st.popover(_("Delete"), icon=":material/delete:", type="tertiary", key=f"train.delete.{run.id}"):
         st.write(_("Delete this run, with its curves and weights? It cannot be brought back."))
         if st.button(_("Delete the run"), icon=":material/delete:", key="train.delete.sure"):
             try:
