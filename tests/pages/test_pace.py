@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.runs import RunSpec, audience, engine
-from cnnlab.runs.audience import Audience
+from cnnlab.runs.audience import EACH_S, SHORTEST_S, Audience
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
 from pages import _run_line, _session, _training
@@ -60,10 +60,10 @@ def test_a_view_follows_the_size_of_the_class(view, running: Workspace, monkeypa
     at.run()
     assert not at.exception and not again
     assert len(crowd._seen) == 1  # a look counts
-    for n in range(6):
+    for n in range(int(1.5 * SHORTEST_S / EACH_S) - 1):
         crowd.seen(f"watcher {n}")
-    assert not at.run().exception and not again  # 0.7 s instead of 0.5 s: not worth a whole rerun
-    for n in range(29):
+    assert not at.run().exception and not again  # half as long again: not worth a whole rerun
+    for n in range(int(3 * SHORTEST_S / EACH_S)):
         crowd.seen(f"watcher {n}")
     assert not at.run().exception and again == [True]
 
