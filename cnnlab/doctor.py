@@ -12,10 +12,12 @@ from typing import Any
 
 import cnnlab
 from cnnlab.data.catalog import catalog
-from cnnlab.home import ASSETS, home, write_whole
+from cnnlab.description import bundled_models
+from cnnlab.home import home, write_whole
 from cnnlab.i18n import LANGUAGES, catalogue
+from cnnlab.runs.machine import cores
+from cnnlab.teacher import pin_is_set
 
-PORT = 8501
 """The port that ``streamlit run`` takes when nothing else is asked."""
 
 PACKAGES = (
@@ -61,7 +63,7 @@ class Report:
         return {"ok": self.ok, **asdict(self)}
 
 
-def examine(port: int = PORT) -> Report:
+def examine(port: int) -> Report:
     """Return a report on this machine, without a network and without importing torch.
 
     Args:
@@ -73,18 +75,18 @@ def examine(port: int = PORT) -> Report:
     data_sets = {info.name: info.origin for info in infos}
     damaged = [f"{info.name}: {info.error}" for info in infos if info.error]
     languages = {code: name for code, name in LANGUAGES.items() if code == "en" or catalogue(code)}
-    models = tuple(sorted(path.stem for path in (ASSETS / "models").glob("*.safetensors")))  # no torch needed
+    models = bundled_models()
     free = port_is_free(port)
     return Report(
         versions=versions,
-        cores=core_count(),
+        cores=cores(),
         data_sets=data_sets,
         models=models,
         port={"number": port, "free": free},
         lan_address=lan_address(),
         write_access=access,
         languages=languages,
-        teacher_pin=bool(os.environ.get("CNNLAB_TEACHER_PIN")),
+        teacher_pin=pin_is_set(),
         problems=(*_problems(versions, data_sets, models, languages), *damaged, *_obstacles(port, free, access)),
     )
 
@@ -98,12 +100,6 @@ def package_versions() -> dict[str, str | None]:
         except metadata.PackageNotFoundError:
             found[name] = None
     return found
-
-
-def core_count() -> int:
-    """Return the number of processor cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone: a container may be given fewer than there are
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def port_is_free(port: int) -> bool:

@@ -127,7 +127,7 @@ def test_doctor_names_a_port_that_is_taken() -> None:
 def test_doctor_names_a_folder_it_cannot_write_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CNNLAB_HOME", str(tmp_path / "file"))
-    report = doctor.examine()
+    report = doctor.examine(8501)
     assert report.write_access["writable"] is False
     assert any("CNNLAB_HOME" in problem for problem in report.problems)
     assert (tmp_path / "file").read_text() == "in the way"
