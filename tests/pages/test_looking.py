@@ -177,6 +177,18 @@ def test_without_its_data_a_model_still_takes_a_picture(page, pets, how, name):
     assert len(at.segmented_control) > 1  # the page goes on below
 
 
+def test_another_set_that_fits_takes_the_place_of_a_damaged_one_which_is_said(page, space, tmp_path):
+    import_path(unpack(picture_files(), tmp_path / "pets"), "pets", size=32)
+    model = model_of((3, 32, 32), [L.Flatten(), L.Linear(out_features=2)])
+    about = model.about.model_copy(update={"data": "pets"})
+    model = Model(model.description.model_copy(update={"about": about}), model.state)
+    path = store.path_of("pets")
+    path.write_bytes(path.read_bytes()[:-10])
+    at = page(model=f"run:{keep_run(space, model, data='pets')}", image=ImageRef(data="pets"))
+    assert ["is damaged; delete it and import it again" in error.value for error in at.error] == [True]
+    assert space.choices.image == ImageRef(data="cifar10-sample")
+
+
 def test_a_picture_has_a_largest_size(page):
     at = page(image=ImageRef(kind="upload"))
     assert at.file_uploader(key="image_line.upload").proto.max_upload_size_mb == _looking.MAX_UPLOAD_MB == 20
