@@ -195,7 +195,7 @@ class Workspace:
 
     # ---------------------------------------------------------------- drawings
     def save_drawing(self, pixels: Any, label: int | None = None) -> str:
-        """Keep a drawing and return its id.
+        """Keep a drawing and return its id; the newest one kept again, with nothing new to say of it, stays one.
 
         Shape:
             pixels: (28, 28) uint8, 0 is paper and 255 is ink
@@ -212,6 +212,9 @@ class Workspace:
                 shape="x".join(map(str, array.shape)),
                 kind=str(array.dtype),
             )
+        newest = self.newest_drawing()
+        if newest is not None and np.array_equal(newest.pixels, array) and label in (None, newest.label):
+            return newest.id
         _check_room(self.folder / "drawings", "*.png", MAX_DRAWINGS)
         info = PngImagePlugin.PngInfo()
         if label is not None:
@@ -227,6 +230,11 @@ class Workspace:
         paths = sorted((self.folder / "drawings").glob("*.png"), reverse=True)
         read = (self.drawing(path.stem) for path in paths)
         return tuple(drawing for drawing in read if drawing is not None)
+
+    def newest_drawing(self) -> Drawing | None:
+        """Return the drawing that was kept last, or None."""
+        paths = sorted((self.folder / "drawings").glob("*.png"), reverse=True)
+        return next((found for path in paths if (found := self.drawing(path.stem)) is not None), None)
 
     def drawing(self, id: str) -> Drawing | None:
         """Return the kept drawing ``id``, or None where there is none (any more)."""

@@ -223,9 +223,16 @@ def _keep_bar(model: Model, steps: Steps | None) -> None:
         )  # fmt: skip
         keep = st.button(_("Keep"), icon=":material/bookmark_add:", key="draw.keep", disabled=steps is None)
         page = _page_buttons("draw.now", disabled=steps is None)
+        if steps is not None and _is_kept(steps):
+            st.badge(_("kept: see below"), icon=":material/check:", color="green")
     if steps is not None and (keep or page):
         id = _session.workspace().save_drawing(steps.centred, None if label == unsaid else label)
         _leave(ImageRef(kind="drawing", id=id), page)
+
+
+def _is_kept(steps: Steps) -> bool:
+    newest = _session.workspace().newest_drawing()
+    return newest is not None and bool((newest.pixels == steps.centred).all())
 
 
 def _page_buttons(key: str, disabled: bool = False) -> str:

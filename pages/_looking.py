@@ -130,17 +130,25 @@ def image_line(model: Model) -> Tensor:
                 _session.set_image_ref(chosen)
         except CnnLabError as error:
             problem = error
-    if image is None and (problem is None or kind != "test"):
-        try:
-            image = _data_for(model)[0].test.images[0]  # until there is a picture, or one that can be used
-        except CnnLabError as error:
-            problem = problem or (error if kind == "test" else None)
     if problem is not None:
         st.error(problem.text(_session.language()), icon=":material/error:")
     if image is None:
         st.stop()
         raise AssertionError("a stopped page does not go on")
     return image
+
+
+def truth_of_image(model: Model) -> str | None:
+    """Return the class of the image that is looked at, as its data set or the one who drew it says; None if unknown."""
+    from cnnlab.data import loader
+
+    ref = _session.image_ref()
+    if ref.kind == "test" and loader.is_present(ref.data):
+        dataset = loader.load(ref.data)
+        return dataset.class_names[int(dataset.test.targets[ref.index])] if ref.index < len(dataset.test) else None
+    drawing = _session.workspace().drawing(ref.id) if ref.kind == "drawing" else None
+    label = None if drawing is None else drawing.label
+    return model.class_names[label] if label is not None and label < len(model.class_names) else None
 
 
 def _data_for(model: Model) -> tuple[DataSet, DataError | None]:

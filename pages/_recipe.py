@@ -47,19 +47,27 @@ def _network_choice() -> Architecture:
     mine = "·"
     preset = PRESETS.get(current.name)
     same = current.name if preset is not None and preset.architecture == current else mine
-    options = [*([mine] if same == mine else []), *PRESETS]
+    kept = {f"mine:{name}": network for name, network in _session.workspace().networks.items() if network != current}
+    options = [*([mine] if same == mine else []), *kept, *PRESETS]
+
+    def said(option: str) -> str:
+        if option in PRESETS:
+            return _(PRESETS[option].title)
+        return _("{name}, yours", name=(kept[option] if option in kept else current).name or _("unnamed"))
+
     chosen = st.selectbox(
         _("Network"),
         options,
         key=_session.seed("train.network", same),
-        format_func=lambda n: (
-            _("{name}, yours", name=current.name or _("unnamed")) if n == mine else _(PRESETS[n].title)
-        ),
+        format_func=said,
         help=_("Yours is the network of the Build page. A preset brings its own recipe and data."),
         width=300,
     )
     if chosen != same:
-        _session.use_preset(chosen)
+        if chosen in kept:
+            _session.set_architecture(kept[chosen])
+        else:
+            _session.use_preset(chosen)
         st.rerun()
     return current
 

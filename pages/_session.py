@@ -183,9 +183,22 @@ def use_preset(name: str) -> None:
     from cnnlab.training.recipe import Recipe
 
     preset = PRESETS[name]
+    _keep_mine()
     set_architecture(preset.architecture)
     set_recipe(Recipe.of(preset.recipe))
     set_data_name(preset.data)
+
+
+def _keep_mine() -> None:
+    """Keep the network being built among the learner's own, unless it is a preset's: a choice must not lose work."""
+    from cnnlab.architecture.presets import PRESETS
+
+    mine = architecture()
+    if mine.layers and all(mine != preset.architecture for preset in PRESETS.values()):
+        try:
+            workspace().save_network(mine)
+        except CnnLabError:
+            pass  # the workspace is full: undo still brings it back
 
 
 def recipe() -> Recipe:

@@ -76,7 +76,7 @@ def live(id: str, asked: float | None) -> None:
 def _numbers(run: Snapshot) -> str:
     tested = run.test_acc is not None
     accuracy = run.test_acc if tested else run.val_acc
-    told = _("on images it never saw") if tested else _("the test set waits for the end")
+    told = _("the whole test set waits for the end") if run.live else _("ended before the test set")
     if accuracy is not None and tested:
         told = _("about {wrong} wrong in a thousand", wrong=round((1 - accuracy) * 1000))
     rows = (

@@ -10,7 +10,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from pages import _session
 from pages._editor import spec_editor
-from pages._looking import image_line, model_line
+from pages._looking import image_line, model_line, truth_of_image
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -53,5 +53,6 @@ __all__ = [
     "plot",
     "show_error",
     "spec_editor",
+    "truth_of_image",
     "what_is_this",
 ]

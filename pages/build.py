@@ -8,6 +8,7 @@ from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
 from pages import _build_drawer, _build_editor, _build_parts, _session, _widgets
 from pages import _build_state as state
+from pages._links import go_to
 
 _session.start(N_("Build"))
 _widgets.page_head(
@@ -46,6 +47,8 @@ def _bar() -> None:
     back, forth = _session.undo_steps()
     st.button(_("Undo"), icon=":material/undo:", disabled=not back, on_click=state.undo, key="build.undo")
     st.button(_("Redo"), icon=":material/redo:", disabled=not forth, on_click=state.redo, key="build.redo")
+    if _session.architecture().trace().error is None:
+        go_to("train", _("Train it"))
     _widgets.what_is_this(lesson("build"), _("How to read this"))
 
 

@@ -76,6 +76,8 @@ def _draw(model: Model, seen: Look, image: Tensor, learning: bool) -> None:
     names = model.architecture.names
     best = int(seen.probs.argmax())
     says = _("It says **{name}**, {share:.1%} sure.", name=_(model.class_names[best]), share=float(seen.probs[best]))
+    if (truth := _widgets.truth_of_image(model)) is not None:
+        says += " " + _("It is **{name}**.", name=_(truth))
     layer, scale = _controls(names, learning, says)
     spec = model.architecture.layers[names.index(layer)]
     st.markdown(f"**{layer}** · {spec.kind} · {_(spec.explanation)}")

@@ -123,6 +123,14 @@ def test_only_drawings_are_kept(space: Workspace, bad: np.ndarray) -> None:
         space.save_drawing(bad)
 
 
+def test_a_drawing_kept_twice_is_one(space: Workspace) -> None:
+    first = space.save_drawing(digit(), 7)
+    assert space.save_drawing(digit()) == space.save_drawing(digit(), 7) == first
+    assert len({first, space.save_drawing(digit(), 1), space.save_drawing(digit(90), 1)}) == 3
+    newest = space.newest_drawing()
+    assert newest is not None and newest.pixels.max() == 90
+
+
 def test_a_workspace_is_full_one_day(space: Workspace) -> None:
     folder = space.folder / "drawings"
     folder.mkdir(parents=True)

@@ -60,6 +60,10 @@ def grey(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     return picture.astype(np.float64).mean(axis=0)
 
 
+UNSIGNED = "#7B3294"
+"""What a map without sign is laid over the picture in: neither of the two colours that mean for and against."""
+
+
 def _overlay(picture: NDArray[np.uint8], heat: NDArray[Any], signed: bool, limit: float) -> NDArray[np.uint8]:
     ground = grey(picture)
     if picture.shape[0] != 3:
@@ -68,7 +72,7 @@ def _overlay(picture: NDArray[np.uint8], heat: NDArray[Any], signed: bool, limit
     share = 0.92 * np.clip(np.abs(np.nan_to_num(heat)) / limit, 0.0, 1.0)[..., None]
     ends = signed_scale(dark=False)
     low, high = np.array(rgb(ends[0][1])), np.array(rgb(ends[-1][1]))
-    colour = np.where(heat[..., None] < 0, low, high) if signed else high
+    colour = np.where(heat[..., None] < 0, low, high) if signed else np.array(rgb(UNSIGNED))
     return np.round(ground[..., None] * (1.0 - share) + colour * share).astype(np.uint8)
 
 

@@ -122,6 +122,17 @@ def test_what_the_network_says_is_what_the_model_says(page):
     assert any(f"It says **c{best}**, {float(probs[best]):.1%} sure." in text.value for text in at.markdown)
 
 
+def test_without_a_kept_drawing_nothing_else_stands_in_for_it(page):
+    at = page(mnist_net(), ImageRef(kind="drawing", id=""))
+    assert not [text.value for text in at.markdown if text.value.startswith("It says")]
+
+
+def test_the_truth_stands_beside_what_the_network_says(page):
+    at = page(mnist_net(), ImageRef(index=3))
+    said = next(text.value for text in at.markdown if text.value.startswith("It says"))
+    assert said.endswith("It is **0**.")  # the fourth image of MNIST's test set
+
+
 def test_the_image_can_be_changed_again_and_again(page):
     at = page(mnist_net())
     for place in (5, 7, 9):

@@ -196,3 +196,17 @@ def test_a_live_run_offers_no_deletion_and_nobody_deletes_anothers(monkeypatch: 
     assert asked == [space.owner]
     assert "belongs to somebody else" in at.error[0].value
     assert engine().snapshot(id).state == "stopped"
+
+
+def test_choosing_a_preset_keeps_ones_own_network_and_brings_it_back() -> None:
+    space = workspace(QUICK)
+    own = Architecture(name="my own", input_shape=(1, 28, 28), layers=(Flatten(), Linear()))
+    space.choose(architecture=own.to_json())
+    at = train(space.id)
+    at.selectbox(key="train.network").set_value("mlp-lenet").run()
+    assert not at.exception
+    assert Architecture.from_json(str(space.choices.architecture)).name == "mlp-lenet"
+    assert space.networks == {"my own": own}
+    at.selectbox(key="train.network").set_value("mine:my own").run()
+    assert not at.exception
+    assert Architecture.from_json(str(space.choices.architecture)) == own
