@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _BIG_STEP_MACS = 1_000_000_000
+_TINY_STEP_MACS = 50_000_000
+"""Below this, two threads lose more to waiting for each other than they gain (LeNet at batch 64: 27 million)."""
 _SMALL_STEP_THREADS = 2
 _WORTH_A_THREAD = 1.2
 _MOST_THREADS = 8
@@ -43,12 +45,15 @@ def resolve_recipe(recipe: Recipe, architecture: Architecture) -> Recipe:
     """Return ``recipe`` with what it leaves to the machine fixed: precision, memory format, threads.
 
     The answer depends on the machine and the recipe alone, never on what else is running: the same recipe gives
-    the same run. Threads: all cores up to 8 where a step has more than 10^9 multiply-adds; else 2 where they were
-    timed to be worth it, which leaves the other cores to the pages and to other runs.
+    the same run. Threads: all cores up to 8 where a step has more than 10^9 multiply-adds, 1 where it has less than
+    5 * 10^7; between them 2 where they were timed to be worth it, which leaves the other cores to pages and other runs.
     """
     precision, memory_format, threads = recipe.precision, recipe.memory_format, recipe.threads
-    if threads == 0 and architecture.trace().macs * recipe.batch_size > _BIG_STEP_MACS:
+    step_macs = architecture.trace().macs * recipe.batch_size
+    if threads == 0 and step_macs > _BIG_STEP_MACS:
         threads = min(cores(), _MOST_THREADS)
+    if threads == 0 and step_macs < _TINY_STEP_MACS:
+        threads = 1
     if "auto" in (precision, memory_format) or threads == 0:
         best = timings()
         precision = best["precision"] if precision == "auto" else precision
