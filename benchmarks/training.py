@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Callable, Iterator
 from statistics import median
@@ -10,10 +11,8 @@ from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
 
 from benchmarks.report import Row, row
 from cnnlab.architecture.presets import PRESETS
@@ -21,6 +20,7 @@ from cnnlab.build import build
 from cnnlab.data.dataset import DataSet
 from cnnlab.data.loader import load
 from cnnlab.figures import live
+from cnnlab.home import ASSETS, home
 from cnnlab.runs import Engine, RunSpec, engine
 from cnnlab.runs.machine import resolve_recipe
 from cnnlab.runs.watch import watch
@@ -38,29 +38,23 @@ REPEATS = 5
 T = TypeVar("T")
 
 
-class PerImage(Dataset[tuple[Tensor, int]]):
-    """MNIST as tutorials read it: one PIL image at a time, through torchvision transforms."""
-
-    def __init__(self, dataset: DataSet) -> None:
-        self.images, self.targets = dataset.fit.images[:, 0].numpy(), dataset.fit.targets.tolist()
-        self.transform = transforms.Compose(
-            [transforms.Pad(2), transforms.ToTensor(), transforms.Normalize(dataset.mean, dataset.std)]
-        )
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.targets)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Return one image, padded and normalised, and its class."""
-        return self.transform(Image.fromarray(self.images[index])), self.targets[index]
+def usual_data(dataset: DataSet) -> datasets.MNIST:
+    """Return MNIST as the tutorials read it: torchvision's own class, one image at a time through its transforms."""
+    raw = home() / "usual" / "MNIST" / "raw"
+    raw.mkdir(parents=True, exist_ok=True)
+    for packed in (ASSETS / "datasets" / "mnist").glob("*.gz"):
+        if not (raw / packed.stem).exists():
+            (raw / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+    steps = [transforms.Pad(2), transforms.ToTensor(), transforms.Normalize(dataset.mean, dataset.std)]
+    return datasets.MNIST(home() / "usual", train=True, transform=transforms.Compose(steps))
 
 
 def usual_loop(dataset: DataSet) -> float:
     """Return images/s of the loop of the tutorials: DataLoader, float32, Adam, torch's own number of threads."""
     network = build(LENET, generator_for(0, "init"))
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    batches = iter(DataLoader(PerImage(dataset), batch_size=BATCH, shuffle=True, generator=generator_for(0, "order")))
+    order = generator_for(0, "order")
+    batches = iter(DataLoader(usual_data(dataset), batch_size=BATCH, shuffle=True, generator=order))
 
     def step() -> None:
         x, targets = next(batches)
