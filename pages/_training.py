@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
     from cnnlab.runs.watch import View
 
-FIRST_S = 0.25
+FIRST_S = 0.1
 """Pause between two looks at a run that is at work on its first step, in seconds."""
 
 

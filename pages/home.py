@@ -1,6 +1,7 @@
 """Home: the whole chain as one picture, from the learner's own state, and the next step."""
 
 from cnnlab.i18n import N_, _
+from cnnlab.lessons import lesson
 from pages import _chain, _session, _widgets
 
 _session.start(N_("Home"))
@@ -11,3 +12,4 @@ _widgets.page_head(
 
 _chain.draw()
 _chain.steps()
+_widgets.what_is_this(lesson("home", _session.language()), _("How to read this"))

@@ -76,7 +76,7 @@ def test_what_is_another_pace() -> None:
 
 @pytest.mark.parametrize(
     ("state", "step", "seconds"),
-    [("queued", 0, 3.0), ("running", 0, 0.25), ("running", 1, 3.0), ("paused", 0, 3.0), ("done", 0, None)],
+    [("queued", 0, 3.0), ("running", 0, _training.FIRST_S), ("running", 1, 3.0), ("paused", 0, 3.0), ("done", 0, None)],
 )
 def test_only_a_run_at_work_on_its_first_step_is_looked_at_often(state, step, seconds, monkeypatch) -> None:
     asked: list[bool] = []
