@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cnnlab.i18n import Message
+from cnnlab.i18n import N_, Message
 
 
 def place(location: tuple[int | str, ...]) -> str:
@@ -17,79 +17,54 @@ def place(location: tuple[int | str, ...]) -> str:
     return text or "document"
 
 
+_RULES: dict[str, str] = {
+    "missing": N_("{where}: this field is missing"),
+    "extra_forbidden": N_("{where}: there is no such field; remove it"),
+    "greater_than_equal": N_("{where}: {given} is too small; use {ge} or more"),
+    "less_than_equal": N_("{where}: {given} is too large; use {le} or less"),
+    "greater_than": N_("{where}: {given} is too small; use more than {gt}"),
+    "less_than": N_("{where}: {given} is too large; use less than {lt}"),
+    "union_tag_invalid": N_("{where}: {tag} is not a kind of layer; use one of {expected_tags}"),
+    "union_tag_not_found": N_("{where}: a layer must say its kind"),
+    "literal_error": N_("{where}: {given} is not known here; use {expected}"),
+    "too_long": N_("{where}: too long; {max_length} at most"),
+    "string_too_long": N_("{where}: too long; {max_length} at most"),
+    "too_short": N_("{where}: too short; {min_length} at least"),
+    "string_too_short": N_("{where}: too short; {min_length} at least"),
+    "json_invalid": N_("this is not JSON: {error}"),
+    "value_error": N_("{where}: {error}"),
+}
+"""What is said of each kind of pydantic's findings; the names in braces are pydantic's own, beside where and given."""
+
+_TYPES: dict[str, str] = {
+    "int": N_("{where}: {given} is not a whole number"),
+    "is_instance": N_("{where}: {given} is not a whole number"),
+    "float": N_("{where}: {given} is not a number"),
+    "finite": N_("{where}: {given} is not a number"),
+    "bool": N_("{where}: {given} is neither true nor false"),
+    "string": N_("{where}: {given} is not text"),
+    "tuple": N_("{where}: {given} is not a list"),
+    "list": N_("{where}: {given} is not a list"),
+    "model": N_("{where}: {given} is not an object with named fields"),
+    "dict": N_("{where}: {given} is not an object with named fields"),
+}
+"""What is said of a value of the wrong type, by how the name of the finding begins."""
+
+_OTHER = N_("{where}: {given} is not understood here")
+
+
 def first_finding(error: ValidationError) -> Message:
     """Return the first finding of ``error`` as a translatable sentence that names its place and its rule."""
     finding = error.errors(include_url=False)[0]
-    given = _short(finding.get("input"))
-    context: dict[str, Any] = finding.get("ctx") or {}
-    where = place(_readable(finding["loc"], finding["type"]))
-    match finding["type"]:
-        case "missing":
-            return Message("{where}: this field is missing", where=where)
-        case "extra_forbidden":
-            return Message("{where}: there is no such field; remove it", where=where)
-        case "greater_than_equal":
-            return Message(
-                "{where}: {given} is too small; use {limit} or more",
-                where=where,
-                given=given,
-                limit=context["ge"],
-            )
-        case "less_than_equal":
-            return Message(
-                "{where}: {given} is too large; use {limit} or less",
-                where=where,
-                given=given,
-                limit=context["le"],
-            )
-        case "greater_than":
-            return Message(
-                "{where}: {given} is too small; use more than {limit}",
-                where=where,
-                given=given,
-                limit=context["gt"],
-            )
-        case "less_than":
-            return Message(
-                "{where}: {given} is too large; use less than {limit}",
-                where=where,
-                given=given,
-                limit=context["lt"],
-            )
-        case "union_tag_invalid":
-            known = context["expected_tags"].replace("'", "")
-            return Message(
-                "{where}: {given} is not a kind of layer; use one of {known}",
-                where=where,
-                given=context["tag"],
-                known=known,
-            )
-        case "union_tag_not_found":
-            return Message("{where}: a layer must say its kind", where=where)
-        case "literal_error":
-            known = str(context["expected"]).replace("'", "")
-            return Message("{where}: {given} is not known here; use {known}", where=where, given=given, known=known)
-        case "too_long" | "string_too_long":
-            return Message("{where}: too long; {limit} at most", where=where, limit=context["max_length"])
-        case "too_short" | "string_too_short":
-            return Message("{where}: too short; {limit} at least", where=where, limit=context["min_length"])
-        case "json_invalid":
-            return Message("this is not JSON: {reason}", reason=context.get("error", ""))
-        case "value_error":
-            return Message("{where}: {reason}", where=where, reason=context.get("error", ""))
-        case kind if kind.startswith("int") or kind.startswith("is_instance"):
-            return Message("{where}: {given} is not a whole number", where=where, given=given)
-        case kind if kind.startswith(("float", "finite")):
-            return Message("{where}: {given} is not a number", where=where, given=given)
-        case kind if kind.startswith("bool"):
-            return Message("{where}: {given} is neither true nor false", where=where, given=given)
-        case kind if kind.startswith("string"):
-            return Message("{where}: {given} is not text", where=where, given=given)
-        case kind if kind.startswith(("tuple", "list")):
-            return Message("{where}: {given} is not a list", where=where, given=given)
-        case kind if kind.startswith(("model", "dict")):
-            return Message("{where}: {given} is not an object with named fields", where=where, given=given)
-    return Message("{where}: {given} is not understood here", where=where, given=given)
+    kind: str = finding["type"]
+    by_type = next((text for start, text in _TYPES.items() if kind.startswith(start)), _OTHER)
+    context = {
+        name: value.replace("'", "") if isinstance(value, str) else value
+        for name, value in (finding.get("ctx") or {}).items()
+    }
+    where = place(_readable(finding["loc"], kind))
+    values = {**context, "where": where, "given": _short(finding.get("input"))}
+    return Message(_RULES.get(kind, by_type), **values)
 
 
 def _readable(location: tuple[int | str, ...], kind: str) -> tuple[int | str, ...]:

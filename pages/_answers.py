@@ -13,11 +13,10 @@ from pages import _session
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
-    from torch import Tensor
 
     from cnnlab.attribution import Attribution, Method
     from cnnlab.insight import Look
-    from cnnlab.model import Model
+    from cnnlab.model import Model, Tensor
 
 PATIENCE_S = 0.3  # nobody needs a bar for less
 CANCELLED = "explain.cancelled"

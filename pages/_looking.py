@@ -15,10 +15,8 @@ from pages import _names, _session
 from pages._links import go_to
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from cnnlab.data.dataset import DataSet
-    from cnnlab.model import Model
+    from cnnlab.model import Model, Tensor
 
 MAX_UPLOAD_MB = 20
 """The largest picture that is taken; a photo from a phone has 3 to 8 MB."""

@@ -15,10 +15,9 @@ from pages import _session, _widgets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from cnnlab.insight import Look
-    from cnnlab.model import Model
+    from cnnlab.model import Model, Tensor
 
 _COMPONENT = st.components.v2.component(
     "cnnlab_map_grid",

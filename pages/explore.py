@@ -13,11 +13,9 @@ from cnnlab.lessons import lesson
 from pages import _answers, _kept, _maps, _run_line, _session, _widgets
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from cnnlab.description import ModelRef
     from cnnlab.insight import Look
-    from cnnlab.model import Model
+    from cnnlab.model import Model, Tensor
 
 LIVE_S = 2.0  # from one look into a model that is still learning to the next
 
