@@ -94,9 +94,15 @@ def test_a_long_vector_is_a_strip(page):
     assert any("784 units of flatten" in html.proto.body for html in at.get("html"))
 
 
-@pytest.mark.parametrize("scale", ["unit", "layer", "network"])
-def test_each_colour_scale(page, scale):
-    choose(page(mnist_net()), "explore.scale", scale)
+def test_the_colour_scale_changes_what_is_drawn(page):
+    at = page(mnist_net())
+    drawn = {}
+    for scale in ("unit", "layer", "network"):
+        at = choose(at, "explore.scale", scale)
+        (group,) = [one for one in at.segmented_control if one.key == "explore.scale"]
+        assert group.value == scale
+        drawn[scale] = [part.proto.json for part in component(at)]
+    assert drawn["unit"] and drawn["unit"] != drawn["layer"]
 
 
 def test_the_chosen_layer_stays_when_the_model_changes(page):
