@@ -10,7 +10,7 @@ from cnnlab.i18n import _
 from pages import _frame, _registry, _session
 
 st.set_page_config(page_title="CNN Lab", page_icon=str(ASSETS / "css" / "mark.svg"), layout="wide")
-_session.start()
+_session.enter()
 
 groups: dict[str, list[st.Page]] = {}
 for info in _registry.present():

@@ -22,7 +22,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -41,11 +41,21 @@ DRAWING_PX = 28
 MAX_DRAWINGS = 500
 MAX_UPLOADS = 50
 MAX_NETWORKS = 100
+MAX_WIDGETS = 200
+MAX_PAST = 30
+MAX_PAST_CHARS = 20_000
 UPLOAD_PX = 512
 _MAX_JSON_BYTES = 2_000_000
 _ID = re.compile(r"[A-Za-z0-9_-]{40,128}")
 _FILE_ID = re.compile(r"[0-9a-f]{16,40}")
 _lock = threading.Lock()
+
+
+Name = Annotated[str, Field(max_length=80)]
+Scalar = bool | int | float | Annotated[str, Field(max_length=200)] | None
+Plain = Scalar | Annotated[tuple[Scalar, ...], Field(max_length=100)]
+"""What a control's choice can be: a plain value, or a few of them."""
+Document = Annotated[str, Field(max_length=MAX_PAST_CHARS)]
 
 
 class ImageRef(BaseModel):
@@ -60,7 +70,11 @@ class ImageRef(BaseModel):
 
 
 class Choices(BaseModel):
-    """What the learner last chose, as plain values; whoever reads one checks that it still exists."""
+    """What the learner last chose, as plain values; whoever reads one checks that it still exists.
+
+    ``widgets`` are choices of single controls, by the control's own key (the newest ``MAX_WIDGETS``); ``past`` the
+    networks before the present one, as JSON, the newest last.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -72,6 +86,8 @@ class Choices(BaseModel):
     image: ImageRef | None = None
     run: str | None = Field(default=None, max_length=100)
     visited: tuple[str, ...] = Field(default=(), max_length=50)
+    widgets: dict[Name, Plain] = Field(default={}, max_length=MAX_WIDGETS)
+    past: tuple[Document, ...] = Field(default=(), max_length=MAX_PAST)
 
 
 class _Record(BaseModel):
@@ -142,6 +158,16 @@ class Workspace:
         except ValidationError as error:
             raise DataError("This choice cannot be kept.") from error
         return self._update(choices={name: getattr(checked, name) for name in changes}).choices
+
+    def choose_widget(self, key: str, value: Plain) -> None:
+        """Keep ``value`` as the choice of the control ``key``.
+
+        Raises:
+            DataError: a value is not one that can be kept.
+        """
+        others = {name: kept for name, kept in self.choices.widgets.items() if name != key}
+        newest = list(others.items())[-(MAX_WIDGETS - 1) :]
+        self.choose(widgets={**dict(newest), key: value})
 
     def _record(self) -> _Record:
         text = _read_text(self.folder / "workspace.json")
@@ -328,4 +354,4 @@ def open_image(ref: ImageRef, workspace: Workspace, preprocessing: Preprocessing
     raise DataError("This image is gone, or is not one that this model takes; choose another.")
 
 
-__all__ = ["Choices", "Drawing", "ImageRef", "Workspace", "is_id", "new_id", "open_image"]
+__all__ = ["MAX_PAST", "MAX_PAST_CHARS", "Choices", "Drawing", "ImageRef", "Workspace", "is_id", "new_id", "open_image"]

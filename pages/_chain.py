@@ -58,7 +58,7 @@ def _pace(ready: bool) -> float | None:
 
 
 def _draw(ready: bool, asked: float | None) -> None:
-    _session.enter_fragment()
+    _session.enter()
     if warm() != ready or _run_line.is_another_pace(asked, _pace(ready)):
         st.rerun()
     ref, pixels, source = _image()

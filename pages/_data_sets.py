@@ -95,7 +95,7 @@ def _job(state: str) -> None:
 
     @st.fragment(run_every=0.5 if state == jobs.RUNNING else None)
     def live() -> None:
-        _session.enter_fragment()
+        _session.enter()
         job = jobs.current()
         if job is None or (state == jobs.RUNNING) != (job.state == jobs.RUNNING):
             if state == jobs.RUNNING:

@@ -46,7 +46,7 @@ def classes(dataset: DataSet, split: str) -> None:
 @st.fragment
 def one_image(dataset: DataSet, split: str, position: int) -> None:
     """Draw the chosen image as it is stored, normalised, and varied nine times by each augmentation."""
-    _session.enter_fragment()
+    _session.enter()
     part = dataset.split(split)
     image = part.images[position].numpy()
     name = _(dataset.class_names[int(part.targets[position])])

@@ -84,7 +84,7 @@ def _comparable(model: Model) -> dict[str, str]:
 @st.fragment
 def stage(named: tuple[tuple[str, ModelRef], ...], mode: str) -> None:
     """Draw the canvas (or the picture) with the answers of the models, then what the first of them sees."""
-    _session.enter_fragment()
+    _session.enter()
     try:
         models = [(name, runs.resolve(ref)) for name, ref in named]  # of a live run: its newest weights
         _draw_stage(models) if mode == "draw" else _show_stage(models)

@@ -16,7 +16,7 @@ def glossary_button() -> None:
 
 
 def _open() -> None:
-    _session.enter_fragment()
+    _session.enter()
     search = st.text_input(
         _("Find a word"),
         key="glossary.search",

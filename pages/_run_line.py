@@ -55,7 +55,7 @@ def is_another_pace(asked: float | None, now: float | None) -> bool:
 
 
 def _line(asked: float | None) -> None:
-    _session.enter_fragment()
+    _session.enter()
     found = snapshot()
     if is_another_pace(asked, _pace(found)):
         st.rerun()

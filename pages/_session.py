@@ -13,8 +13,8 @@ import streamlit as st
 from cnnlab import teacher
 from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
-from cnnlab.i18n import LANGUAGES, _, best_language, set_language
-from cnnlab.workspace import ImageRef, Workspace, is_id, new_id
+from cnnlab.i18n import LANGUAGES, best_language, set_language
+from cnnlab.workspace import MAX_PAST, MAX_PAST_CHARS, ImageRef, Workspace, is_id, new_id
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Architecture
@@ -38,19 +38,12 @@ _VISITED = "lab.visited"
 _WATCHER = "lab.watcher"
 _TEACHER = "lab.teacher"
 _PAGE = "lab.page"
+_WIDGETS = "lab.widgets"
 _MAX_UNDO = 100
 
 
-def start(page_title: str | None = None) -> None:
-    """Begin a rerun: set the language for everything below, and the browser tab's title if one is given."""
-    code = language()
-    if page_title:
-        st.set_page_config(page_title=f"{_(page_title)} · CNN Lab")
-    set_language(code)
-
-
-def enter_fragment() -> None:
-    """Set the language again: the first line of each fragment, whose rerun does not pass through ``app.py``."""
+def enter() -> None:
+    """Set the language: the first line of ``app.py`` and of each fragment, whose rerun does not pass through it."""
     set_language(language())
 
 
@@ -130,26 +123,27 @@ def architecture() -> Architecture:
 def set_architecture(network: Architecture) -> None:
     """Make ``network`` the one being built; the one before can be brought back with ``undo``."""
     before = architecture()
-    if network == before:
-        return
-    st.session_state[_UNDO] = [*st.session_state.get(_UNDO, []), before][-_MAX_UNDO:]
-    st.session_state[_REDO] = []
-    _keep_architecture(network)
+    if network != before:
+        _keep_architecture(network, [*_past(), before], [])
 
 
 def undo_steps() -> tuple[int, int]:
     """Return how many edits of the network can be undone, and how many redone."""
-    return len(st.session_state.get(_UNDO, [])), len(st.session_state.get(_REDO, []))
+    return len(_past()), len(st.session_state.get(_REDO, []))
 
 
 def undo() -> None:
-    """Take back the last edit of the network."""
-    _travel(_UNDO, _REDO)
+    """Take back the last edit of the network; those of before a reload too."""
+    past = _past()
+    if past:
+        _keep_architecture(past[-1], past[:-1], [*st.session_state.get(_REDO, []), architecture()])
 
 
 def redo() -> None:
     """Make the edit that was taken back last again."""
-    _travel(_REDO, _UNDO)
+    future = st.session_state.get(_REDO, [])
+    if future:
+        _keep_architecture(future[-1], [*_past(), architecture()], future[:-1])
 
 
 def has_network() -> bool:
@@ -157,17 +151,23 @@ def has_network() -> bool:
     return workspace().choices.architecture is not None
 
 
-def _travel(back: str, forth: str) -> None:
-    past = list(st.session_state.get(back, []))
-    if past:
-        st.session_state[forth] = [*st.session_state.get(forth, []), architecture()]
-        _keep_architecture(past.pop())
-        st.session_state[back] = past
+def _past() -> list[Architecture]:
+    from cnnlab.architecture import Architecture
+
+    if _UNDO not in st.session_state:
+        try:
+            st.session_state[_UNDO] = [Architecture.from_json(text) for text in workspace().choices.past]
+        except CnnLabError:
+            st.session_state[_UNDO] = []
+    return list(st.session_state[_UNDO])
 
 
-def _keep_architecture(architecture: Architecture) -> None:
-    st.session_state[_ARCHITECTURE] = architecture
-    workspace().choose(architecture=architecture.to_json())
+def _keep_architecture(network: Architecture, past: list[Architecture], future: list[Architecture]) -> None:
+    st.session_state[_ARCHITECTURE] = network
+    st.session_state[_UNDO] = past[-_MAX_UNDO:]
+    st.session_state[_REDO] = future
+    texts = [text for text in (one.to_json() for one in past[-MAX_PAST:]) if len(text) <= MAX_PAST_CHARS]
+    workspace().choose(architecture=network.to_json(), past=tuple(texts))
 
 
 def _default_architecture() -> Architecture:
@@ -281,6 +281,27 @@ def current_run() -> str | None:
 def set_current_run(id: str | None) -> None:
     """Make ``id`` the run that the sidebar and the Train page show."""
     _set(_RUN, "run", id)
+
+
+def kept(key: str, default: Any) -> Any:
+    """Return what was chosen under ``key`` on any page, before a reload too; ``default`` where nothing was."""
+    choices = _widget_choices()
+    return choices.get(key, default)
+
+
+def keep(key: str, value: Any) -> None:
+    """Remember ``value`` (plain, or a few plain ones) as the choice under ``key``: ``kept`` gives it back."""
+    value = tuple(value) if isinstance(value, list) else value
+    choices = _widget_choices()
+    if key not in choices or choices[key] != value:
+        choices[key] = value
+        workspace().choose_widget(key, value)
+
+
+def _widget_choices() -> dict[str, Any]:
+    if _WIDGETS not in st.session_state:
+        st.session_state[_WIDGETS] = dict(workspace().choices.widgets)
+    return st.session_state[_WIDGETS]
 
 
 def seed(key: str, value: Any) -> str:

@@ -54,7 +54,7 @@ def live(id: str, asked: float | None) -> None:
     """Draw run ``id`` as it stands; ``asked`` is the pace at which this view was set to look again."""
     from cnnlab.runs.watch import watch
 
-    _session.enter_fragment()
+    _session.enter()
     try:
         view = watch(id).look()
     except CnnLabError as error:

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-def page_head(title: str, sentence: str) -> None:
-    """Draw the page's title and the one sentence that says what one does here."""
-    _session.enter_fragment()
+def begin_page(title: str, sentence: str, tab: str | None = None) -> None:
+    """Begin a page: the language, the browser tab (``tab``, else ``title``), the title, what one does here.
+
+    The words are marked ids (``N_``): they are translated here, once the language is set.
+    """
+    _session.enter()
+    st.set_page_config(page_title=f"{_(tab or title)} · CNN Lab")
     with st.container(key="page_head", gap=None):
-        st.title(title, anchor=False)
-        st.markdown(sentence)
+        st.title(_(title), anchor=False)
+        st.markdown(_(sentence))
 
 
 def show_error(error: BaseException) -> None:
@@ -47,9 +51,9 @@ def plot(fig: go.Figure, key: str, height: int, alt: str | None = None, **option
 
 
 __all__ = [
+    "begin_page",
     "image_line",
     "model_line",
-    "page_head",
     "plot",
     "show_error",
     "spec_editor",

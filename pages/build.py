@@ -10,16 +10,15 @@ from pages import _build_drawer, _build_editor, _build_parts, _session, _widgets
 from pages import _build_state as state
 from pages._links import go_to
 
-_session.start(N_("Build"))
-_widgets.page_head(
-    _("Build"), _("Put layers together; every number in the drawing follows at once. Click a block to change it.")
+_widgets.begin_page(
+    N_("Build"), N_("Put layers together; every number in the drawing follows at once. Click a block to change it.")
 )
 state.open_link()
 
 
 @st.fragment
 def bench() -> None:
-    _session.enter_fragment()
+    _session.enter()
     st.html(ASSETS / "css" / "build.css")
     bar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     left, right = st.columns([2.35, 1], gap="medium")

@@ -10,7 +10,7 @@ from cnnlab.data.views import WALL, wall
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import data as figures
 from cnnlab.home import ASSETS
-from cnnlab.i18n import _
+from cnnlab.i18n import N_, _
 from cnnlab.workspace import ImageRef
 from pages import _data_sets, _data_views, _session, _widgets
 
@@ -115,10 +115,9 @@ def _paging(dataset: loader.DataSet, split: str, target: int | None) -> int:
     return int(first)
 
 
-_session.visit("data")
-_widgets.page_head(
-    _("Data"),
-    _("Look at the pictures before a network does: what they show, how many there are, how training varies them."),
+_widgets.begin_page(
+    N_("Data"),
+    N_("Look at the pictures before a network does: what they show, how many there are, how training varies them."),
 )
 try:
     dataset = loader.load(_data_line())

@@ -3,12 +3,11 @@
 import streamlit as st
 
 from cnnlab.home import ASSETS
-from cnnlab.i18n import N_, _
+from cnnlab.i18n import N_
 from cnnlab.lessons import lesson
 from pages import _drawing, _names, _session, _widgets
 
-_session.start(N_("Draw"))
-_widgets.page_head(_("Draw"), _("Write a digit, or bring a picture, and watch the network make up its mind."))
+_widgets.begin_page(N_("Draw"), N_("Write a digit, or bring a picture, and watch the network make up its mind."))
 st.html(ASSETS / "css" / "draw.css")
 ref, model = _widgets.model_line()
 with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="draw_choices"):

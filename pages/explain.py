@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlab.i18n import _
+from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _answers, _kept, _session, _widgets
+from pages import _answers, _choices, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.attribution import Method
@@ -24,19 +24,19 @@ def _choose_classes(model: Model, seen: Look) -> list[int]:
         k: f"{_(name)} · {share:.0%}" for k, (name, share) in enumerate(zip(model.class_names, seen.probs.tolist()))
     }
     key = f"explain.classes.{len(names)}.{'.'.join(map(str, order[:2]))}"
-    chosen = _kept.choose_some(key, _("Ask about"), list(names), order[:2], names.__getitem__)
+    chosen = _choices.pills(key, _("Ask about"), list(names), order[:2], names.__getitem__)
     return [k for k in order if k in chosen]
 
 
 def _choose_methods(methods: dict[str, Method], has_convolution: bool) -> list[str]:
     usable = [id for id, method in methods.items() if has_convolution or not method.needs_convolution]
     first = [id for id in FIRST if id in usable]
-    return _kept.choose_some("explain.methods", _("Methods"), usable, first, lambda id: _(methods[id].title))
+    return _choices.pills("explain.methods", _("Methods"), usable, first, lambda id: _(methods[id].title))
 
 
 def _choose_views() -> tuple[str, ...]:
     labels = {"both": _("both"), "overlay": _("on the picture"), "heat": _("heat map")}
-    view = _kept.choose_one("explain.view", _("Show"), list(labels), "both", labels.__getitem__)
+    view = _choices.segments("explain.view", _("Show"), list(labels), "both", labels.__getitem__)
     return ("overlay", "heat") if view == "both" else (view,)
 
 
@@ -69,8 +69,7 @@ def _remarks(model: Model, methods: dict[str, Method], chosen: list[str]) -> Non
 
 
 def main() -> None:
-    _session.enter_fragment()
-    _widgets.page_head(_("Explain"), _("Choose a class and ask which pixels spoke for it, and which against it."))
+    _widgets.begin_page(N_("Explain"), N_("Choose a class and ask which pixels spoke for it, and which against it."))
     _ref, model = _widgets.model_line()
     image = _widgets.image_line(model)
     from cnnlab.attribution import METHODS, last_convolution

@@ -8,9 +8,9 @@ import streamlit as st
 
 from cnnlab.errors import CnnLabError
 from cnnlab.figures.sheets import SCALES
-from cnnlab.i18n import _
+from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _answers, _kept, _maps, _run_line, _session, _widgets
+from pages import _answers, _choices, _maps, _run_line, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
@@ -34,10 +34,10 @@ def _is_learning(ref: ModelRef) -> bool:
 def _controls(names: tuple[str, ...], learning: bool, says: str) -> tuple[str, str]:
     """Draw the choice of layer and colour scale, and what the network says."""
     first = next((name for name in names if name.startswith("conv")), names[0])
-    layer = _kept.choose_one("explore.layer", _("Layer"), names, first)
+    layer = _choices.segments("explore.layer", _("Layer"), names, first)
     labels = _scale_names()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        scale = _kept.choose_one("explore.scale", _("One colour scale for"), SCALES, "layer", labels.__getitem__)
+        scale = _choices.segments("explore.scale", _("One colour scale for"), SCALES, "layer", labels.__getitem__)
         _widgets.what_is_this(lesson("explore_maps", _session.language()))
         st.markdown(says)
         if learning:
@@ -52,7 +52,7 @@ def _pace(learning: bool) -> float | None:
 
 def explore(ref: ModelRef, image: Tensor, asked: float | None) -> None:
     """Draw the chosen layer of the model as it is now; ``asked`` is the pace at which this view looks again."""
-    _session.enter_fragment()
+    _session.enter()
     from cnnlab import runs
     from cnnlab.insight import look
 
@@ -89,9 +89,8 @@ def _draw(model: Model, seen: Look, image: Tensor, learning: bool) -> None:
         _maps.draw_filters(model, layer)
 
 
-_session.enter_fragment()
-_widgets.page_head(
-    _("Explore"), _("Follow one image through the network: what each layer makes of it, and with which filters.")
+_widgets.begin_page(
+    N_("Explore"), N_("Follow one image through the network: what each layer makes of it, and with which filters.")
 )
 ref, model = _widgets.model_line()
 image = _widgets.image_line(model)

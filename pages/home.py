@@ -4,10 +4,10 @@ from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
 from pages import _chain, _session, _widgets
 
-_session.start(N_("Home"))
-_widgets.page_head(
-    _("From pixels to an answer, and back"),
-    _("Assemble a network, watch it learn, draw for it, look inside, and ask it why."),
+_widgets.begin_page(
+    N_("From pixels to an answer, and back"),
+    N_("Assemble a network, watch it learn, draw for it, look inside, and ask it why."),
+    N_("Home"),
 )
 
 _chain.draw()

@@ -4,10 +4,9 @@ import streamlit as st
 
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _recipe, _run_line, _session, _training, _widgets
+from pages import _recipe, _run_line, _training, _widgets
 
-_session.start(N_("Train"))
-_widgets.page_head(_("Train"), _("Let the network learn from real images, and watch every part of it change."))
+_widgets.begin_page(N_("Train"), N_("Let the network learn from real images, and watch every part of it change."))
 
 run = _run_line.snapshot()
 _training.runs_line(run)

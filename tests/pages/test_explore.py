@@ -184,7 +184,7 @@ def test_an_open_page_of_a_run_that_learns_is_still_counted_and_follows_the_clas
     explore = runpy.run_path(PAGE, run_name="__page__")["explore"]
     names = explore.__globals__
     asked, anew = [], []
-    monkeypatch.setattr(_session, "enter_fragment", lambda: None)
+    monkeypatch.setattr(_session, "enter", lambda: None)
     monkeypatch.setattr("cnnlab.runs.resolve", lambda ref: None)
     monkeypatch.setattr("cnnlab.insight.look", lambda model, image: None)
     monkeypatch.setitem(names, "_draw", lambda *args: None)

@@ -1,0 +1,53 @@
+"""Controls whose choice outlives the page and a reload: a widget by itself forgets its value when its page is left.
+
+The choice is kept under the widget's key, which begins with the page's name. What is chosen for the whole lab (network,
+recipe, model, image) has a name of its own in ``_session`` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages import _session
+
+
+def segments(
+    key: str, label: str, options: Sequence[Any], default: Any, names: Callable[[Any], str] = str, **options_of: Any
+) -> Any:
+    """Draw a segmented control and return its value: what was chosen before if it is still there, else ``default``."""
+    _seed_one(key, options, default)
+    value = st.segmented_control(label, list(options), key=key, format_func=names, required=True, **options_of)
+    _session.keep(key, value)
+    return value
+
+
+def menu(
+    key: str, label: str, options: Sequence[Any], default: Any, names: Callable[[Any], str] = str, **options_of: Any
+) -> Any:
+    """Draw a menu and return its value, as ``segments`` does."""
+    _seed_one(key, options, default)
+    value = st.selectbox(label, list(options), key=key, format_func=names, **options_of)
+    _session.keep(key, value)
+    return value
+
+
+def pills(
+    key: str, label: str, options: Sequence[Any], default: Sequence[Any], names: Callable[[Any], str], **options_of: Any
+) -> list[Any]:
+    """Draw pills and return those that are chosen, in the order of ``options``; what is no longer there is left out."""
+    _session.seed(key, [one for one in _session.kept(key, default) if one in options])
+    if any(one not in options for one in st.session_state[key]):
+        st.session_state[key] = [one for one in st.session_state[key] if one in options]
+    value = st.pills(label, list(options), selection_mode="multi", key=key, format_func=names, **options_of)
+    _session.keep(key, list(value))
+    return [one for one in options if one in value]
+
+
+def _seed_one(key: str, options: Sequence[Any], default: Any) -> None:
+    kept = _session.kept(key, default)
+    _session.seed(key, kept if kept in options else default)
+    if st.session_state[key] not in options:  # chosen while there was such an option
+        st.session_state[key] = default
