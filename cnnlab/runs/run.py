@@ -14,6 +14,7 @@ from cnnlab.errors import CnnLabError, RunError
 from cnnlab.home import write_whole
 from cnnlab.i18n import Message
 from cnnlab.runs.cores import Cores
+from cnnlab.runs.priority import give_way
 from cnnlab.runs.progress import Progress
 from cnnlab.runs.snapshot import LIVE, RunSpec, Snapshot, State, as_message, state_word
 from cnnlab.runs.store import Store
@@ -158,6 +159,7 @@ class Run:
 
         threads = self.spec.recipe.threads
         torch.set_num_threads(threads)
+        give_way()  # before torch starts threads of its own, which inherit it
         self._set(state="running")
         self._note("state", state="running")
         with self._cores.hold(threads):
