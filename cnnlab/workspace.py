@@ -201,6 +201,16 @@ class Workspace:
             kept[architecture.name] = architecture
         return dict(sorted(kept.items()))
 
+    def network(self, name: str) -> Architecture | None:
+        """Return the kept network ``name``, or None where there is none, or none that can be read."""
+        from cnnlab.architecture import Architecture
+        from cnnlab.errors import ArchitectureError
+
+        try:
+            return Architecture.from_json(_read_text(self._network_path(name)))
+        except ArchitectureError:
+            return None
+
     def save_network(self, architecture: Architecture) -> None:
         """Keep ``architecture`` under its name; an older one of that name is replaced.
 

@@ -13,6 +13,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures.network import detail, shape_text, thumbnail
 from cnnlab.figures.numbers import count_text
 from cnnlab.i18n import _
+from cnnlab.lessons import lesson
 from pages import _build_state as state
 from pages import _session, _widgets
 
@@ -81,9 +82,7 @@ def _table(architecture: Architecture) -> None:
     }
     with st.container(key="build_table"):
         st.table([*rows, total], hide_index=True)
-    st.caption(
-        _("Receptive field: how many input pixels one output number can see, and how far apart neighbours look.")
-    )
+    _widgets.what_is_this(lesson("build_table"), _("How to read this table"))
 
 
 def _row(row: Row) -> dict[str, str]:
@@ -166,8 +165,8 @@ def _mine(architecture: Architecture) -> None:
     for number, (name, network) in enumerate(workspace.networks.items()):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.button(
-                name or _("without a name"), key=f"build.mine.{number}", width="stretch", on_click=state.change,
-                args=(lambda _network, network=network: network, -1),
+                name or _("without a name"), key=f"build.mine.{number}", width="stretch", on_click=state.open_network,
+                args=(network,),
             )  # fmt: skip
             st.button(
                 ":material/delete:", key=f"build.forget.{number}", help=_("Forget {name}", name=name),

@@ -11,7 +11,7 @@ from cnnlab.errors import ShapeError
 from cnnlab.figures.network import INPUT, shape_text
 from cnnlab.i18n import N_, _
 from pages import _build_state as state
-from pages import _session, _widgets
+from pages import _choices, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Architecture, LayerSpec
@@ -39,10 +39,9 @@ _SHAPES = ((1, 28, 28), (1, 32, 32), (3, 32, 32))
 def panel() -> None:
     """Draw the panel: edit the chosen layer or add one after it."""
     options = {state.EDIT: _("Edit"), state.ADD: _("Add a layer")}
-    st.session_state.setdefault(state.PANEL, state.EDIT)
-    chosen = st.segmented_control(
-        _("What to do"), list(options), format_func=options.__getitem__, key=state.PANEL, label_visibility="collapsed",
-        required=True, width="stretch",
+    chosen = _choices.segments(
+        state.PANEL, _("What to do"), list(options), state.EDIT, options.__getitem__, label_visibility="collapsed",
+        width="stretch",
     )  # fmt: skip
     if chosen == state.ADD:
         _palette(_session.architecture(), state.selected())
@@ -126,29 +125,23 @@ def _palette(architecture: Architecture, after: int) -> None:
     groups: dict[str, list[str]] = {group: [] for group in _GROUPS}
     for kind, spec in LAYERS.items():
         groups.setdefault(spec.group, []).append(kind)
-    key = "build.kind"
-    chosen = st.session_state.setdefault("build.palette", "Conv2d")
+    chosen = state.kind()
     with st.container(gap="xsmall", key="build_palette"):
         for group, kinds in groups.items():
             st.caption(_(_GROUPS.get(group, group)))
             with st.container(horizontal=True, gap="xsmall"):
                 for kind in kinds:
                     st.button(
-                        kind, key=f"{key}.{kind}", type="primary" if kind == chosen else "secondary",
-                        on_click=_choose_kind, args=(kind,),
+                        kind, key=f"build.kind.{kind}", type="primary" if kind == chosen else "secondary",
+                        on_click=state.choose_kind, args=(kind,),
                     )  # fmt: skip
     layer = make_layer(chosen)
-    _about(layer)
-    st.caption(_preview(architecture, after, layer))
     st.button(
         _("Add {kind} after {name}", kind=chosen, name=where), icon=":material/add:", type="primary", width="stretch",
-        key="build.add", on_click=state.change,
-        args=(lambda network: network.insert(after + 1, layer), after + 1),
+        key="build.add", on_click=state.add, args=(after, chosen),
     )  # fmt: skip
-
-
-def _choose_kind(kind: str) -> None:
-    st.session_state["build.palette"] = kind
+    st.caption(_preview(architecture, after, layer))
+    _about(layer)
 
 
 def _preview(architecture: Architecture, after: int, layer: LayerSpec) -> str:

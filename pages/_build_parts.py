@@ -12,9 +12,12 @@ from cnnlab.figures import network as drawing
 from cnnlab.figures.network import shape_text
 from cnnlab.figures.numbers import bytes_text, count_text
 from cnnlab.home import ASSETS
-from cnnlab.i18n import _
+from cnnlab.i18n import Message, _
 from pages import _build_state as state
 from pages import _session, _widgets
+
+_SPELT_OUT = 2
+"""Up to how many further edits a suggestion names each."""
 
 _COMPONENT = st.components.v2.component(
     "cnnlab_network",
@@ -30,6 +33,7 @@ def draw_network(architecture: Architecture) -> None:
         "blocks": drawing.to_data(architecture, _session.language()),
         "selected": state.selected(),
         "reveal": state.reveal(),
+        "panel": ".st-key-build_panel",
         "text": {"label": _("The network, from the input on the left to the output")},
     }
     _COMPONENT(data=data, key=state.DRAWING, on_action_change=state.on_drawing)
@@ -69,12 +73,25 @@ def _offer(suggestions: tuple[Suggestion, ...], caption: str) -> None:
             st.caption(caption)
         with st.container(horizontal=True, gap="small"):
             for number, suggestion in enumerate(suggestions):
-                further = [label.text(_session.language()) for label in suggestion.further]
                 st.button(
-                    suggestion.label.text(_session.language()) + (f" (+{len(further)})" if further else ""),
-                    key=f"build.suggestion.{number}", icon=":material/build:", on_click=state.change, wrap=True,
-                    help="; ".join(further) or None, args=(lambda _network, s=suggestion: s.architecture,),
+                    _in_words(suggestion), key=f"build.suggestion.{number}", icon=":material/build:", wrap=True,
+                    help=_listed(suggestion.further) if len(suggestion.further) > _SPELT_OUT else None,
+                    on_click=state.change, args=(lambda _network, s=suggestion: s.architecture,),
                 )  # fmt: skip
+
+
+def _in_words(suggestion: Suggestion) -> str:
+    """Return what a suggestion does, the edits below that it takes too: a phone shows no more than the button."""
+    edit = suggestion.label.text(_session.language())
+    if not suggestion.further:
+        return edit
+    if len(suggestion.further) <= _SPELT_OUT:
+        return _("{edit}, then {further}", edit=edit, further=_listed(suggestion.further))
+    return _("{edit}, then {count} more changes below", edit=edit, count=len(suggestion.further))
+
+
+def _listed(edits: tuple[Message, ...]) -> str:
+    return "; ".join(edit.text(_session.language()) for edit in edits)
 
 
 def totals(architecture: Architecture) -> None:
@@ -85,7 +102,10 @@ def totals(architecture: Architecture) -> None:
     stored = 4 * (batch * trace.activation_elements + trace.num_params)
     least = "≥ " if trace.error else ""  # what stands below the break is not known
     with st.container(key="build_totals", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.metric(_("Output"), shape_text(last) or "?", width="content")
+        st.metric(
+            _("Output"), shape_text(last) or "?", width="content",
+            help=_("What leaves the last layer for one picture: to name a class, one number for each class."),
+        )  # fmt: skip
         st.metric(
             _("Parameters"), least + count_text(trace.num_params), width="content",
             help=_("Numbers that are learned: {count:,}.", count=trace.num_params),

@@ -1,4 +1,8 @@
-"""What the Build page remembers (which layer is edited, what was just done), and its edits as callbacks."""
+"""What the Build page remembers (which layer is edited, what was just done), and its edits as callbacks.
+
+Which layer is edited, in which panel, and which kind is about to be added are kept over pages and reloads. What is said
+once, and what is to be brought into sight once, is of one rerun: only these two have session keys of this page's own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlab.architecture import share
+from cnnlab.architecture import LAYERS, make_layer, share
 from cnnlab.errors import CnnLabError
 from cnnlab.figures.network import INPUT
 from cnnlab.i18n import N_, Message
@@ -18,33 +22,53 @@ if TYPE_CHECKING:
 
 DRAWING = "build.drawing"
 FIELD = "build.field"  # prefix of every widget that edits the network in place
+NAME = f"{FIELD}.name"
 PANEL = "build.panel"
 EDIT, ADD = "edit", "add"
 _LAYER = "build.layer"
+_KIND = "build.palette"
+_FIRST_KIND = "Conv2d"
 _NOTICE = "build.notice"
 _REVEAL = "build.reveal"
 
 
 def selected() -> int:
     """Return the position of the layer that is edited, or ``INPUT``."""
+    kept = _session.kept(_LAYER, 0)
     last = len(_session.architecture().layers) - 1
-    return int(min(max(st.session_state.get(_LAYER, 0), INPUT), last))
+    return min(max(kept if type(kept) is int else 0, INPUT), last)
 
 
 def select(index: int, panel: str = EDIT) -> None:
     """Edit the layer at ``index`` from now on, or add one after it."""
-    st.session_state[_LAYER] = index
-    st.session_state[PANEL] = panel
+    _session.keep(_LAYER, index)
+    _session.keep(PANEL, panel)
+    st.session_state[PANEL] = panel  # the control that shows it must not bring back what was clicked there last
+
+
+def kind() -> str:
+    """Return the kind of layer that the palette is about to add."""
+    kept = _session.kept(_KIND, _FIRST_KIND)
+    return kept if kept in LAYERS else _FIRST_KIND
+
+
+def choose_kind(kind: str) -> None:
+    """Be about to add a layer of ``kind``."""
+    _session.keep(_KIND, kind)
 
 
 def reveal() -> int:
-    """Return how many networks were opened: the drawing comes into sight when this changes."""
+    """Return a count: when it changes, the drawing brings the layer that is edited into sight."""
     return int(st.session_state.get(_REVEAL, 0))
 
 
-def focus() -> None:
-    """Edit the layer that does not fit, else the first one, and bring the drawing into sight."""
+def _come_into_sight() -> None:
     st.session_state[_REVEAL] = reveal() + 1
+
+
+def focus() -> None:
+    """Edit the layer that does not fit, else the first one, and bring it into sight."""
+    _come_into_sight()
     rows = _session.architecture().trace().rows
     select(next((row.index for row in rows if row.error), 0 if rows else INPUT))
 
@@ -76,16 +100,32 @@ def redo() -> None:
     _show_anew()
 
 
-def change(edit: Callable[[Architecture], Architecture], select_next: int | None = None) -> None:
-    """Apply ``edit`` to the network; a network that it may not become is said, and the one before stays."""
+def change(edit: Callable[[Architecture], Architecture], select_next: int | None = None) -> bool:
+    """Apply ``edit`` to the network and return True; one that it may not become is said, and the one before stays."""
     try:
         _session.set_architecture(edit(_session.architecture()))
     except CnnLabError as error:
         say(error)
-    else:
-        _show_anew()
-        if select_next is not None:
-            select(select_next)
+        return False
+    _show_anew()
+    if select_next is not None:
+        select(select_next)
+    return True
+
+
+def add(after: int, kind: str) -> None:
+    """Put a new layer of ``kind`` behind the one at ``after``, edit it and bring it into sight."""
+    if change(lambda network: network.insert(after + 1, make_layer(kind)), after + 1):
+        _come_into_sight()
+
+
+def rename() -> None:
+    """Take the name that was typed; where another network has it, say so and which one this is called instead."""
+    wanted = str(st.session_state.get(NAME) or "").strip()
+    if wanted and change(lambda network: network.renamed(wanted)) and _session.architecture().name != wanted:
+        say(Message(N_("Another network is called {name}; this one is {other}."), name=wanted,
+                    other=_session.architecture().name))  # fmt: skip
+    _show_anew()
 
 
 def remove(index: int) -> None:
@@ -95,7 +135,8 @@ def remove(index: int) -> None:
 
 def duplicate(index: int) -> None:
     """Put a copy of the layer at ``index`` right behind it."""
-    change(lambda network: network.duplicate(index), index + 1)
+    if change(lambda network: network.duplicate(index), index + 1):
+        _come_into_sight()
 
 
 def move(index: int, to: int) -> None:
@@ -132,14 +173,24 @@ def use_preset(name: str) -> None:
     focus()
 
 
+def open_network(network: Architecture) -> None:
+    """Build on with ``network``; the one before is kept in the workspace, and undo brings it back too."""
+    _session.open_network(network)
+    _show_anew()
+    focus()
+
+
 def open_document(key: str) -> None:
-    """Open the JSON file that the uploader ``key`` holds."""
+    """Open the JSON file that the uploader ``key`` holds; what is no network is said and changes nothing."""
     from cnnlab.architecture import Architecture
 
     file = st.session_state.get(key)
-    if file is not None:
-        change(lambda _network: Architecture.from_json(file.getvalue()))
-        focus()
+    if file is None:
+        return
+    try:
+        open_network(Architecture.from_json(file.getvalue()))
+    except CnnLabError as error:
+        say(error)
 
 
 def open_link() -> None:
@@ -149,16 +200,15 @@ def open_link() -> None:
         return
     del st.query_params["net"]
     try:
-        _session.set_architecture(share.from_text(text))
+        open_network(share.from_text(text))
     except CnnLabError as error:
         say(error)
     else:
-        _show_anew()
-        focus()
         say(Message(N_("Opened from a link. Undo brings your own network back.")))
 
 
 __all__ = [
-    "ADD", "DRAWING", "EDIT", "FIELD", "PANEL", "change", "duplicate", "focus", "move", "notice", "on_drawing", "open_document", "open_link",
-    "redo", "remove", "reveal", "say", "select", "selected", "undo", "use_preset",
+    "ADD", "DRAWING", "EDIT", "FIELD", "NAME", "PANEL", "add", "change", "choose_kind", "duplicate", "focus", "kind", "move", "notice",
+    "on_drawing", "open_document", "open_link", "open_network", "redo", "remove", "rename", "reveal", "say", "select", "selected", "undo",
+    "use_preset",
 ]  # fmt: skip

@@ -121,8 +121,12 @@ def architecture() -> Architecture:
 
 
 def set_architecture(network: Architecture) -> None:
-    """Make ``network`` the one being built; the one before can be brought back with ``undo``."""
+    """Make ``network`` the one being built; the one before can be brought back with ``undo``.
+
+    An edited preset, or an edited kept network, gets a name of its own (``cnnlab.architecture.naming``).
+    """
     before = architecture()
+    network = _settled(network)
     if network != before:
         _keep_architecture(network, [*_past(), before], [])
 
@@ -136,19 +140,25 @@ def undo() -> None:
     """Take back the last edit of the network; those of before a reload too."""
     past = _past()
     if past:
-        _keep_architecture(past[-1], past[:-1], [*st.session_state.get(_REDO, []), architecture()])
+        _keep_architecture(_settled(past[-1]), past[:-1], [*st.session_state.get(_REDO, []), architecture()])
 
 
 def redo() -> None:
     """Make the edit that was taken back last again."""
     future = st.session_state.get(_REDO, [])
     if future:
-        _keep_architecture(future[-1], [*_past(), architecture()], future[:-1])
+        _keep_architecture(_settled(future[-1]), [*_past(), architecture()], future[:-1])
 
 
 def has_network() -> bool:
     """Return whether the learner has changed or chosen a network yet."""
     return workspace().choices.architecture is not None
+
+
+def _settled(network: Architecture) -> Architecture:
+    from cnnlab.architecture.naming import settled
+
+    return settled(network, workspace().network)
 
 
 def _past() -> list[Architecture]:
@@ -167,7 +177,8 @@ def _keep_architecture(network: Architecture, past: list[Architecture], future: 
     st.session_state[_UNDO] = past[-_MAX_UNDO:]
     st.session_state[_REDO] = future
     texts = [text for text in (one.to_json() for one in past[-MAX_PAST:]) if len(text) <= MAX_PAST_CHARS]
-    workspace().choose(architecture=network.to_json(), past=tuple(texts))
+    shown = {"recipe": st.session_state[_RECIPE].model_dump_json()} if _RECIPE in st.session_state else {}
+    workspace().choose(architecture=network.to_json(), past=tuple(texts), **shown)
 
 
 def _default_architecture() -> Architecture:
@@ -183,10 +194,16 @@ def use_preset(name: str) -> None:
     from cnnlab.training.recipe import Recipe
 
     preset = PRESETS[name]
-    _keep_mine()
-    set_architecture(preset.architecture)
+    open_network(preset.architecture)
     set_recipe(Recipe.of(preset.recipe))
     set_data_name(preset.data)
+
+
+def open_network(network: Architecture) -> None:
+    """Build on with another network; the one before is kept among the learner's own."""
+    if _settled(network) != architecture():
+        _keep_mine()
+        set_architecture(network)
 
 
 def _keep_mine() -> None:

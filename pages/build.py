@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from cnnlab.architecture.network import MAX_NAME
 from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import N_, _
@@ -20,8 +21,9 @@ state.open_link()
 def bench() -> None:
     _session.enter()
     st.html(ASSETS / "css" / "build.css")
-    bar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
-    left, right = st.columns([2.35, 1], gap="medium")
+    bar = st.container(key="build_bar", horizontal=True, vertical_alignment="bottom", gap="small")
+    with st.container(key="build_bench"):
+        left, right = st.columns([2.35, 1], gap="medium")
     with right.container(key="build_panel"):
         _build_editor.panel()  # first, so that everything else shows what was just typed
     with bar:
@@ -38,17 +40,16 @@ def bench() -> None:
 
 
 def _bar() -> None:
-    name = st.text_input(
-        _("Name"), key=_session.seed(f"{state.FIELD}.name", _session.architecture().name), max_chars=80, width=320
-    )
-    if name != _session.architecture().name:
-        _session.set_architecture(_session.architecture().renamed(name))
+    st.text_input(
+        _("Name"), key=_session.seed(state.NAME, _session.architecture().name), max_chars=MAX_NAME, width=320,
+        on_change=state.rename,
+    )  # fmt: skip
     back, forth = _session.undo_steps()
     st.button(_("Undo"), icon=":material/undo:", disabled=not back, on_click=state.undo, key="build.undo")
     st.button(_("Redo"), icon=":material/redo:", disabled=not forth, on_click=state.redo, key="build.redo")
+    _widgets.what_is_this(lesson("build"), _("How to read this"))
     if _session.architecture().trace().error is None:
         go_to("train", _("Train it"))
-    _widgets.what_is_this(lesson("build"), _("How to read this"))
 
 
 def _said() -> None:
@@ -56,7 +57,7 @@ def _said() -> None:
     if isinstance(said, CnnLabError):
         _widgets.show_error(said)
     elif said:
-        st.info(said.text(_session.language()), icon=":material/link:")
+        st.info(said.text(_session.language()), icon=":material/info:")
 
 
 bench()

@@ -1,5 +1,5 @@
 // The network as a row of blocks that wraps like text: select, insert, move and remove layers by pointer or keyboard.
-// data: {blocks, selected, reveal, text}; sends one trigger, action: {do: "select"|"insert"|"remove"|"move", index, to}.
+// data: {blocks, selected, reveal, panel, text}; sends one trigger, action: {do: "select"|"insert"|"remove"|"move", index, to}.
 
 const INPUT = -1;
 
@@ -73,13 +73,27 @@ function level(net) {
   }
 }
 
-// Another network was opened, perhaps from a card far below: let it be seen.
+const HEADER_PX = 64; // what Streamlit's own header covers
+
+function scroll(node, block) {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  node.scrollIntoView({ block, behavior: calm ? "auto" : "smooth" });
+}
+
+// A layer was added, or a network opened, perhaps by a button far below: let it be seen where it stands.
 function comeIntoSight(root, reveal) {
   const before = root.dataset.reveal;
   root.dataset.reveal = reveal;
-  if (before === undefined || before === String(reveal) || root.getBoundingClientRect().top >= 0) return;
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  root.scrollIntoView({ block: "center", behavior: calm ? "auto" : "smooth" });
+  if (before === undefined || before === String(reveal)) return;
+  const cell = root.querySelector('.cell[aria-pressed="true"]') ?? root;
+  const { top, bottom } = cell.getBoundingClientRect();
+  if (top < HEADER_PX || bottom > innerHeight) scroll(cell, "center");
+}
+
+// On a phone the editor stands below the drawing: what was asked for must not open out of sight.
+function showPanel(selector) {
+  const panel = document.querySelector(selector);
+  if (panel && panel.getBoundingClientRect().top > innerHeight * 0.7) scroll(panel, "start");
 }
 
 export default function (component) {
@@ -94,7 +108,13 @@ export default function (component) {
   const select = (hit) => {
     cells.forEach((node) => node.setAttribute("aria-pressed", node === hit)); // at once; the editor follows
     send({ do: "select", index: indexOf(hit) });
+    showPanel(data.panel);
   };
+  const insert = (index) => {
+    send({ do: "insert", index });
+    showPanel(data.panel);
+  };
+  level(net);
   const watch = new ResizeObserver(() => level(net));
   watch.observe(net);
   comeIntoSight(root, data.reveal);
@@ -103,7 +123,7 @@ export default function (component) {
   net.onclick = (event) => {
     const plus = event.target.closest(".plus");
     const hit = event.target.closest(".cell");
-    if (plus) send({ do: "insert", index: Number(plus.dataset.after) + 1 });
+    if (plus) insert(Number(plus.dataset.after) + 1);
     else if (hit) select(hit);
   };
 
@@ -123,7 +143,7 @@ export default function (component) {
     } else if ((event.key === "Delete" || event.key === "Backspace") && index !== INPUT) {
       send({ do: "remove", index });
     } else if (event.key === "Insert" || event.key === "+") {
-      send({ do: "insert", index: index + 1 });
+      insert(index + 1);
     } else return;
     event.preventDefault();
   };

@@ -19,6 +19,7 @@ from cnnlab.validation import first_finding
 MAX_LAYERS = 500
 MAX_JSON_BYTES = 1_000_000
 MAX_JSON_DEPTH = 32
+MAX_NAME = 80
 FORMAT = "cnnlab.architecture"
 VERSION = 1
 
@@ -96,7 +97,7 @@ class Architecture(BaseModel):
 
     format: Literal["cnnlab.architecture"] = FORMAT  # type: ignore[assignment]
     version: Literal[1] = VERSION  # type: ignore[assignment]
-    name: str = Field("", max_length=80)
+    name: str = Field("", max_length=MAX_NAME)
     input_shape: tuple[Annotated[int, Field(ge=1, le=64)], Side, Side]
     layers: tuple[AnyLayer, ...] = Field((), max_length=MAX_LAYERS)
 

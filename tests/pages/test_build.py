@@ -17,6 +17,7 @@ from pages import _session
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "build.py")
 LENET = PRESETS["article-000-lenet5"].architecture
+EDITED = LENET.renamed(f"{LENET.name} 2")  # an edited preset is no longer the preset
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def page(lab_home: Path) -> Callable[..., AppTest]:
         at = AppTest.from_file(PAGE, default_timeout=60)
         at.session_state[_session._LANGUAGE] = language
         at.session_state[_session._ARCHITECTURE] = architecture
-        at.session_state[state._LAYER] = layer
+        at.session_state[_session._WIDGETS] = {state._LAYER: layer}
         for name, value in query.items():
             at.query_params[name] = value
         return checked(at.run())
@@ -75,12 +76,25 @@ def test_a_broken_layer_is_marked_said_and_mended_by_a_click(page: Callable[...,
     labels = [str(suggestion.label) for suggestion in suggest(network(at))]
     assert [at.button(key=f"build.suggestion.{number}").label for number in range(len(labels))] == labels
     click(at, "build.suggestion.0")
-    assert network(at).layers == PRESETS["article-004-cnn-fixed"].architecture.layers
+    assert network(at) == PRESETS["article-004-cnn-fixed"].architecture, "the name is that of the mended preset"
     assert not at.error
 
 
+def test_a_suggestion_says_all_that_it_changes(page: Callable[..., AppTest]) -> None:
+    at = page(
+        PRESETS["article-003-keras"].architecture.replace(0, make_layer("Conv2d", out_channels=8, kernel_size=30))
+    )
+    found = suggest(network(at))
+    labels = [at.button(key=f"build.suggestion.{number}").label for number in range(len(found))]
+    assert any(suggestion.further for suggestion in found)
+    for suggestion, label in zip(found, labels):
+        said = [str(suggestion.label), *map(str, suggestion.further)]
+        assert all(one in label for one in said[: 3 if len(said) <= 3 else 1])
+        assert len(said) <= 3 or f"then {len(said) - 1} more changes below" in label
+
+
 def state_of(at: AppTest) -> int:
-    return at.session_state[state._LAYER]
+    return at.session_state[_session._WIDGETS][state._LAYER]
 
 
 def test_what_the_source_says_stands_with_a_presets_network(page: Callable[..., AppTest]) -> None:
@@ -151,20 +165,20 @@ def test_move_duplicate_remove_undo_redo(page: Callable[..., AppTest]) -> None:
     at = page(layer=3)
     assert at.button(key="build.undo").disabled
     steps = {
-        "build.back": LENET.move(3, 2),
+        "build.back": EDITED.move(3, 2),
         "build.on": LENET,
-        "build.duplicate": LENET.duplicate(3),
+        "build.duplicate": EDITED.duplicate(3),
         "build.remove": LENET,
     }
     for key, wanted in steps.items():
         click(at, key)
         assert network(at) == wanted, key
-    for wanted in [LENET.duplicate(3), LENET, LENET.move(3, 2), LENET]:
+    for wanted in [EDITED.duplicate(3), LENET, EDITED.move(3, 2), LENET]:
         click(at, "build.undo")
         assert network(at) == wanted
     assert at.button(key="build.undo").disabled
     click(at, "build.redo")
-    assert network(at) == LENET.move(3, 2)
+    assert network(at) == EDITED.move(3, 2)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +240,77 @@ def test_the_batch_size_is_the_recipes(page: Callable[..., AppTest]) -> None:
     assert metrics(at)[3] != before
 
 
+# -------------------------------------------------------------------------------------------- names and reloads
+def test_an_edited_preset_has_a_name_of_its_own_and_a_name_that_is_taken_is_said(page: Callable[..., AppTest]) -> None:
+    at = page(layer=3)
+    click(at, "build.remove")
+    assert network(at).name == at.text_input(key="build.field.name").value == EDITED.name
+    checked(at.text_input(key="build.field.name").set_value(LENET.name).run())
+    assert network(at).name == at.text_input(key="build.field.name").value == EDITED.name
+    assert LENET.name in at.info[0].value and EDITED.name in at.info[0].value
+    checked(at.text_input(key="build.field.name").set_value("  ").run())
+    assert network(at).name == at.text_input(key="build.field.name").value == EDITED.name
+    click(at, "build.undo")
+    assert at.text_input(key="build.field.name").value == LENET.name
+
+
+def test_the_recipe_that_was_shown_stays_when_the_network_is_edited(page: Callable[..., AppTest]) -> None:
+    at = page(PRESETS["mnist-sprint"].architecture)
+    before = at.session_state[_session._RECIPE]
+    click(at, "build.remove")
+    again = reloaded(at)
+    assert again.session_state[_session._RECIPE] == before
+
+
+def reloaded(at: AppTest) -> AppTest:
+    """Return the page as a browser that knows only its cookie gets it."""
+    again = AppTest.from_file(PAGE, default_timeout=60)
+    again.session_state[_session._WORKSPACE] = at.session_state[_session._WORKSPACE]
+    return checked(again.run())
+
+
+def test_layer_panel_kind_network_and_undo_survive_a_reload(page: Callable[..., AppTest]) -> None:
+    at = page()
+    at.selectbox(key="build.chosen").set_value(3)
+    checked(at.run())
+    click(at, "build.duplicate")
+    checked(at.segmented_control(key=state.PANEL).set_value(state.ADD).run())
+    click(at, "build.kind.Dropout2d")
+    at = reloaded(at)
+    assert at.button(key="build.add").label == "Add Dropout2d after conv3"
+    assert network(at) == EDITED.duplicate(3)
+    click(at, "build.undo")
+    assert network(at) == LENET
+    assert at.button(key="build.undo").disabled
+    click(at, "build.add")
+    assert network(at) == EDITED.insert(5, make_layer("Dropout2d"))
+    at = reloaded(at)
+    assert at.selectbox(key="build.chosen").value == 5, "the new layer is the one that is edited"
+
+
+def test_a_block_that_is_clicked_is_edited_although_the_other_panel_was_clicked_before(
+    page: Callable[..., AppTest],
+) -> None:
+    at = page()
+    checked(at.segmented_control(key=state.PANEL).set_value(state.ADD).run())
+    click(at, "build.add")
+    assert at.segmented_control(key=state.PANEL).value == state.EDIT
+
+
+@pytest.mark.parametrize("kept", ["Conv9d", 7, None, (1, 2)])
+def test_what_was_kept_and_is_no_more_is_the_default(page: Callable[..., AppTest], kept: object) -> None:
+    at = page()
+    at.session_state[_session._WIDGETS] = {
+        state._LAYER: kept if kept != 7 else 999,
+        state._KIND: kept,
+        state.PANEL: kept,
+    }
+    checked(at.run())
+    assert at.selectbox(key="build.chosen").value == (len(LENET.layers) - 1 if kept == 7 else 0)
+    checked(at.segmented_control(key=state.PANEL).set_value(state.ADD).run())
+    assert at.button(key="build.add").label.startswith("Add Conv2d")
+
+
 # -------------------------------------------------------------------------------------------- add
 @pytest.mark.parametrize("kind", LAYERS)
 def test_every_kind_is_in_the_palette_with_its_explanation_formula_and_outcome(
@@ -240,7 +325,7 @@ def test_every_kind_is_in_the_palette_with_its_explanation_formula_and_outcome(
     outcome = " ".join(text.value for text in at.caption)
     assert ("put Flatten before it" if kind == "Linear" else "6×28×28 in") in outcome
     click(at, "build.add")
-    assert network(at) == LENET.insert(1, make_layer(kind))
+    assert network(at) == EDITED.insert(1, make_layer(kind))
     assert state_of(at) == 1
 
 
@@ -258,8 +343,8 @@ ACTIONS = {
     "select the input": ({"do": "select", "index": -1}, LENET, -1, state.EDIT),
     "insert": ({"do": "insert", "index": 4}, LENET, 3, state.ADD),
     "insert first": ({"do": "insert", "index": 0}, LENET, -1, state.ADD),
-    "remove": ({"do": "remove", "index": 1}, LENET.remove(1), 1, state.EDIT),
-    "move": ({"do": "move", "index": 0, "to": 2}, LENET.move(0, 2), 2, state.EDIT),
+    "remove": ({"do": "remove", "index": 1}, EDITED.remove(1), 1, state.EDIT),
+    "move": ({"do": "move", "index": 0, "to": 2}, EDITED.move(0, 2), 2, state.EDIT),
 }
 NONSENSE = [
     None, "select", 7, [], {}, {"do": "select"}, {"do": "select", "index": 99}, {"do": "select", "index": "0"},
@@ -285,7 +370,8 @@ def on_drawing(action: object) -> tuple[Architecture, int, str]:
     at.session_state[_session._LANGUAGE] = "en"
     at.session_state[_session._ARCHITECTURE] = LENET
     checked(at.run())
-    layer = at.session_state[state._LAYER] if state._LAYER in at.session_state else 0
+    kept = at.session_state[_session._WIDGETS] if _session._WIDGETS in at.session_state else {}
+    layer = kept.get(state._LAYER, 0)
     panel = at.session_state[state.PANEL] if state.PANEL in at.session_state else state.EDIT
     return network(at), layer, panel
 
@@ -339,9 +425,23 @@ def test_a_file_is_opened(page: Callable[..., AppTest]) -> None:
 def test_a_bad_file_is_said_and_changes_nothing(page: Callable[..., AppTest], content: bytes) -> None:
     at = page()
     at.file_uploader(key="build.upload").upload("bad.json", content, "application/json")
+    at.session_state[_session._WIDGETS] = {state._LAYER: 3}
     checked(at.run())
     assert network(at) == LENET
     assert at.error
+    assert state_of(at) == 3, "nothing was opened: the layer that is edited stays"
+    assert state._REVEAL not in at.session_state
+
+
+def test_another_network_is_opened_and_the_one_before_is_kept(page: Callable[..., AppTest]) -> None:
+    at = page(EDITED.remove(3))
+    at.file_uploader(key="build.upload").upload("other.json", LENET.remove(0).to_json().encode(), "application/json")
+    checked(at.run())
+    assert network(at) == LENET.renamed(f"{LENET.name} 3").remove(0), "another one has the next number already"
+    assert at.button(key="build.mine.0").label == EDITED.name
+    click(at, "build.mine.0")
+    assert network(at) == EDITED.remove(3)
+    assert [at.button(key=f"build.mine.{n}").label for n in range(2)] == [EDITED.name, f"{LENET.name} 3"]
 
 
 def test_networks_are_kept_opened_and_forgotten(page: Callable[..., AppTest]) -> None:

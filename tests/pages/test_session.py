@@ -121,7 +121,7 @@ def test_undo_and_redo() -> None:
         st.text(_session.architecture() == first)
         st.text(_session.undo_steps())
         _session.redo()
-        st.text(_session.architecture() == first.remove(0))
+        st.text(_session.architecture() == first.remove(0).renamed(f"{first.name} 2"))
         _session.set_architecture(first)
         st.text(_session.undo_steps())
 
