@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.description import bundled_models
 from cnnlab.i18n import _
+from cnnlab.numbering import run_numbers
 from cnnlab.runs.snapshot import state_word
 from pages import _session
 
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 
 def own_runs() -> dict[int, Snapshot]:
-    """Return the learner's runs by number, the newest first; the oldest there is is 1."""
+    """Return the learner's runs by number, the newest first; a number stays with its run."""
     from cnnlab import runs
 
-    found = runs.engine().list(owner=_session.workspace().owner)
-    return {len(found) - place: run for place, run in enumerate(found)}
+    space = _session.workspace()
+    found = runs.engine().list(owner=space.owner)
+    numbers = run_numbers(space, [run.id for run in reversed(found)])
+    return {numbers[run.id]: run for run in found}
 
 
 def run_label(number: int, run: Snapshot) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -16,7 +16,7 @@ from pages._links import go_to
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
-    from cnnlab.runs.watch import View
+    from cnnlab.runs.watch import Glimpse, View
 
 FIRST_S = 0.1
 """Pause between two looks at a run that is at work on its first step, in seconds."""
@@ -33,6 +33,7 @@ def runs_line(run: Snapshot | None) -> None:
         format_func=lambda id: names.get(id, id),
         width=320,
         key=_session.seed("train.run", run.id),
+        help=_("Your runs, the newest first. A run keeps its number when another one is deleted."),
     )
     if chosen != run.id and chosen in names:
         _session.set_current_run(chosen)
@@ -76,7 +77,7 @@ def live(id: str, asked: float | None) -> None:
 def _numbers(run: Snapshot) -> str:
     tested = run.test_acc is not None
     accuracy = run.test_acc if tested else run.val_acc
-    told = _("the whole test set waits for the end") if run.live else _("ended before the test set")
+    told = _("tested when it ends") if run.live else _("ended before the test set")
     if accuracy is not None and tested:
         told = _("about {wrong} wrong in a thousand", wrong=round((1 - accuracy) * 1000))
     rows = (
@@ -154,28 +155,64 @@ def _delete(id: str) -> None:
 
 
 def _pictures(view: View) -> None:
+    """Draw the curves, the first filters and the wall of guesses, each below its title."""
     language, dark = _session.language(), _session.dark()
-    glimpse = view.glimpse
+    glimpse, weights = view.glimpse, view.glimpse.filters if view.glimpse else None
+    seen = view.snapshot.recipe.full_train
     classes = len(glimpse.class_names) if glimpse else 10
-    curves, filters, guesses = st.columns([5, 2.2, 2.6], gap="medium")
-    lines = (view.train, view.val, view.steps, classes, view.snapshot.recipe.full_train)
+    with st.container(key="train_pictures"):
+        curves, filters, guesses = st.columns([4.7, 2.25, 2.95], gap="medium")
     with curves:
-        st.html(view.shared(("loss", language), lambda: pictures.loss_html(*lines)))
-        st.html(view.shared(("acc", language), lambda: pictures.accuracy_html(*lines)))
+        _curves(view, (view.train, view.val, view.steps, classes, seen))
     if glimpse is None:
         wait = _("The first filters and guesses appear with the first steps.")
         guesses.html(f'<p class="lab-facts lab-wait">{escape(wait)}</p>')
         return
-    weights = glimpse.filters
     if weights is not None:
-        filters.html(
-            view.shared(("filters", language, dark), lambda: pictures.filters_html(weights, glimpse.layer, dark))
+        with filters:
+            _title(pictures.filters_title(weights, glimpse.layer), _about_filters(weights.shape[1] == 3))
+            st.html(
+                view.shared(
+                    ("filters", language, dark),
+                    lambda: pictures.filters_html(weights, glimpse.layer, dark, glimpse.step),
+                )
+            )
+    with guesses:
+        _title(
+            pictures.guesses_title(glimpse.targets, glimpse.predictions),
+            _("What the network says to these images right now, and how sure it is. It never learns from them."),
         )
-    guesses.html(
-        view.shared(
-            ("guesses", language),
-            lambda: pictures.guesses_html(
-                glimpse.images, glimpse.targets, glimpse.predictions, glimpse.probs, glimpse.class_names
-            ),
-        )
+        st.html(view.shared(("guesses", language), lambda: _guesses(glimpse)))
+
+
+def _curves(view: View, lines: tuple[Any, ...]) -> None:
+    language, on = _session.language(), pictures.checked_on(view.snapshot.recipe.full_train)
+    key = _(
+        "Faint: each batch. Bold: the average of the last batches. Dots: {on}. Dashed: what blind guessing reaches.",
+        on=on,
     )
+    _title(_("Loss"), _("How wrong the network is; learning is to make this small.") + "\n\n" + key)
+    st.html(view.shared(("loss", language), lambda: pictures.loss_html(*lines)))
+    _title(_("Accuracy"), _("The share of images that the network names right.") + "\n\n" + key)
+    st.html(view.shared(("acc", language), lambda: pictures.accuracy_html(*lines)))
+
+
+def _guesses(glimpse: Glimpse) -> str:
+    return pictures.guesses_html(
+        glimpse.images, glimpse.targets, glimpse.predictions, glimpse.probs, glimpse.class_names, glimpse.step
+    )
+
+
+def _about_filters(coloured: bool) -> str:
+    begin = _("They begin as noise; edges and strokes appear.")
+    if coloured:
+        return (
+            _("The weights of the first convolution on red, green and blue, as one colour picture each.")
+            + "\n\n"
+            + begin
+        )
+    return _("The weights of the first convolution: blue is negative, red is positive.") + "\n\n" + begin
+
+
+def _title(text: str, help: str) -> None:
+    st.markdown(f"**{text}**", help=help)

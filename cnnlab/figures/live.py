@@ -21,6 +21,7 @@ from cnnlab.i18n import _
 _READINGS = 60
 _HIGH = 100.0
 _APART = 0.1  # half of what two lines of text need, as a part of the chart's height
+_FILTERS_PX = 216  # room for the filters in their column
 _Points = Sequence[tuple[float, float]]
 
 
@@ -136,14 +137,20 @@ def _chart(
         f'<span class="lab-y" style="bottom:{tick / top:.1%}">{f"{tick:.0%}" if write is percent else number(tick)}</span>'
         for tick in _ticks(top)
     )
-    ticks = "".join(f'<span class="lab-x" style="left:{f:.0%}">{number(steps * f)}</span>' for f in (0, 0.5, 1))
+    ticks = "".join(
+        f'<span class="lab-x" style="left:{at / max(steps, 1):.1%}">{at:,}</span>' for at in _step_ticks(steps)
+    )
     guess_line = f'<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{guessing}</em></span>'
     picture = svg_img(lines, "0 0 100 100", ", ".join(said), "lab-lines", stretch=True)
     above = _ends(smooth, val, top, write, name) + _readings(step, smooth, val, steps, write, name)
-    return (
-        f'<figure class="lab-figure"><figcaption>{title}</figcaption>'
-        f'<div class="lab-chart">{grid}{guess_line}{picture}{_dots(dots)}{ticks}{above}</div></figure>'
-    )
+    chart = f'<div class="lab-chart">{grid}{guess_line}{picture}{_dots(dots)}{ticks}{above}</div>'
+    return f'<figure class="lab-figure">{chart}</figure>'
+
+
+def _step_ticks(steps: int) -> list[int]:
+    """Return the first, the middle and the last step; a run too short to have a middle goes without."""
+    steps = max(steps, 1)
+    return sorted({0, round(steps / 2), steps})
 
 
 def _ticks(top: float) -> list[float]:
@@ -177,9 +184,10 @@ def _ends(smooth: np.ndarray, val: _Points, top: float, write: Callable[[float],
     lines = {"train": (_("training"), float(smooth[-1]) if len(smooth) else math.nan)}
     lines["val"] = (name, val[-1][1] if val else math.nan)
     at = {kind: min(value / top, 1.0) for kind, (_name, value) in lines.items() if math.isfinite(value)}
+    at = {kind: min(max(share, _APART), 1 - _APART) for kind, share in at.items()}  # below is the axis, above the title
     if len(at) == 2 and abs(at["train"] - at["val"]) < 2 * _APART:
-        middle = min(max((at["train"] + at["val"]) / 2, _APART), 1 - _APART)
-        up = 1 if at["train"] >= at["val"] else -1
+        middle = min(max((at["train"] + at["val"]) / 2, 2 * _APART), 1 - 2 * _APART)
+        up = 1 if lines["train"][1] >= lines["val"][1] else -1
         at = {"train": middle + up * _APART, "val": middle - up * _APART}
     return "".join(
         f'<span class="lab-end lab-end-{kind}" style="bottom:{share:.1%}"><b>{write(lines[kind][1])}</b>'
@@ -207,30 +215,49 @@ def _readings(
     return "".join(bands)
 
 
-def filters_html(filters: np.ndarray, layer: str, dark: bool) -> str:
-    """Return the filters of a layer as one hard-pixel picture with the limits of its colours.
+def filters_title(filters: np.ndarray, layer: str) -> str:
+    """Return how many filters of which layer :func:`filters_html` shows."""
+    return _("{count} filters of {layer}", count=len(filters), layer=layer)
+
+
+def filters_html(filters: np.ndarray, layer: str, dark: bool, step: int) -> str:
+    """Return the filters of a layer after ``step`` as one hard-pixel picture with the limits of its colours.
 
     Shape:
         filters: (C_out, C_in, kH, kW)
     """
     shown = filters[:32]
     columns = 4 if len(shown) <= 16 else 8
-    zoom = max(2, min(10, 240 // (columns * (shown.shape[3] + 1))))
+    zoom = max(2, min(10, _FILTERS_PX // (columns * (shown.shape[3] + 1))))
     limit = float(np.abs(shown).max())
-    alt = _("{count} filters of {layer}", count=len(filters), layer=layer)
-    picture = hard_img(filter_png(shown, columns=columns, zoom=zoom, dark=dark), alt)
+    picture = hard_img(filter_png(shown, columns=columns, zoom=zoom, dark=dark), filters_title(filters, layer))
     scale = (
         f'<div class="lab-scale"><span>{number(-limit)}</span><i></i><span>{number(limit)}</span></div>'
         if filters.shape[1] != 3
         else ""
     )
-    return f'<figure class="lab-figure"><figcaption>{escape(alt)}</figcaption>{picture}{scale}</figure>'
+    return f'<figure class="lab-figure">{_after(step)}{picture}{scale}</figure>'
+
+
+def _after(step: int) -> str:
+    return f"<figcaption>{_('after step {step:,}', step=step)}</figcaption>"
+
+
+def guesses_title(targets: Sequence[int], predictions: Sequence[int]) -> str:
+    """Return how many of the images of :func:`guesses_html` are named right."""
+    correct = sum(said == target for said, target in zip(predictions, targets))
+    return _("{correct} of {count} test images right", correct=correct, count=len(targets))
 
 
 def guesses_html(
-    images: np.ndarray, targets: Sequence[int], predictions: Sequence[int], probs: Sequence[float], names: Sequence[str]
+    images: np.ndarray,
+    targets: Sequence[int],
+    predictions: Sequence[int],
+    probs: Sequence[float],
+    names: Sequence[str],
+    step: int,
 ) -> str:
-    """Return test images with what the network says to each now, right or wrong in colour and in words.
+    """Return test images with what the network says to each after ``step``, right or wrong in colour and in words.
 
     Shape:
         images: (N, C, h, w) uint8; the others N long
@@ -244,14 +271,19 @@ def guesses_html(
             f'<figure class="lab-guess-{"right" if right else "wrong"}">{_tile(image, alt)}'
             f"<figcaption><b>{mark} {escape(_(names[said]))}</b><span>{share:.0%}</span></figcaption></figure>"
         )
-    correct = sum(said == target for said, target in zip(predictions, targets))
-    title = _("{correct} of {count} test images right", correct=correct, count=len(targets))
-    return f'<figure class="lab-figure"><figcaption>{title}</figcaption><div class="lab-guesses">{"".join(cells)}</div></figure>'
+    style = "lab-guesses" if max(map(len, names), default=0) < 3 else "lab-guesses lab-named"  # a word needs a line
+    wall = f'<div class="{style}" style="--tile:{_tile_px(images)}px">{"".join(cells)}</div>'
+    return f'<figure class="lab-figure">{_after(step)}{wall}</figure>'
 
 
 def _tile(image: np.ndarray, alt: str) -> str:
-    side = image.shape[-1]
-    return hard_img(image_png(image), alt, side * max(1, round(60 / side)))
+    return hard_img(image_png(image), alt, _tile_px(image))
+
+
+def _tile_px(images: np.ndarray) -> int:
+    """Return how wide an image of the wall is drawn: a whole multiple of its pixels, about 60."""
+    side = int(images.shape[-1])
+    return side * max(1, round(60 / side))
 
 
 def seconds(value: float | None) -> str:

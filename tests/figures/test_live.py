@@ -54,15 +54,49 @@ def test_few_or_broken_points_are_drawn_too(points: np.ndarray) -> None:
 
 def test_guesses_say_right_and_wrong_in_words() -> None:
     images = np.zeros((2, 1, 28, 28), np.uint8)
-    html = live.guesses_html(images, (3, 4), (3, 9), (0.9, 0.5), [str(n) for n in range(10)])
-    assert "1 of 2 test images right" in html and "4, taken for 9" in html
+    html = live.guesses_html(images, (3, 4), (3, 9), (0.9, 0.5), [str(n) for n in range(10)], 1234)
+    assert "after step 1,234" in html and "4, taken for 9" in html
+    assert live.guesses_title((3, 4), (3, 9)) == "1 of 2 test images right"
     set_language("zh_CN")
-    assert "2 张测试图像答对 1 张" in live.guesses_html(images, (3, 4), (3, 9), (0.9, 0.5), [str(n) for n in range(10)])
+    assert live.guesses_title((3, 4), (3, 9)) == "2 张测试图像答对 1 张"
+
+
+@pytest.mark.parametrize(("side", "tile"), [(28, 56), (32, 64), (16, 64), (64, 64), (100, 100)])
+def test_a_tile_is_a_whole_multiple_and_four_fit_in_a_row(side: int, tile: int) -> None:
+    images = np.zeros((1, 1, side, side), np.uint8)
+    html = live.guesses_html(images, (0,), (0,), (1.0,), ["a", "b"], 1)
+    assert f"--tile:{tile}px" in html and f"width:{tile}px" in html
+
+
+def test_a_word_below_an_image_has_a_line_of_its_own() -> None:
+    images = np.zeros((1, 1, 32, 32), np.uint8)
+    assert "lab-named" in live.guesses_html(images, (0,), (0,), (1.0,), ["airplane", "ship"], 1)
+    assert "lab-named" not in live.guesses_html(images, (0,), (0,), (1.0,), ["1", "10"], 1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"), [(1, ["0", "1"]), (469, ["0", "234", "469"]), (56160, ["0", "28,080", "56,160"])]
+)
+def test_steps_on_the_axis_are_whole_and_readable(steps: int, said: list[str]) -> None:
+    html = live.loss_html(TRAIN[:1], [], steps, 10)
+    assert re.findall(r'<span class="lab-x"[^>]*>([^<]*)</span>', html) == said
+
+
+@pytest.mark.parametrize("value", [0.0, 0.02, 0.3, 0.99, 1.0])
+@pytest.mark.parametrize("other", [None, 0.0, 0.05, 0.31, 1.0])
+def test_what_the_lines_end_in_stays_inside_the_chart_and_apart(value: float, other: float | None) -> None:
+    points = np.array([[1, 0.1, value, 0.1, value], [2, 0.1, value, 0.1, value]])
+    val = [] if other is None else [(2, 0.1, other, True)]
+    html = live.accuracy_html(points, val, 10, 10)
+    at = [float(found) for found in re.findall(r'lab-end lab-end-\w+" style="bottom:([\d.]+)%', html)]
+    assert len(at) == 1 + (other is not None)
+    assert all(10 <= one <= 90 for one in at)  # two lines of text reach 10 % up and down: the axis stays readable
+    assert other is None or abs(at[0] - at[1]) >= 19.9
 
 
 def test_names_of_classes_cannot_break_out() -> None:
     images = np.zeros((1, 1, 28, 28), np.uint8)
-    html = live.guesses_html(images, (0,), (0,), (1.0,), ["<b onclick='x'>"])
+    html = live.guesses_html(images, (0,), (0,), (1.0,), ["<b onclick='x'>"], 1)
     assert "<b onclick" not in html
 
 

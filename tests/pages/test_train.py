@@ -68,9 +68,10 @@ def test_a_run_from_start_to_end() -> None:
     assert space.choices.model == f"run:{id}"
     snapshot = engine().snapshot(id)
     again = train(space.id)  # a reload
-    text = html(again)
+    text = html(again) + "".join(found.value for found in again.markdown)
     assert f"{snapshot.test_acc:.1%}" in text and "test accuracy" in text
     assert "16 filters of conv1" in text and "of 16 test images right" in text
+    assert "after step 10<" in text
     assert 'alt="Loss, training' in text
     assert not {"train.pause", "train.resume", "train.stop"} & keys(again)
 
@@ -210,3 +211,19 @@ def test_choosing_a_preset_keeps_ones_own_network_and_brings_it_back() -> None:
     at.selectbox(key="train.network").set_value("mine:my own").run()
     assert not at.exception
     assert Architecture.from_json(str(space.choices.architecture)) == own
+
+
+def test_a_run_keeps_its_number_when_an_older_one_is_deleted() -> None:
+    space = workspace(QUICK)
+    for _run in range(2):
+        train(space.id).button(key="train.start").click().run()
+        until(space, "done")
+    at = train(space.id)
+    labels = at.selectbox(key="train.run").options
+    assert [label.split(": ")[1].split(",")[0] for label in labels] == ["your run 2", "your run 1"]
+    oldest = engine().list(owner=space.owner)[-1].id
+    engine().delete(oldest, owner=space.owner)
+    train(space.id).button(key="train.start").click().run()
+    until(space, "done")
+    labels = train(space.id).selectbox(key="train.run").options
+    assert [label.split(": ")[1].split(",")[0] for label in labels] == ["your run 3", "your run 2"]
