@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,6 +22,7 @@ MOST_BYTES = 256 * 2**20
 
 Key = tuple[str, tuple[int, ...]]
 
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
 _kept: OrderedDict[Key, Model] = OrderedDict()
 _guard = threading.Lock()
 
@@ -58,6 +60,12 @@ def named(name: str) -> Model:
     if name.partition(":")[0] in ("bundled", "run", "file"):
         return resolve(ModelRef.parse(name))
     is_file = Path(name).exists() or name.endswith(".safetensors")
+    if not is_file and not _RUN_ID.fullmatch(name):
+        raise ModelError(
+            "{name}: no such model; a model is one of {bundled}, a .safetensors file, or a run's id",
+            name=name[:80],
+            bundled=", ".join(bundled_models()),
+        )
     return resolve(ModelRef(f"file:{name}" if is_file else f"run:{name}"))
 
 

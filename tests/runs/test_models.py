@@ -7,6 +7,7 @@ import torch
 
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import Conv2d, Flatten, Linear
+from cnnlab.errors import ModelError
 from cnnlab.model import Model, ModelRef
 from cnnlab.runs import engine, models, resolve
 from cnnlab.runs.run import Run
@@ -118,3 +119,8 @@ def test_models_are_kept_up_to_so_many_bytes(lab, monkeypatch):
     last = resolve(ModelRef(names[0]))
     assert list(models._kept.values()) == [last]  # one is kept, however large: it is in use
     assert resolve(ModelRef(names[0])) is last
+
+
+def test_a_name_that_is_none_is_answered_with_the_names_there_are():
+    with pytest.raises(ModelError, match="nothere: no such model; a model is one of .*mnist-sprint"):
+        models.named("nothere")
