@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cnnlab.architecture import Architecture
-    from cnnlab.description import Preprocessing
+    from cnnlab.data.prepare import Asked
 
 DRAWING_PX = 28
 MAX_DRAWINGS = 500
@@ -335,8 +335,8 @@ def _check_room(folder: Path, pattern: str, limit: int) -> None:
         raise BudgetError("This workspace already keeps {limit}, which is all it can; delete some first.", limit=limit)
 
 
-def open_image(ref: ImageRef, workspace: Workspace, preprocessing: Preprocessing) -> Tensor:
-    """Return the image that ``ref`` names, as a model with ``preprocessing`` takes it.
+def open_image(ref: ImageRef, workspace: Workspace, model: Asked) -> Tensor:
+    """Return the image that ``ref`` names, as ``model`` takes it.
 
     Shape:
         returns (C, h, w) uint8, before padding and normalisation
@@ -348,19 +348,20 @@ def open_image(ref: ImageRef, workspace: Workspace, preprocessing: Preprocessing
     import torch
 
     from cnnlab.data import loader
-    from cnnlab.data.pictures import picture_to_input
+    from cnnlab.data.prepare import picture_to_input
 
+    shape = model.preprocessing.data_shape
     if ref.kind == "test":
         images = loader.load(ref.data).test.images
-        if ref.index < len(images) and tuple(images.shape[1:]) == preprocessing.data_shape:
+        if ref.index < len(images) and tuple(images.shape[1:]) == shape:
             return images[ref.index]
     elif ref.kind == "drawing" and (drawing := workspace.drawing(ref.id)) is not None:
-        if preprocessing.data_shape == (1, DRAWING_PX, DRAWING_PX):
+        if shape == (1, DRAWING_PX, DRAWING_PX):
             return torch.from_numpy(drawing.pixels.copy())[None]
-        if preprocessing.data_shape[0] == 1:
-            return picture_to_input(drawing.pixels, preprocessing)
+        if shape[0] == 1:
+            return picture_to_input(drawing.pixels, model)
     elif ref.kind == "upload" and (png := workspace.upload(ref.id)) is not None:
-        return picture_to_input(png, preprocessing)
+        return picture_to_input(png, model)
     raise DataError("This image is gone, or is not one that this model takes; choose another.")
 
 

@@ -158,7 +158,7 @@ def _asked(ref: ImageRef, model_ref: ModelRef) -> chain.Answer:
     from cnnlab import runs
 
     model = runs.resolve(model_ref)
-    image = open_image(ref, _session.workspace(), model.preprocessing)
+    image = open_image(ref, _session.workspace(), model)
     return chain.Answer(model.class_names, tuple(model.probs(image[None])[0].tolist()))
 
 

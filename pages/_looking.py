@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError, DataError, ModelError, RunError
 from cnnlab.i18n import _
 from cnnlab.workspace import ImageRef, open_image
-from pages import _names, _session
+from pages import _choices, _names, _session
 from pages._links import go_to
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def image_line(model: Model) -> Tensor:
         try:
             chosen = {"drawing": _drawing, "upload": _upload}.get(kind, _test_image)(model, ref)
             if chosen is not None:
-                image = open_image(chosen, _session.workspace(), model.preprocessing)
+                image = open_image(chosen, _session.workspace(), model)
                 _session.set_image_ref(chosen)
         except CnnLabError as error:
             problem = error
@@ -182,11 +182,15 @@ def _test_image(model: Model, ref: ImageRef) -> ImageRef:
     index = min(index, len(dataset.test) - 1)
     every = len(dataset.class_names)
     key = f"image_line.{dataset.name}"
-    wanted = st.selectbox(
+    among = _session.kept(f"{key}.class", every)
+    if among != int(dataset.test.targets[index]):  # another page chose this image
+        _session.keep(f"{key}.class", every)
+    wanted = _choices.menu(
+        f"{key}.class",
         _("Class"),
         [every, *range(every)],
-        key=f"{key}.class",
-        format_func=lambda k: _("all classes") if k == every else _(dataset.class_names[k]),
+        every,
+        lambda k: _("all classes") if k == every else _(dataset.class_names[k]),
         width=150,
     )
     indices = list(range(len(dataset.test))) if wanted == every else dataset.test.of_class(wanted).tolist()
@@ -224,15 +228,24 @@ def _drawing(model: Model, ref: ImageRef) -> ImageRef | None:
 
 
 def _upload(model: Model, ref: ImageRef) -> ImageRef | None:
+    return picture_input("image_line.upload", _("Picture"), width=320)
+
+
+def picture_input(key: str, label: str, width: Literal["stretch"] | int = "stretch") -> ImageRef | None:
+    """Draw the file input ``key`` (a phone offers its camera) and return the picture, kept in the workspace.
+
+    Without a new one it is the picture that is looked at already, if any; one that cannot be read is said.
+    """
     from cnnlab.data.pictures import open_picture
 
     file = st.file_uploader(
-        _("Picture"),
+        label,
         type=["png", "jpg", "jpeg", "webp", "bmp", "gif"],
-        key="image_line.upload",
+        key=key,
         max_upload_size=MAX_UPLOAD_MB,
-        width=320,
+        width=width,
     )
+    ref = _session.image_ref()
     if file is None:
         return ref if ref.kind == "upload" else None
     kept = _session.upload_id(file.file_id)

@@ -3,13 +3,14 @@
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cnnlab.architecture.presets import PRESETS
-from cnnlab.description import Preprocessing
+from cnnlab.description import ModelAbout, Preprocessing
 from cnnlab.errors import BudgetError, DataError, PictureError
 from cnnlab.workspace import MAX_DRAWINGS, MAX_UPLOADS, Choices, ImageRef, Workspace, is_id, new_id, open_image
 
@@ -180,8 +181,14 @@ def test_deleting_removes_it_all(space: Workspace) -> None:
     assert not space.folder.exists() and space.name == ""
 
 
-GREY = Preprocessing(data_shape=(1, 28, 28), input_shape=(1, 32, 32), mean=(0.1,), std=(0.3,))
-COLOUR = Preprocessing(data_shape=(3, 32, 32), input_shape=(3, 32, 32), mean=(0.5,) * 3, std=(0.2,) * 3)
+def asked(data: str, preprocessing: Preprocessing) -> SimpleNamespace:
+    return SimpleNamespace(preprocessing=preprocessing, about=ModelAbout(data=data), class_names=("a", "b"))
+
+
+GREY = asked("mnist", Preprocessing(data_shape=(1, 28, 28), input_shape=(1, 32, 32), mean=(0.1,), std=(0.3,)))
+COLOUR = asked(
+    "cifar10", Preprocessing(data_shape=(3, 32, 32), input_shape=(3, 32, 32), mean=(0.5,) * 3, std=(0.2,) * 3)
+)
 
 
 def test_images_open_as_the_model_takes_them(space: Workspace) -> None:
@@ -196,7 +203,7 @@ def test_images_open_as_the_model_takes_them(space: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ref", "preprocessing"),
+    ("ref", "model"),
     [
         (ImageRef(kind="drawing", id="a" * 16), GREY),
         (ImageRef(kind="upload", id="a" * 16), COLOUR),
@@ -205,9 +212,9 @@ def test_images_open_as_the_model_takes_them(space: Workspace) -> None:
         (ImageRef(data="no such set"), GREY),
     ],
 )
-def test_an_image_that_is_gone_says_so(space: Workspace, ref: ImageRef, preprocessing: Preprocessing) -> None:
+def test_an_image_that_is_gone_says_so(space: Workspace, ref: ImageRef, model: SimpleNamespace) -> None:
     with pytest.raises(DataError):
-        open_image(ref, space, preprocessing)
+        open_image(ref, space, model)
 
 
 def test_the_record_is_plain_json(space: Workspace) -> None:

@@ -1,9 +1,10 @@
 // A drawing surface with its answer beside it: strokes go to the lab as a small grey grid, probabilities come back
 // as `data` and are drawn here, so that nothing else on the page has to change while a stroke is drawn.
 //
-// data: {answered, mode: "draw"|"show", space, sketch: {strokes}|null, picture, picture_alt, classes, colours,
+// data: {answered, mode: "draw"|"show", space, brush, sketch: {strokes}|null, picture, picture_alt, classes, colours,
 //        models: [{name, probs|null}], blank, note, labels}
-// sends: setStateValue("sketch", {n, end, box: [top, left, height, width], ink: base64, strokes?})
+// sends: setStateValue("sketch", {n, end, box: [top, left, height, width], ink: base64, strokes?}),
+//        setStateValue("brush", hundredths of the side) when another brush was chosen
 
 export const GRID = 112 // four times the 28 pixels a digit is given: centring by mass stays exact to a quarter pixel
 const EVERY_MS = 120
@@ -138,6 +139,7 @@ export const best = (probs) => probs.reduce((top, p, i) => (p > probs[top] ? i :
 
 // ---------------------------------------------------------------- the surface
 const PEN_STEP = 0.02
+const RING_MS = 900
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 const ICONS = {
   undo: "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
@@ -176,6 +178,7 @@ class Surface {
     this.canvas = element("canvas", { className: "paper", tabIndex: 0, role: "application" })
     this.hint = element("p", { className: "hint", "aria-hidden": "true" })
     this.cursor = element("i", { className: "pen", hidden: true })
+    this.ring = element("i", { className: "ring", hidden: true })
     this.picture = element("img", { className: "picture", hidden: true })
     this.badge = element("p", { className: "badge", "aria-hidden": "true" })
     this.brush = element("input", { type: "range", min: 3, max: 14, step: 0.5, value: 7.5 })
@@ -188,7 +191,7 @@ class Surface {
     this.canvas.setAttribute("aria-describedby", "canvas-keys")
     const label = element("label", { className: "brush" }, this.brushName, this.brush, element("span", { className: "well" }, this.dot))
     this.tools = element("div", { className: "tools" }, label, this.undo, this.clear)
-    this.sheet = element("div", { className: "sheet" }, this.canvas, this.hint, this.cursor, this.picture, this.badge)
+    this.sheet = element("div", { className: "sheet" }, this.canvas, this.hint, this.cursor, this.ring, this.picture, this.badge)
     this.heads = element("div", { className: "heads" })
     this.bars = element("div", { className: "bars", role: "table" })
     this.said = element("p", { className: "hidden", "aria-live": "polite" })
@@ -216,7 +219,9 @@ class Surface {
       this.strokes.begin(this.width, ...place(event))
       this.changed()
     }
+    canvas.onpointerleave = () => (this.ring.hidden = true)
     canvas.onpointermove = (event) => {
+      if (event.pointerType === "mouse") this.showRing(...place(event))
       if (event.pointerId !== this.pointer) return
       const all = event.getCoalescedEvents?.() ?? []
       let moved = false
@@ -234,7 +239,13 @@ class Surface {
     canvas.oncontextmenu = (event) => event.preventDefault()
     this.undo.onclick = () => this.strokes.undo() && this.changed(true)
     this.clear.onclick = () => this.strokes.clear() && this.changed(true)
-    this.brush.oninput = () => this.showBrush()
+    this.brush.oninput = () => {
+      this.showBrush()
+      this.showRing(0.5, 0.5) // as wide as it will draw
+      clearTimeout(this.ringing)
+      this.ringing = setTimeout(() => (this.ring.hidden = true), RING_MS)
+    }
+    this.brush.onchange = () => this.tell("brush", Number(this.brush.value))
   }
 
   get width() { return Number(this.brush.value) / 100 }
@@ -268,9 +279,13 @@ class Surface {
     this.cursor.style.cssText = `left:${100 * this.pen.x}%;top:${100 * this.pen.y}%;width:${100 * this.width}%`
   }
 
+  showRing(x, y) {
+    this.ring.hidden = false
+    this.ring.style.cssText = `left:${100 * x}%;top:${100 * y}%;width:${100 * this.width}%`
+  }
+
   showBrush() {
-    const side = this.canvas.clientWidth || 400
-    this.dot.style.width = this.dot.style.height = `${Math.min(40, Math.max(4, this.width * side))}px`
+    this.dot.style.width = `${(100 * this.brush.value) / this.brush.max}%` // of a place as large as the widest
     this.showPen()
   }
 
@@ -300,7 +315,7 @@ class Surface {
 
   send(message) {
     this.root.dataset.sent = message.n
-    this.deliver(message)
+    this.tell("sketch", message)
   }
 
   changed(end = false) {
@@ -311,12 +326,13 @@ class Surface {
   }
 
   // ---------------------------------------------------------------- the answer
-  show(data, deliver) {
-    this.deliver = deliver
+  show(data, tell) {
+    this.tell = tell
     this.data = data
     this.label(data)
     if (this.space !== data.space) {
       this.space = data.space // another workspace is another person: nothing is carried over
+      if (data.brush) this.brush.value = data.brush
       const before = remembered.get(data.space)
       this.strokes = before?.strokes ?? new Strokes(data.sketch?.strokes)
       remembered.clear()
@@ -412,6 +428,7 @@ class Surface {
     if (this.courier.waiting || this.courier.make) remembered.set(this.space, { strokes: this.strokes, unsent: true })
     this.size.disconnect()
     this.courier.stop()
+    clearTimeout(this.ringing)
     cancelAnimationFrame(this.frame)
   }
 }
@@ -425,6 +442,6 @@ export default function ({ data, parentElement, setStateValue }) {
     surface?.leave()
     surfaces.set(parentElement, (surface = new Surface(parentElement)))
   }
-  surface.show(data, (message) => setStateValue("sketch", message))
+  surface.show(data, setStateValue)
   return () => { surface.leave(); surfaces.delete(parentElement); surface.root.remove() }
 }

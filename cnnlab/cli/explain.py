@@ -42,11 +42,11 @@ def explain(model_name: str, method: str, target: int | None, out: Path | None, 
     of a black picture, to which their sum comes close.
     """
     from cnnlab.attribution import attribute
-    from cnnlab.data.pictures import file_to_input
+    from cnnlab.data.prepare import file_to_input
     from cnnlab.runs import named
 
     model = named(model_name)
-    picture = file_to_input(image, model.preprocessing)
+    picture = file_to_input(image, model)
     answer = attribute(model, picture, method, target)
     if out is not None:
         _write(out, model, picture, answer)

@@ -30,6 +30,7 @@ class Known:
         licence: under which terms it may be passed on, as its authors state them.
         source: who made it and where it is described.
         bundled: whether it comes with the lab.
+        writing: whether it is handwriting prepared as MNIST's is: bright ink, centred on black.
         relative: the smaller or larger set with the same classes, offered where this one is absent.
         torchvision: the class in ``torchvision.datasets`` that knows its address; empty if it cannot be fetched.
         hash: content hash of the published set, where it has been computed; else empty.
@@ -44,6 +45,7 @@ class Known:
     licence: str
     source: str
     bundled: bool = False
+    writing: bool = False
     relative: str = ""
     torchvision: str = ""
     hash: str = ""
@@ -82,7 +84,7 @@ _SETS = (
         "mnist", "MNIST", N_("Handwritten digits, 28x28 grey pixels: the classic."), DIGITS, (1, 28, 28), (60000, 10000),
         "Creative Commons Attribution-Share Alike 3.0",
         "LeCun, Cortes & Burges, The MNIST database of handwritten digits (http://yann.lecun.com/exdb/mnist/)",
-        bundled=True, hash="e60f19b2ff0898f7d58c405c8c4e876915c918ec6a7f45d1236769eddf90d169",
+        bundled=True, writing=True, hash="e60f19b2ff0898f7d58c405c8c4e876915c918ec6a7f45d1236769eddf90d169",
     ),
     Known(
         "fashion_mnist-sample", N_("Fashion-MNIST sample"),
@@ -112,12 +114,12 @@ _SETS = (
     Known(
         "kmnist", "Kuzushiji-MNIST", N_("Old Japanese handwriting, ten syllables, 28x28 grey pixels."), KMNIST_CLASSES,
         (1, 28, 28), (60000, 10000), "Creative Commons Attribution-Share Alike 4.0",
-        "Clanuwat et al. 2018, arXiv:1812.01718 (http://codh.rois.ac.jp/kmnist/)", torchvision="KMNIST",
+        "Clanuwat et al. 2018, arXiv:1812.01718 (http://codh.rois.ac.jp/kmnist/)", torchvision="KMNIST", writing=True,
     ),
     Known(
         "emnist_letters", N_("EMNIST letters"), N_("Handwritten letters a to z, upper and lower case together, 28x28 grey pixels."),
         LETTERS, (1, 28, 28), (124800, 20800), "none stated; a work of the United States government (NIST)",
-        "Cohen, Afshar, Tapson & van Schaik 2017, arXiv:1702.05373", torchvision="EMNIST",
+        "Cohen, Afshar, Tapson & van Schaik 2017, arXiv:1702.05373", torchvision="EMNIST", writing=True,
     ),
 )  # fmt: skip
 

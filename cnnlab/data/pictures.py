@@ -1,4 +1,4 @@
-"""A drawing, a photo or a scan becomes what a network expects: one function for canvas, upload and command line.
+"""Pictures are opened safely, and a digit on one is found and centred.
 
 A digit is treated as MNIST's own were: cut out, fitted into a 20x20 box, centred by its mass within 28x28.
 
@@ -11,11 +11,8 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
@@ -36,14 +33,6 @@ WORKING_SIDE = 640
 """Longer sides are averaged down to this before a digit is looked for."""
 
 Gray = NDArray[np.uint8]
-
-
-class Prepared(Protocol):
-    """What is needed to know of a model: the shape of the images it was trained on."""
-
-    @property
-    def data_shape(self) -> tuple[int, ...]:
-        """(C, H, W) of an image before padding and normalisation."""
 
 
 @dataclass(frozen=True)
@@ -262,61 +251,3 @@ def digit_steps(picture: Image.Image, size: int = 28) -> Steps:
     if max(gray.size) > WORKING_SIDE:
         gray.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
     return centre_digit(find_ink(np.asarray(gray)), size)
-
-
-def colour_crop(picture: Image.Image, height: int, width: int) -> Image.Image:
-    """Return ``picture`` scaled until it just covers ``width`` x ``height`` pixels and cut to them around its middle."""
-    return ImageOps.fit(picture.convert("RGB"), (width, height), Image.Resampling.LANCZOS)
-
-
-def picture_to_input(picture: bytes | Image.Image | Gray, preprocessing: Prepared) -> torch.Tensor:
-    """Return the network's input for a picture: uint8, before padding and normalisation.
-
-    A greyscale model gets a digit: found on its background whichever is darker, stretched, and centred by mass as a
-    drawing on the canvas is (an array is such a drawing: ink bright on black). A colour model gets the middle of the
-    picture, its shorter side scaled to fit.
-
-    Shape: picture (if an array): (h, w) uint8 -> (C, H, W) uint8 of ``preprocessing.data_shape``.
-
-    Raises:
-        PictureError: it cannot be read, or is blank, or the model takes neither greyscale nor colour pictures.
-    """
-    channels, height, width = preprocessing.data_shape
-    if isinstance(picture, np.ndarray):
-        if channels == 1:
-            return torch.from_numpy(_square(centre_digit(picture, min(height, width)).centred, height, width))
-        picture = Image.fromarray(picture)
-    elif isinstance(picture, bytes):
-        picture = open_picture(picture)
-    if channels == 1:
-        return torch.from_numpy(_square(digit_steps(picture, min(height, width)).centred, height, width))
-    if channels == 3:
-        return torch.from_numpy(np.asarray(colour_crop(picture, height, width)).copy()).permute(2, 0, 1).contiguous()
-    raise PictureError(
-        "A model with {channels} channels takes no pictures: 1 (greyscale) or 3 (colour).", channels=channels
-    )
-
-
-def file_to_input(path: Path, preprocessing: Prepared) -> torch.Tensor:
-    """Return ``picture_to_input`` of the picture in ``path``.
-
-    Raises:
-        PictureError: as there, with the file's name; or the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PictureError("{name}: cannot be read ({reason})", name=path, reason=error.strerror) from error
-    try:
-        return picture_to_input(data, preprocessing)
-    except PictureError as error:
-        raise PictureError("{name}: {reason}", name=path, reason=error) from error
-
-
-def _square(centred: Gray, height: int, width: int) -> Gray:
-    """Return (1, height, width) with ``centred`` in its middle."""
-    top, left = (height - centred.shape[0]) // 2, (width - centred.shape[1]) // 2
-    field = np.zeros((1, height, width), np.uint8)
-    field[0, top : top + centred.shape[0], left : left + centred.shape[1]] = centred
-    return field

@@ -1,7 +1,7 @@
-"""What a model does inside with one image: its maps, its filters, and which pixels reach which unit."""
+"""What a model does inside with one image: its maps and its filters."""
 
 from cnnlab.insight.activations import Look, look, padded
 from cnnlab.insight.filters import Filters, filters
-from cnnlab.insight.receptive_field import Patch, field_box, patch, window
+from cnnlab.insight.window import window
 
-__all__ = ["Filters", "Look", "Patch", "field_box", "filters", "look", "padded", "patch", "window"]
+__all__ = ["Filters", "Look", "filters", "look", "padded", "window"]

@@ -14,7 +14,7 @@ from PIL import Image
 from cnnlab.attribution import METHODS, attribute
 from cnnlab.cli import main
 from cnnlab.cli.explain import METHOD_IDS
-from cnnlab.data.pictures import picture_to_input
+from cnnlab.data.prepare import picture_to_input
 from cnnlab.model import Model
 from tests.insight.makers import mlp
 from tests.pages.test_explore import colour_net, mnist_net
@@ -53,7 +53,7 @@ def test_every_method_gives_its_sum(files, method, model, picture):
     file = files / f"{model}.safetensors"
     value = answer("--model", file, "--method", method, files / f"{picture}.png", "--target", 3)
     loaded = Model.load(file)
-    image = picture_to_input((files / f"{picture}.png").read_bytes(), loaded.preprocessing)
+    image = picture_to_input((files / f"{picture}.png").read_bytes(), loaded)
     wanted = attribute(loaded, image, method, 3)
     assert (value["method"], value["target"]) == (method, 3)
     assert value["attribution_sum"] == pytest.approx(wanted.sum, rel=1e-6)
@@ -63,7 +63,7 @@ def test_every_method_gives_its_sum(files, method, model, picture):
 def test_without_a_target_it_is_the_predicted_class(files):
     value = answer("--model", files / "grey.safetensors", "--method", "integrated_gradients", files / "digit.png")
     model = Model.load(files / "grey.safetensors")
-    image = picture_to_input((files / "digit.png").read_bytes(), model.preprocessing)
+    image = picture_to_input((files / "digit.png").read_bytes(), model)
     assert value["target"] == int(model.logits(image[None]).argmax())
     assert abs(value["attribution_sum"] - value["delta"]) <= 0.01 * max(1, abs(value["delta"]))
 
@@ -106,7 +106,7 @@ def test_bad_input_is_one_sentence_and_exit_code_two(files, change, said, monkey
     given = {"--model": "grey.safetensors", "--method": "saliency", **change}
     image = given.pop("image", "digit.png")
     if given["--model"] == "mlp.safetensors":
-        monkeypatch.setattr("cnnlab.data.pictures.file_to_input", lambda _path, preprocessing: _blank(preprocessing))
+        monkeypatch.setattr("cnnlab.data.prepare.file_to_input", lambda _path, model: _blank(model.preprocessing))
     result = explain(*[part for pair in given.items() for part in pair], image, "--json")
     assert result.exit_code == 2, result.output
     assert result.stdout == ""

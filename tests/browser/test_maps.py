@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from cnnlab.data import loader
-from cnnlab.insight import field_box, look
+from cnnlab.insight import look
 from cnnlab.model import Model, load_bundled
 from tests.browser.conftest import settled
 from tests.browser.test_walk import go
@@ -50,6 +50,8 @@ def test_the_pointer_reads_the_networks_numbers_and_shows_their_field(visit: Cal
     page = open_explore(visit)
     image = loader.load("mnist").test.images[0]
     maps = look(model, image).maps["conv1"]
+    field = model.architecture.trace().rows[0].receptive_field
+    assert field
     page.locator("button.tile").nth(3).click()
     expect(page.locator(".view figcaption").first).to_have_text("conv1, map 3")
     settled(page)
@@ -58,14 +60,14 @@ def test_the_pointer_reads_the_networks_numbers_and_shows_their_field(visit: Cal
         address, value = said(page)
         assert address == f"conv1[3,{row},{col}]"
         assert value == pytest.approx(float(maps[3, row, col]), rel=1e-3, abs=1e-4)
-        (top, bottom), (left, right) = field_box(model.architecture, "conv1", (3, row, col))
-        picture, field = rect(page.locator("canvas.large").nth(1)), rect(page.locator(".field"))
+        (top, bottom), (left, right) = field.box((3, row, col))
+        picture, frame = rect(page.locator("canvas.large").nth(1)), rect(page.locator(".field"))
         pixel = picture["width"] / 28
         assert pixel == int(pixel)
-        assert field["x"] - picture["x"] == pytest.approx(left * pixel, abs=0.6)
-        assert field["y"] - picture["y"] == pytest.approx(top * pixel, abs=0.6)
-        assert field["width"] == pytest.approx((right - left + 1) * pixel, abs=0.6)
-        assert field["height"] == pytest.approx((bottom - top + 1) * pixel, abs=0.6)
+        assert frame["x"] - picture["x"] == pytest.approx(left * pixel, abs=0.6)
+        assert frame["y"] - picture["y"] == pytest.approx(top * pixel, abs=0.6)
+        assert frame["width"] == pytest.approx((right - left + 1) * pixel, abs=0.6)
+        assert frame["height"] == pytest.approx((bottom - top + 1) * pixel, abs=0.6)
         total = float(page.locator(".sum").inner_text().split("=")[1].replace(MINUS, "-"))
         assert total == value  # the kernel times the patch, plus the bias
 

@@ -12,12 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from cnnlab.data import loader, pictures
+from cnnlab.data import loader, pictures, prepare
 from cnnlab.errors import PictureError
 from cnnlab.model import load_bundled
 
-DIGIT = SimpleNamespace(data_shape=(1, 28, 28))
-COLOUR = SimpleNamespace(data_shape=(3, 32, 32))
+
+def asked(shape, data="", classes=("cat", "dog")):
+    """Return what there is to know of a model whose data set is ``data``."""
+    return SimpleNamespace(
+        preprocessing=SimpleNamespace(data_shape=shape), about=SimpleNamespace(data=data), class_names=classes
+    )
+
+
+DIGIT = asked((1, 28, 28), "mnist")
+COLOUR = asked((3, 32, 32), "cifar10")
 COUNT = 400
 
 
@@ -71,7 +79,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_a_digit_is_read_the_same_however_it_arrives(way, digits, accuracy):
     random = np.random.default_rng(0)
-    images = [pictures.picture_to_input(encoded(pasted(d, random, **WAYS[way])), DIGIT) for d in digits]
+    images = [prepare.picture_to_input(encoded(pasted(d, random, **WAYS[way])), DIGIT) for d in digits]
     plain = accuracy([torch.from_numpy(d.copy())[None] for d in digits])
     assert plain > 0.97
     assert accuracy(images) >= plain - TOLERATED.get(way, 0.011)
@@ -80,7 +88,7 @@ def test_a_digit_is_read_the_same_however_it_arrives(way, digits, accuracy):
 def test_a_jpeg_is_read_as_well(digits, accuracy):
     random = np.random.default_rng(1)
     images = [
-        pictures.picture_to_input(encoded(pasted(d, random, 10, 30, 240), "JPEG", quality=50), DIGIT) for d in digits
+        prepare.picture_to_input(encoded(pasted(d, random, 10, 30, 240), "JPEG", quality=50), DIGIT) for d in digits
     ]
     assert accuracy(images) >= accuracy([torch.from_numpy(d.copy())[None] for d in digits]) - 0.011
 
@@ -95,9 +103,9 @@ def test_mnist_comes_out_as_it_went_in(digits):
 def test_canvas_upload_and_negative_are_one_path(digits):
     for digit in digits[:40]:
         drawn = np.kron(digit, np.ones((4, 4), np.uint8))
-        canvas = pictures.picture_to_input(drawn, DIGIT)
-        upload = pictures.picture_to_input(encoded(drawn), DIGIT)
-        negative = pictures.picture_to_input(encoded(255 - drawn), DIGIT)
+        canvas = prepare.picture_to_input(drawn, DIGIT)
+        upload = prepare.picture_to_input(encoded(drawn), DIGIT)
+        negative = prepare.picture_to_input(encoded(255 - drawn), DIGIT)
         assert torch.equal(upload, negative)
         assert (canvas.int() - upload.int()).abs().max() <= 15  # an upload's contrast is stretched
 
@@ -149,7 +157,7 @@ def test_a_hairline_is_widened_and_that_is_said():
 @pytest.mark.parametrize("shape", [(28, 28), (1, 1), (3, 200)])
 def test_blank_paper_is_said_to_be_blank(value, shape):
     with pytest.raises(PictureError, match="blank"):
-        pictures.picture_to_input(encoded(np.full(shape, value, np.uint8)), DIGIT)
+        prepare.picture_to_input(encoded(np.full(shape, value, np.uint8)), DIGIT)
     with pytest.raises(PictureError, match="blank"):
         pictures.centre_digit(np.zeros(shape, np.uint8))
 
@@ -157,19 +165,19 @@ def test_blank_paper_is_said_to_be_blank(value, shape):
 def test_colour_takes_the_middle():
     wide = np.zeros((64, 192, 3), np.uint8)
     wide[:, :64, 0], wide[:, 64:128, 1], wide[:, 128:, 2] = 255, 255, 255
-    image = pictures.picture_to_input(encoded(wide), COLOUR)
+    image = prepare.picture_to_input(encoded(wide), COLOUR)
     assert image.shape == (3, 32, 32)
     assert image.dtype == torch.uint8
     assert image[1].min() > 200
     assert image[0, :, 4:-4].max() == 0
     with pytest.raises(PictureError, match="4 channels"):
-        pictures.picture_to_input(encoded(wide), SimpleNamespace(data_shape=(4, 32, 32)))
+        prepare.picture_to_input(encoded(wide), asked((4, 32, 32)))
 
 
 def test_a_cifar_image_passes_unchanged():
     image = loader.load("cifar10-sample").test.images[3]
     data = encoded(image.permute(1, 2, 0).numpy())
-    assert torch.equal(pictures.picture_to_input(data, COLOUR), image)
+    assert torch.equal(prepare.picture_to_input(data, COLOUR), image)
 
 
 def test_a_phones_photo_is_turned_upright():
@@ -198,7 +206,7 @@ def test_transparent_is_paper():
     drawing = np.zeros((40, 40, 4), np.uint8)
     drawing[10:30, 18:22, 3] = 255  # black ink on nothing
     assert pictures.open_picture(encoded(drawing)).getpixel((2, 2)) == (255, 255, 255)
-    assert pictures.picture_to_input(encoded(drawing), DIGIT).float().mean() > 5
+    assert prepare.picture_to_input(encoded(drawing), DIGIT).float().mean() > 5
 
 
 def bomb(width, height):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnlab.architecture import layers as L
-from cnnlab.errors import ModelError, ShapeError
-from cnnlab.insight import field_box, filters, look, patch, window
+from cnnlab.errors import ModelError
+from cnnlab.insight import filters, look, window
 from tests.insight.makers import GREY, MODELS, grey, image_of, mlp, model_of, picture_for
 
 NETS = pytest.mark.parametrize("net", [*MODELS, "mlp"])
@@ -71,8 +71,6 @@ def test_an_unknown_layer_is_named_with_those_there_are():
     model = grey()
     with pytest.raises(ModelError, match="conv9.*conv1, bn1"):
         look(model, picture_for(model)).arriving("conv9")
-    with pytest.raises(ModelError, match="conv9"):
-        field_box(model.architecture, "conv9", (0, 0, 0))
 
 
 def test_filters_are_copies_of_the_weights():
@@ -98,27 +96,11 @@ def test_groups_tell_which_channels_a_filter_sees():
     assert [list(found.channels_of(unit)) for unit in range(6)] == [[0, 1], [0, 1], [2, 3], [2, 3], [4, 5], [4, 5]]
 
 
-@pytest.mark.parametrize("layer", ["conv1", "conv2"])
-@pytest.mark.parametrize("net", ["grey", "colour"])
-def test_a_patch_times_its_filter_is_the_number_in_the_map(net, layer):
-    model = MODELS[net]()
-    seen = look(model, picture_for(model))
-    found = filters(model, layer)
-    _channels, height, width = seen.maps[layer].shape
-    for unit, row, col in [(0, 0, 0), (1, height - 1, width - 1), (2, height // 2, 0)]:
-        values = patch(model.architecture, seen, layer, (unit, row, col)).values
-        channels = list(found.channels_of(unit))
-        total = (values[channels].double() * found.weight[unit].double()).sum() + found.bias[unit].double()
-        assert float(total) == pytest.approx(float(seen.maps[layer][unit, row, col]), abs=1e-5)
-
-
-def test_only_windows_have_patches():
+def test_only_windows_have_a_window():
     model = grey()
     assert window(model.architecture, "conv1") == (3, 1, 1, 1)
     assert window(model.architecture, "pool1") == (2, 2, 0, 1)
     assert window(model.architecture, "relu1") is None
-    with pytest.raises(ShapeError, match="relu1"):
-        patch(model.architecture, look(model, picture_for(model)), "relu1", (0, 0, 0))
 
 
 @given(data=st.data())
@@ -143,7 +125,7 @@ def test_the_field_holds_every_pixel_that_moves_the_unit(data):
     net = model.network
     (grad,) = torch.autograd.grad(net.pool1(net.tanh1(net.conv1(x)))[(0, *index)], x)
     moved = grad[0, 0].abs() > 0
-    box = field_box(model.architecture, "pool1", index)
+    box = model.architecture.trace().rows[2].receptive_field.box(index)
     if box is None:
         assert not moved.any()
         return
@@ -152,22 +134,3 @@ def test_the_field_holds_every_pixel_that_moves_the_unit(data):
     assert rows
     assert (min(rows), max(rows)) == (top, bottom)
     assert (min(cols), max(cols)) == (left, right)
-
-
-def test_fields_of_flat_and_dense_units():
-    model = grey()
-    flat = model.architecture.trace().rows[6]
-    assert flat.name == "flatten"
-    channels, height, width = flat.input_shape
-    for unit in (0, 5, channels * height * width - 1):
-        _channel, row, col = unit // (height * width), unit % (height * width) // width, unit % width
-        assert field_box(model.architecture, "flatten", (unit,)) == field_box(
-            model.architecture, "relu2", (0, row, col)
-        )
-    assert field_box(model.architecture, "fc1", (3,)) == ((0, 11), (0, 11))
-
-
-@pytest.mark.parametrize("index", [(9, 0, 0), (0, 99, 0), (0,), (0, 0, -1)])
-def test_an_index_outside_is_refused(index):
-    with pytest.raises(ShapeError, match="outside"):
-        field_box(grey().architecture, "conv1", index)

@@ -91,10 +91,16 @@ def test_what_was_drawn_is_there_again_and_answered(page, space):
 def test_three_models_answer_the_same_drawing(page, space):
     sketch_of(loader.load("mnist").test.images[1, 0].numpy()).keep(space.folder)
     at = page()
-    at.multiselect(key="draw.compare").set_value(["bundled:article-000-lenet5", "bundled:article-003-keras"]).run()
+    at.selectbox(key="draw.compare.1").set_value("bundled:article-000-lenet5").run()
+    at.selectbox(key="draw.compare.2").set_value("bundled:article-003-keras").run()
     models = canvas(at)["models"]
     assert [m["name"] for m in models] == ["mnist-sprint", "article-000-lenet5", "article-003-keras"]
     assert {int(np.argmax(m["probs"])) for m in models} == {2}
+    again = page()  # a reload, or the way back from another page
+    assert [m["name"] for m in canvas(again)["models"]] == [m["name"] for m in models]
+    again.selectbox(key="draw.compare.1").set_value("").run()
+    assert [m["name"] for m in canvas(again)["models"]] == ["mnist-sprint"]
+    assert not [menu for menu in again.selectbox if menu.key == "draw.compare.2"]
 
 
 def test_a_drawing_is_kept_tested_again_and_deleted(page, space):
@@ -105,6 +111,7 @@ def test_a_drawing_is_kept_tested_again_and_deleted(page, space):
     at.button(key="draw.keep").click().run()
     (kept,) = space.drawings()
     assert kept.label == 7
+    assert at.selectbox(key="draw.label").value == 10  # nothing is said of the next one
     assert np.abs(kept.pixels.astype(int) - digit).mean() < 4
     assert 'figure class="right"' in html(at)
     assert "1 of 1 that you named are right." in html(at)
@@ -122,8 +129,9 @@ def png(array):
     return buffer.getvalue()
 
 
-def test_a_picture_of_a_digit_is_read(page):
-    at = page(**{"draw.mode": "show"})
+def test_a_picture_of_a_digit_is_read(page, space):
+    space.choose_widget("draw.mode", "show")
+    at = page()
     digit = np.pad(255 - np.kron(loader.load("mnist").test.images[0, 0].numpy(), np.ones((5, 5), np.uint8)), 30,
                    constant_values=255)  # fmt: skip
     at.file_uploader(key="draw.upload").set_value(("seven.png", png(digit), "image/png")).run()
@@ -135,8 +143,9 @@ def test_a_picture_of_a_digit_is_read(page):
 @pytest.mark.parametrize(
     "data", [b"", b"no picture", png(np.full((40, 40), 200, np.uint8)), png(np.eye(60, dtype=np.uint8) * 255)[:70]]
 )
-def test_a_bad_picture_is_one_sentence(page, data):
-    at = page(**{"draw.mode": "show"})
+def test_a_bad_picture_is_one_sentence(page, space, data):
+    space.choose_widget("draw.mode", "show")
+    at = page()
     at.file_uploader(key="draw.upload").set_value(("bad.png", data, "image/png")).run()
     assert not at.exception
     assert len(at.error) == 1
@@ -164,22 +173,81 @@ def test_ones_own_run_of_a_bundled_network_stands_beside_it(page, space):
 
     loaded = loader.load("mnist").test
     sketch_of(loaded.images[0, 0].numpy()).keep(space.folder)
-    mine = [model_of((1, 28, 28), [L.Flatten(), L.Linear(out_features=10)], seed=seed) for seed in (0, 1)]
+    mine = [of("mnist", model_of((1, 28, 28), [L.Flatten(), L.Linear(out_features=10)], seed=s)) for s in (0, 1)]
     ids = [keep_run(space, model, name="mnist-sprint", created=float(i)) for i, model in enumerate(mine)]
     space.choose(model=f"run:{ids[0]}")
     at = page()
-    at.multiselect(key="draw.compare").set_value([f"run:{ids[1]}", "bundled:mnist-sprint"]).run()
+    at.selectbox(key="draw.compare.1").set_value(f"run:{ids[1]}").run()
+    at.selectbox(key="draw.compare.2").set_value("bundled:mnist-sprint").run()
     assert not at.exception
     models = canvas(at)["models"]
     assert [m["name"] for m in models] == ["mnist-sprint: your run 1", "mnist-sprint: your run 2", "mnist-sprint"]
     assert len({tuple(m["probs"]) for m in models}) == 3
-    assert canvas(at)["classes"][0] == "c0"  # the first is the chosen one
     assert int(np.argmax(models[2]["probs"])) == 7
 
 
-def test_a_picture_has_a_largest_size(page):
-    at = page(**{"draw.mode": "show"})
+def test_a_picture_has_a_largest_size(page, space):
+    space.choose_widget("draw.mode", "show")
+    at = page()
     assert at.file_uploader(key="draw.upload").proto.max_upload_size_mb == 20
+
+
+def of(data, model):
+    """Return ``model`` as if it had learned from ``data``, with the classes of that."""
+    from cnnlab.data.known import KNOWN
+
+    about = model.about.model_copy(update={"data": data})
+    changes = {"about": about, "class_names": KNOWN[data].class_names}
+    return type(model)(model.description.model_copy(update=changes), model.state)
+
+
+def clothes_run(space):
+    from cnnlab.architecture import layers as L
+    from tests.insight.makers import model_of
+    from tests.pages.makers import keep_run
+
+    model = of("fashion_mnist-sample", model_of((1, 28, 28), [L.Flatten(), L.Linear(out_features=10)]))
+    return keep_run(space, model)
+
+
+def test_a_model_of_clothes_gets_the_picture_not_a_digit(page, space):
+    space.choose(model=f"run:{clothes_run(space)}")
+    space.choose_widget("draw.mode", "show")
+    at = page()
+    image = loader.load("fashion_mnist-sample").test.images[2, 0].numpy()
+    photo = 255 - np.kron(image, np.ones((6, 6), np.uint8))
+    at.file_uploader(key="draw.upload").set_value(("shirt.png", png(photo), "image/png")).run()
+    assert not at.exception and not at.error
+    assert "light and dark exchanged" in html(at)
+    assert "holds ink" not in html(at)
+    assert at.session_state[_session._IMAGE].kind == "upload"
+
+
+def test_only_models_of_the_same_classes_are_compared(page, space):
+    id = clothes_run(space)
+    at = page()
+    options = at.selectbox(key="draw.compare.1").options
+    assert "article-003-keras" in options
+    assert not [option for option in options if "your run" in option or "cifar" in option]
+    space.choose(model=f"run:{id}")
+    assert not [menu for menu in page().selectbox if menu.key == "draw.compare.1"]
+
+
+def test_the_hint_speaks_of_digits_only_where_they_are_read(page, space):
+    assert "digit" in canvas(page())["labels"]["hint"]
+    space.choose(model=f"run:{clothes_run(space)}")
+    assert "digit" not in canvas(page())["labels"]["hint"]
+
+
+def test_the_brush_is_kept_and_only_a_brush(page, space):
+    assert canvas(page())["brush"] == 7.5
+    at = page()
+    for told in (99, "wide", None):
+        at.session_state["draw.canvas"] = {"brush": told}
+        assert canvas(at.run())["brush"] == 7.5
+    at.session_state["draw.canvas"] = {"brush": 12}
+    at.run()
+    assert canvas(page())["brush"] == 12
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])

@@ -100,13 +100,16 @@ def test_the_menu_has_only_runs_with_weights(page, space):
 
 
 def test_the_same_name_for_a_run_on_every_page(page, space):
+    model = digits()
+    about = model.about.model_copy(update={"data": "mnist"})
+    model = Model(model.description.model_copy(update={"about": about}), model.state)
     for created in (1.0, 2.0):
-        id = keep_run(space, digits(), created=created)
+        id = keep_run(space, model, created=created)
     label = "test: your run 2, 90.0%"
     assert label in page("explore").selectbox(key=MENU).options
     assert label in page("train", run=id).selectbox(key="train.run").options
     at = page("draw", model=f"run:{id}")
-    assert at.multiselect(key="draw.compare").options[0] == "test: your run 1, 90.0%"  # the chosen one is not offered
+    assert at.selectbox(key="draw.compare.1").options[1] == "test: your run 1, 90.0%"  # the chosen one is not offered
 
 
 @pytest.mark.parametrize("kind", ["file", "other", "gone"])
@@ -198,9 +201,9 @@ def test_a_picture_has_a_largest_size(page):
 def test_a_drawing_has_one_number_on_all_pages(page, space, monkeypatch):
     import numpy as np
 
-    from pages import _drawing
+    from pages import _kept
 
-    monkeypatch.setattr(_drawing, "_MOST_SHOWN", 2)
+    monkeypatch.setattr(_kept, "_MOST_SHOWN", 2)
     ids = [space.save_drawing(np.eye(28, dtype=np.uint8) * 255, label) for label in (1, 2, 3)]
     assert page("draw").selectbox(key="draw.chosen").options == ["drawing 3", "drawing 2"]
     at = page("explore", image=ImageRef(kind="drawing", id=ids[0]))
@@ -216,3 +219,20 @@ def test_names_are_translated(page, space):
     at.session_state[_session._WORKSPACE] = space.id
     at.session_state[_session._LANGUAGE] = "zh_CN"
     assert re.fullmatch("test：你的第 1 次运行，90.0%", fine(at.run()).selectbox(key=MENU).options[0])
+
+
+def test_the_class_of_the_test_image_is_kept_until_another_page_chooses_an_image(page, space):
+    from cnnlab.data import loader
+
+    key = "image_line.mnist.class"
+    at = page(image=ImageRef())
+    at = fine(at.selectbox(key=key).set_value(3).run())
+    at = fine(at.number_input[0].set_value(4).run())
+    wanted = int(loader.load("mnist").test.of_class(3)[4])
+    assert space.choices.image == ImageRef(index=wanted)
+    again = page()  # a reload
+    assert again.selectbox(key=key).value == 3
+    assert again.number_input[0].value == 4
+    again = page("explain", image=ImageRef(index=0))  # a seven, chosen elsewhere
+    assert again.selectbox(key=key).value == 10
+    assert space.choices.image == ImageRef(index=0)
