@@ -46,6 +46,22 @@ def pills(
     return [one for one in options if one in value]
 
 
+def slider(key: str, label: str, low: float, high: float, default: float, step: float, **options_of: Any) -> Any:
+    """Draw a slider and return its value: what was chosen before, moved into ``low`` to ``high``, else ``default``."""
+    _session.seed(key, type(default)(min(max(_session.kept(key, default), low), high)))
+    value = st.slider(label, low, high, step=step, key=key, **options_of)
+    _session.keep(key, value)
+    return value
+
+
+def toggle(key: str, label: str, default: bool, **options_of: Any) -> bool:
+    """Draw a toggle and return what it says: what was chosen before, else ``default``."""
+    _session.seed(key, bool(_session.kept(key, default)))
+    value = st.toggle(label, key=key, **options_of)
+    _session.keep(key, value)
+    return value
+
+
 def _seed_one(key: str, options: Sequence[Any], default: Any) -> None:
     kept = _session.kept(key, default)
     _session.seed(key, kept if kept in options else default)

@@ -18,7 +18,11 @@ from pages import _session, _widgets
 def draw() -> None:
     """Draw the list of data sets and, for the teacher, what can be done with it."""
     rows = catalog()
-    st.subheader(_("All data sets"), anchor=False)
+    st.subheader(
+        _("All data sets"),
+        anchor=False,
+        help=_("The short number below *Where from* is computed from the images: two sets that share it are the same."),
+    )
     st.html(_table(rows))
     if not _session.is_teacher():
         _pin()
@@ -151,7 +155,10 @@ def _import(busy: bool) -> None:
         name = st.text_input(
             _("Name (optional)"), key="data.import.name", placeholder=_("for example: my-pets"), width=180, max_chars=40
         )
-        size = st.number_input(_("Side of a picture, px"), 8, 256, 32, key="data.import.size", width=150)
+        size = st.number_input(
+            _("Side of a picture, px"), 8, 256, 32, key="data.import.size", width=150,
+            help=_("Your pictures are scaled and cut square to this size. Archives of published sets keep their own."),
+        )  # fmt: skip
         ready = bool(files or path.strip()) and not busy
         if st.button(_("Add"), icon=":material/add:", disabled=not ready, key="data.import"):
             place = Path(path.strip()).expanduser()

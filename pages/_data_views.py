@@ -11,14 +11,21 @@ from cnnlab.figures import data as figures
 from cnnlab.figures import tiles
 from cnnlab.figures.heat import colour_bar_html
 from cnnlab.figures.theme import number, signed_limit
-from cnnlab.i18n import _
-from pages import _session, _widgets
+from cnnlab.i18n import N_, _
+from pages import _choices, _session, _widgets
 
-_AMOUNTS = {
-    "shift": (0, 8, 2, 1),
-    "crop_padding": (0, 8, 4, 1),
-    "rotate": (0.0, 45.0, 15.0, 1.0),
-    "scale": (0.0, 0.5, 0.2, 0.05),
+_AMOUNTS: dict[str, tuple[float, float, float, float, str, float]] = {
+    "shift": (0, 8, 2, 1, N_("±%d px"), 1),
+    "crop_padding": (0, 8, 4, 1, N_("%d px"), 1),
+    "rotate": (0, 45, 15, 1, N_("±%d°"), 1),
+    "scale": (0, 50, 20, 5, N_("±%d %%"), 100),
+}
+"""Each amount's lowest and highest value, where it begins, its step, how it is written, and by what it is divided."""
+_MORE = {
+    "crop_padding": N_(
+        "The border is a mirror image, so that nothing black enters a photograph. A digit gets stray strokes at its edge "
+        "by it: for digits, Shift is the better choice."
+    )
 }
 
 
@@ -26,7 +33,14 @@ def classes(dataset: DataSet, split: str) -> None:
     """Draw how many images each class has, and the mean image of each."""
     names = [_(name) for name in dataset.class_names]
     counts = dataset.split(split).counts(len(names))
-    st.subheader(_("How many of each class"), anchor=False)
+    st.subheader(
+        _("How many of each class"),
+        anchor=False,
+        help=_(
+            "In the part that is shown. Where one class has far more images than another, a network can look good by "
+            "guessing it more often."
+        ),
+    )
     figure = figures.balance(counts, names, dark=_session.dark())
     alt = "; ".join(f"{name}: {count}" for name, count in zip(names, counts))
     _widgets.plot(figure, "data.balance", figures.balance_height(len(names)), alt=alt)
@@ -50,7 +64,11 @@ def one_image(dataset: DataSet, split: str, position: int) -> None:
     part = dataset.split(split)
     image = part.images[position].numpy()
     name = _(dataset.class_names[int(part.targets[position])])
-    st.subheader(_("One image, as training sees it"), anchor=False)
+    st.subheader(
+        _("One image, as training sees it"),
+        anchor=False,
+        help=_("What is stored is never changed: images are normalised and varied anew at each step of training."),
+    )
     left, right = st.columns([2, 8], gap="large")
     with left:
         st.markdown(_("**{name}**, number {number}. Choose another on the wall.", name=name, number=position))
@@ -88,8 +106,8 @@ def _variations(image) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(_("**Varied nine times**, each as a step of training might do"))
         if st.button(_("Nine others"), icon=":material/casino:", key="data.again", type="tertiary"):
-            st.session_state["data.seed"] = st.session_state.get("data.seed", 0) + 1
-    seed = st.session_state.get("data.seed", 0)
+            _session.keep("data.seed", _session.kept("data.seed", 0) + 1)
+    seed = _session.kept("data.seed", 0)
     for name, field in Augmentation.model_fields.items():
         control, shown = st.columns([1, 4], gap="small", vertical_alignment="center")
         with control:
@@ -111,7 +129,11 @@ def _variations(image) -> None:
 
 
 def _amount(name: str, label: str, help: str) -> int | float | bool:
+    key = f"data.{name}"
+    if name in _MORE:
+        help += "\n\n" + _(_MORE[name])
     if name not in _AMOUNTS:
-        return st.toggle(label, value=True, key=f"data.{name}", help=help)
-    low, high, value, step = _AMOUNTS[name]
-    return st.slider(label, low, high, value, step, key=f"data.{name}", help=help)
+        return _choices.toggle(key, label, True, help=help)
+    low, high, begin, step, written, part = _AMOUNTS[name]
+    value = _choices.slider(key, label, low, high, begin, step, help=help, format=_(written))
+    return value if part == 1 else value / part

@@ -12,7 +12,7 @@ from cnnlab.figures import data as figures
 from cnnlab.home import ASSETS
 from cnnlab.i18n import N_, _
 from cnnlab.workspace import ImageRef
-from pages import _data_sets, _data_views, _session, _widgets
+from pages import _choices, _data_sets, _data_views, _session, _widgets
 
 _WALL = st.components.v2.component(
     "cnnlab_image_wall",
@@ -34,6 +34,7 @@ def _data_line() -> str:
             key=_session.seed("data.name", current),
             format_func=lambda name: _(rows[name].title),
             width=280,
+            help=_("What is on this computer. The list at the foot of the page says how to get the others."),
         )
         st.html(f'<p class="lab-facts">{_facts(rows[name])}</p>', width="content")
     _session.set_data_name(name)
@@ -56,34 +57,29 @@ def _draw_wall(dataset: loader.DataSet) -> tuple[str, int | None]:
     splits = {"train": _("Training set"), "val": _("Validation set"), "test": _("Test set")}
     every = len(dataset.class_names)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        split = st.segmented_control(
+        split = _choices.segments(
+            "data.part",
             _("Part"),
             list(splits),
-            key=_session.seed(f"data.{dataset.name}.split", "train"),
-            format_func=splits.get,
-            required=True,
+            "train",
+            lambda part: splits[part],
             help=_(
                 "The validation set is the last tenth of the training set: held back to judge while a network learns."
             ),
         )
-        target = st.selectbox(
+        target = _choices.menu(
+            f"data.{dataset.name}.class",
             _("Class"),
             [every, *range(every)],
-            key=f"data.{dataset.name}.class",
-            format_func=lambda k: _("all classes") if k == every else _(dataset.class_names[k]),
-            width=140,
+            every,
+            lambda k: _("all classes") if k == every else _(dataset.class_names[k]),
+            width=150,
         )
-        first = _paging(dataset, split, None if target == every else target)
-    page = wall(dataset, split, None if target == every else target, first)
-    key = f"data.{dataset.name}.{split}.wall"
-    state = st.session_state.get(key)
-    chosen = state.get("position") if state else None
+        page = wall(dataset, split, None if target == every else target, _first(dataset, split, target))
     if not page.positions:
         st.info(_("There is no image of this class in this part."))
         return split, None
-    if chosen is None or not 0 <= int(chosen) < len(dataset.split(split)):  # the set may be a newer one
-        chosen = page.positions[0]
-    chosen = int(chosen)
+    chosen = _chosen(dataset, split, page.positions[0])
     labels = [
         _("number {number}: {name}", number=position, name=_(dataset.class_names[kind]))
         for position, kind in zip(page.positions, page.targets)
@@ -94,25 +90,52 @@ def _draw_wall(dataset: loader.DataSet) -> tuple[str, int | None]:
         last=page.first + len(labels) - 1,
         count=page.count,
     )
-    _WALL(data=figures.wall_data(page, labels, chosen, text), key=key, on_position_change=lambda: None)
+    _WALL(
+        data=figures.wall_data(page, labels, chosen, text),
+        key=_wall_key(dataset, split),
+        on_position_change=lambda: None,
+    )
     st.html(f'<p class="lab-facts">{text}</p>')
-    if split == "test" and state:
-        _session.set_image_ref(ImageRef(kind="test", data=dataset.name, index=chosen))
     return split, chosen
 
 
-def _paging(dataset: loader.DataSet, split: str, target: int | None) -> int:
+def _first(dataset: loader.DataSet, split: str, target: int) -> int:
+    """Draw where the wall begins, among the images of the chosen class, and return it."""
+    names = len(dataset.class_names)
     part = dataset.split(split)
-    count = len(part) if target is None else part.counts(len(dataset.class_names))[target]
+    count = len(part) if target == names else part.counts(names)[target]
+    *place, kept = _session.kept("data.first", (dataset.name, split, target, 0))
+    begin = int(kept) if place == [dataset.name, split, target] else 0
     first = st.number_input(
         _("From number, of {count:,}", count=count),
         0,
         max(0, count - 1),
         step=WALL,
-        key=f"data.{dataset.name}.{split}.{target}.first",
+        key=_session.seed(f"data.{dataset.name}.{split}.{target}.first", min(begin, max(0, count - 1))),
         width=165,
     )
+    _session.keep("data.first", (dataset.name, split, target, int(first)))
     return int(first)
+
+
+def _wall_key(dataset: loader.DataSet, split: str) -> str:
+    return f"data.{dataset.name}.{split}.wall"
+
+
+def _chosen(dataset: loader.DataSet, split: str, default: int) -> int:
+    """Return the image that was tapped on the wall, before a reload too; ``default`` where there is none (any more)."""
+    state = st.session_state.get(_wall_key(dataset, split))
+    tapped = state.get("position") if state else None
+    *place, kept = _session.kept("data.chosen", (dataset.name, split, default))
+    if tapped is None:
+        tapped = kept if place == [dataset.name, split] else default
+    if not 0 <= int(tapped) < len(dataset.split(split)):  # the set may be a newer one
+        return default
+    if state:
+        _session.keep("data.chosen", (dataset.name, split, int(tapped)))
+        if split == "test":
+            _session.set_image_ref(ImageRef(kind="test", data=dataset.name, index=int(tapped)))
+    return int(tapped)
 
 
 _widgets.begin_page(
@@ -126,7 +149,11 @@ except CnnLabError as error:
 else:
     left, right = st.columns([2, 1], gap="large")
     with left:
-        st.subheader(_("The pictures"), anchor=False)
+        st.subheader(
+            _("The pictures"),
+            anchor=False,
+            help=_("Real images of the set, in its own order. Tap one to see below what training makes of it."),
+        )
         split, chosen = _draw_wall(dataset)
     with right:
         _data_views.classes(dataset, split)

@@ -62,18 +62,22 @@ FASHION_CLASSES = (
 )  # fmt: skip
 KMNIST_CLASSES = ("お o", "き ki", "す su", "つ tsu", "な na", "は ha", "ま ma", "や ya", "れ re", "を wo")
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
-CIFAR100_CLASSES = tuple(
-    """
-    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
-    camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup
-    dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower
-    leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid
-    otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray
-    road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
-    sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
-    wardrobe whale willow_tree wolf woman worm
-    """.split()
-)
+CIFAR100_CLASSES = (
+    N_("apple"), N_("aquarium_fish"), N_("baby"), N_("bear"), N_("beaver"), N_("bed"), N_("bee"), N_("beetle"),
+    N_("bicycle"), N_("bottle"), N_("bowl"), N_("boy"), N_("bridge"), N_("bus"), N_("butterfly"), N_("camel"),
+    N_("can"), N_("castle"), N_("caterpillar"), N_("cattle"), N_("chair"), N_("chimpanzee"), N_("clock"),
+    N_("cloud"), N_("cockroach"), N_("couch"), N_("crab"), N_("crocodile"), N_("cup"), N_("dinosaur"),
+    N_("dolphin"), N_("elephant"), N_("flatfish"), N_("forest"), N_("fox"), N_("girl"), N_("hamster"), N_("house"),
+    N_("kangaroo"), N_("keyboard"), N_("lamp"), N_("lawn_mower"), N_("leopard"), N_("lion"), N_("lizard"),
+    N_("lobster"), N_("man"), N_("maple_tree"), N_("motorcycle"), N_("mountain"), N_("mouse"), N_("mushroom"),
+    N_("oak_tree"), N_("orange"), N_("orchid"), N_("otter"), N_("palm_tree"), N_("pear"), N_("pickup_truck"),
+    N_("pine_tree"), N_("plain"), N_("plate"), N_("poppy"), N_("porcupine"), N_("possum"), N_("rabbit"),
+    N_("raccoon"), N_("ray"), N_("road"), N_("rocket"), N_("rose"), N_("sea"), N_("seal"), N_("shark"), N_("shrew"),
+    N_("skunk"), N_("skyscraper"), N_("snail"), N_("snake"), N_("spider"), N_("squirrel"), N_("streetcar"),
+    N_("sunflower"), N_("sweet_pepper"), N_("table"), N_("tank"), N_("telephone"), N_("television"), N_("tiger"),
+    N_("tractor"), N_("train"), N_("trout"), N_("tulip"), N_("turtle"), N_("wardrobe"), N_("whale"),
+    N_("willow_tree"), N_("wolf"), N_("woman"), N_("worm"),
+)  # fmt: skip
 
 _NO_LICENCE = "none stated by the authors; published for research and teaching, with the request to cite the report"
 _KRIZHEVSKY = "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images (https://www.cs.toronto.edu/~kriz/cifar.html)"

@@ -11,7 +11,6 @@ import re
 import shutil
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import BinaryIO
 
 from cnnlab.data import archives, store
 from cnnlab.data.catalog import DataInfo, info
+from cnnlab.data.causes import cause
 from cnnlab.data.dataset import DataSet, checked, content_hash
 from cnnlab.data.folders import read_picture_set
 from cnnlab.data.known import FETCHABLE, KNOWN
@@ -96,8 +96,7 @@ def _download(part: Remote, target: Path, name: str, report: Report) -> None:
                 return
             tried.append(Message("{address}: the file that came is not the published one", address=address))
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = error.reason if isinstance(error, urllib.error.URLError) else error
-            tried.append(Message("{address}: {reason}", address=address, reason=str(reason) or type(error).__name__))
+            tried.append(Message("{address}: {reason}", address=address, reason=cause(error)))
     raise DataError(
         "{title} could not be fetched ({tried}). The way out: download {files} on any machine with internet, "
         "put what came into one folder, and import it: python -m cnnlab data import PATH --name {name}",
@@ -134,7 +133,7 @@ def _stream(address: str, target: Path, report: Report) -> str:
             digest.update(chunk)
             report(Progress(what, done, total))
         if total is not None and done < total:
-            raise OSError(f"{done} of {total} bytes")
+            raise ConnectionError(f"{done} of {total} bytes")
     return digest.hexdigest()
 
 

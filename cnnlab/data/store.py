@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from cnnlab.data.causes import cause
 from cnnlab.errors import DataError
 from cnnlab.home import home, write_whole
 from cnnlab.i18n import Message
@@ -123,7 +124,7 @@ def write(dataset: DataSet) -> None:
     try:
         write_whole(path_of(dataset.name), save(tensors, {"cnnlab": description.model_dump_json()}))
     except OSError as error:
-        raise DataError("{name} could not be stored: {reason}", name=dataset.name, reason=str(error)) from error
+        raise DataError("{name} could not be stored: {reason}", name=dataset.name, reason=cause(error)) from error
 
 
 def describe(name: str) -> Description:
