@@ -165,7 +165,8 @@ def _asked(ref: ImageRef, model_ref: ModelRef) -> chain.Answer:
 def steps() -> None:
     """Draw the five steps as cards, the next one marked, each a link to its page."""
     done = {
-        "build": _session.has_network() or _session.current_run() is not None,
+        "build": (_session.has_network() or _session.current_run() is not None)
+        and _session.architecture().trace().error is None,
         "train": _session.current_run() is not None,
         "draw": bool(_session.workspace().drawings()) or "draw" in _session.visited(),
     }

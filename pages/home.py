@@ -2,7 +2,7 @@
 
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _chain, _session, _widgets
+from pages import _chain, _widgets
 
 _widgets.begin_page(
     N_("From pixels to an answer, and back"),
@@ -11,5 +11,5 @@ _widgets.begin_page(
 )
 
 _chain.draw()
+_widgets.what_is_this(lesson("home"), _("How to read this"))
 _chain.steps()
-_widgets.what_is_this(lesson("home", _session.language()), _("How to read this"))

@@ -17,8 +17,10 @@ from cnnlab.figures.live import svg_img
 from cnnlab.figures.tiles import hard_img, image_png
 from cnnlab.i18n import _
 
-MAX_STAGES = 11
-_SIDE_PX = 84.0
+MAX_STAGES = 14
+"""How many stages are drawn at most."""
+
+_SIDE_PX = 72.0
 _SHIFT_PX = 4.0
 
 
@@ -35,6 +37,11 @@ class _Stage:
     name: str
     shape: Shape
     broken: bool = False
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is something to draw to scale."""
+        return bool(self.shape)
 
 
 def chain_html(image: str, network: str, learning: str, answer: str) -> str:
@@ -65,71 +72,67 @@ def image_html(pixels: np.ndarray, alt: str) -> str:
 def network_html(architecture: Architecture) -> str:
     """Return the network to scale: a stack of sheets for maps (side = the map's side), a bar for a vector.
 
-    Layers that keep the shape (activations, normalisation, dropout) are drawn with the layer before them. A
-    layer that does not fit is a red mark, and what stands below it is left out.
+    Layers that keep the shape (activations, normalisation, dropout) are drawn with the layer before them. A layer that
+    does not fit is a red mark, and what stands below it is left out. The stages wrap like words: a phone shows them all.
     """
     stages = _stages(architecture)
     largest = max((max(s.shape[1:]) for s in stages if len(s.shape) == 3), default=1)
-    x, parts = 8.0, []
-    for index, stage in enumerate(stages):
-        if index:
-            parts.append(f'<path class="edge" d="M{x:.1f} 66h12"/>')
-            x += 14
-        drawn, width = _stage_svg(stage, x, largest)
-        parts.append(drawn)
-        x += width
     label = _(
-        "{name}: {shapes}", name=architecture.name, shapes=" → ".join(_written(s.shape) for s in stages if not s.broken)
+        "{name}: {shapes}", name=architecture.name, shapes=" → ".join(_written(s.shape) for s in stages if s.drawn)
     )
-    picture = svg_img("".join(parts), f"0 0 {x + 8:.0f} 152", label, "lab-network")
-    return f'<div class="lab-wide">{picture}</div>'
+    figures = "".join(_stage_html(stage, largest) for stage in stages)
+    return f'<div class="lab-network" role="img" aria-label="{escape(label, quote=True)}">{figures}</div>'
 
 
 def _stages(architecture: Architecture) -> list[_Stage]:
-    """Return the input and each layer that changes the shape; at most ``MAX_STAGES``, the middle left out."""
+    """Return the input and each layer that changes the shape; at most ``MAX_STAGES``, the middle left out and counted."""
     stages = [_Stage(_("input"), tuple(architecture.input_shape))]
     for row in architecture.trace().rows:
         if row.error is not None or row.output_shape is None:
-            stages.append(_Stage(row.name, stages[-1].shape, broken=True))
+            stages.append(_Stage(row.name, (), broken=True))
             break
         if row.output_shape != stages[-1].shape or _learns(row):
             stages.append(_Stage(row.name, row.output_shape))
     if len(stages) <= MAX_STAGES:
         return stages
-    return [*stages[: MAX_STAGES // 2], *stages[-(MAX_STAGES - MAX_STAGES // 2) :]]
+    first = MAX_STAGES // 2
+    last = MAX_STAGES - 1 - first
+    return [*stages[:first], _Stage(_("{count} more", count=len(stages) - first - last), ()), *stages[-last:]]
 
 
 def _learns(row: Row) -> bool:
     return row.layer.kind in ("Conv2d", "Linear")
 
 
-def _stage_svg(stage: _Stage, x: float, largest: int) -> tuple[str, float]:
+def _stage_html(stage: _Stage, largest: int) -> str:
+    drawing, width, height = _drawing(stage, largest)
+    picture = svg_img(drawing, f"-1 -1 {width + 2:.1f} {height + 2:.1f}", "")
+    sized = picture.replace("<img ", f'<img style="width:{width + 2:.1f}px;height:{height + 2:.1f}px" ', 1)
+    kind = "" if stage.drawn else " lab-stage-broken" if stage.broken else " lab-stage-more"
+    return (
+        f'<span class="lab-stage{kind}" aria-hidden="true"><span>{sized}</span>'
+        f"<b>{escape(stage.name)}</b><small>{_written(stage.shape)}</small></span>"
+    )
+
+
+def _drawing(stage: _Stage, largest: int) -> tuple[str, float, float]:
+    """Return a stage's SVG, its width and its height in pixels."""
     if stage.broken:
-        mark = f'<path class="broken" d="M{x + 12:.1f} 56l20 20m0-20l-20 20"/>'
-        return mark + _labels(stage.name, "", x + 22), 48.0
+        return '<path class="broken" d="M4 4l20 20m0-20l-20 20"/>', 28.0, 28.0
+    if not stage.drawn:
+        return "".join(f'<circle class="more" cx="{x}" cy="2" r="2"/>' for x in (2, 12, 22)), 24.0, 4.0
     if len(stage.shape) == 1:
         high = 20 + 80 * min(1.0, math.log10(max(stage.shape[0], 1)) / 4)
-        bar = f'<rect class="vector" x="{x + 21:.1f}" y="{66 - high / 2:.1f}" width="9" height="{high:.1f}" rx="2"/>'
-        return bar + _labels(stage.name, _written(stage.shape), x + 25.5), 51.0
+        return f'<rect class="vector" width="9" height="{high:.1f}" rx="2"/>', 9.0, high
     channels, height, width = stage.shape
     sheets = min(7, 1 + round(math.log2(channels)))
     high, wide = (max(7.0, _SIDE_PX * side / largest) for side in (height, width))
-    total = wide + (sheets - 1) * _SHIFT_PX
-    room = max(total, 60.0)
-    left, top = x + (room - total) / 2, 66 - (high + (sheets - 1) * _SHIFT_PX) / 2
     drawn = "".join(
-        f'<rect class="sheet" x="{left + i * _SHIFT_PX:.1f}" y="{top + i * _SHIFT_PX:.1f}" '
-        f'width="{wide:.1f}" height="{high:.1f}" rx="2"/>'
+        f'<rect class="sheet" x="{i * _SHIFT_PX:.1f}" y="{i * _SHIFT_PX:.1f}" width="{wide:.1f}" height="{high:.1f}" rx="2"/>'
         for i in range(sheets)
     )
-    return drawn + _labels(stage.name, _written(stage.shape), x + room / 2), room
-
-
-def _labels(name: str, shape: str, x: float) -> str:
-    return (
-        f'<text class="name" x="{x:.1f}" y="132">{escape(name)}</text>'
-        f'<text class="shape" x="{x:.1f}" y="147">{shape}</text>'
-    )
+    shifted = (sheets - 1) * _SHIFT_PX
+    return drawn, wide + shifted, high + shifted
 
 
 def _written(shape: Shape) -> str:

@@ -33,10 +33,8 @@ _INK = """
 polyline{fill:none;vector-effect:non-scaling-stroke;stroke-linejoin:round}
 .sheet{fill:light-dark(#E8ECFF,#1E2650);stroke:light-dark(#3D5AFE,#8C9EFF)}
 .vector{fill:light-dark(#3D5AFE,#8C9EFF)}
-.edge{stroke:light-dark(#AEB9C4,#4A5866);stroke-width:1.5}
+.more{fill:light-dark(#566573,#9DA9B5)}
 .broken{stroke:light-dark(#C0392B,#FF8A80);stroke-width:4;stroke-linecap:round}
-text{font:12px sans-serif;text-anchor:middle;fill:light-dark(#1B2733,#E6EDF3)}
-.shape{fill:light-dark(#566573,#9DA9B5)}
 """
 
 

@@ -6,8 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from cnnlab.architecture.presets import PRESETS
-from cnnlab.figures import chain, live
+from cnnlab.figures import live
 from cnnlab.i18n import set_language
 
 TRAIN = np.array([[s, 2.3 / s, s / 10, 2.3 / s, s / 10] for s in range(1, 9)], dtype=float)
@@ -98,24 +97,6 @@ def test_names_of_classes_cannot_break_out() -> None:
     images = np.zeros((1, 1, 28, 28), np.uint8)
     html = live.guesses_html(images, (0,), (0,), (1.0,), ["<b onclick='x'>"], 1)
     assert "<b onclick" not in html
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_drawn_to_scale(name: str) -> None:
-    architecture = PRESETS[name].architecture
-    html = chain.network_html(architecture)
-    svg = drawn(html)
-    assert ('class="broken"' in svg) == (architecture.trace().error is not None)
-    assert "×".join(map(str, architecture.input_shape)) in svg
-    widths = [float(w) for w in re.findall(r'class="sheet"[^>]*width="([\d.]+)"', svg)]
-    assert widths[0] == max(widths)
-
-
-def test_the_answer_marks_the_largest() -> None:
-    answer = chain.Answer(tuple("0123456789"), (0.01,) * 9 + (0.91,))
-    html = chain.answer_html(answer)
-    assert html.count("lab-best") == 1 and "91.0%" in html
-    assert 'aria-busy="true"' in chain.answer_html(None)
 
 
 @pytest.mark.parametrize(

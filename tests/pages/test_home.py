@@ -60,6 +60,12 @@ def test_the_next_step_is_marked() -> None:
     assert "article-000-lenet5" in html(at) and "It says" not in html(at)  # it has learned nothing yet
 
 
+def test_a_network_that_cannot_run_is_mended_before_it_is_trained() -> None:
+    id = new_id()
+    Workspace(id).choose(architecture=PRESETS["article-004-cnn"].architecture.to_json())
+    assert steps(home(id)) == ["next", "", "", "", ""]
+
+
 def steps(at: AppTest) -> list[str]:
     import re
 
