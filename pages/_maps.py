@@ -33,7 +33,7 @@ def draw_maps(model: Model, seen: Look, picture: Tensor, layer: str, scale: str)
 
     key = f"explore.maps.{layer}"
     count = seen.maps[layer].shape[0]
-    unit = min(int(_chosen(key) or 0), count - 1)
+    unit = min(_chosen(key, layer), count - 1)
     source = sheets.source_filters(model.architecture, layer)
     found = filters(model, source) if source else None
     data = sheets.layer_data(seen, layer, scale, dark=_session.dark())
@@ -43,9 +43,13 @@ def draw_maps(model: Model, seen: Look, picture: Tensor, layer: str, scale: str)
     _COMPONENT(data=data, key=key, on_unit_change=lambda: None)
 
 
-def _chosen(key: str) -> int | None:
+def _chosen(key: str, layer: str) -> int:
+    """Return which map of ``layer`` was chosen, before a reload too; the first until one was."""
     state: Any = st.session_state.get(key)
-    return state.get("unit") if state else None
+    unit = state.get("unit") if state else None
+    if isinstance(unit, int) and unit >= 0:
+        _session.keep(f"explore.unit.{layer}", unit)
+    return int(_session.kept(f"explore.unit.{layer}", 0))
 
 
 def _texts() -> dict[str, str]:

@@ -21,7 +21,7 @@ LIVE_S = 2.0  # from one look into a model that is still learning to the next
 
 
 def _scale_names() -> dict[str, str]:
-    return dict(zip(SCALES, (_("each map"), _("each layer"), _("the whole network"))))
+    return dict(zip(SCALES, (_("each map"), _("each layer"), _("all"))))
 
 
 def _is_learning(ref: ModelRef) -> bool:
@@ -31,17 +31,14 @@ def _is_learning(ref: ModelRef) -> bool:
     return ref.kind == "run" and ref.step is None and runs.engine().snapshot(ref.value).state in runs.LIVE
 
 
-def _controls(names: tuple[str, ...], learning: bool, says: str) -> tuple[str, str]:
-    """Draw the choice of layer and colour scale, and what the network says."""
+def _controls(names: tuple[str, ...]) -> tuple[str, str]:
+    """Draw the choice of layer and colour scale."""
     first = next((name for name in names if name.startswith("conv")), names[0])
-    layer = _choices.segments("explore.layer", _("Layer"), names, first)
     labels = _scale_names()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="explore_choices"):
+        layer = _choices.segments("explore.layer", _("Layer"), names, first, wrap=True)
         scale = _choices.segments("explore.scale", _("One colour scale for"), SCALES, "layer", labels.__getitem__)
         _widgets.what_is_this(lesson("explore_maps", _session.language()))
-        st.markdown(says)
-        if learning:
-            st.badge(_("still learning: the maps follow"), icon=":material/autorenew:", color="blue")
     return layer, scale
 
 
@@ -76,9 +73,13 @@ def _draw(model: Model, seen: Look, image: Tensor, learning: bool) -> None:
     says = _("It says **{name}**, {share:.1%} sure.", name=_(model.class_names[best]), share=float(seen.probs[best]))
     if (truth := _widgets.truth_of_image(model)) is not None:
         says += " " + _("It is **{name}**.", name=_(truth))
-    layer, scale = _controls(names, learning, says)
+    layer, scale = _controls(names)
     spec = model.architecture.layers[names.index(layer)]
-    st.markdown(f"**{layer}** · {spec.kind} · {_(spec.explanation)}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_says"):
+        st.markdown(f"**{layer}** · {spec.kind} · {_(spec.explanation)}", width="content")
+        st.markdown(says, width="content")
+        if learning:
+            st.badge(_("still learning: the maps follow"), icon=":material/autorenew:", color="blue")
     if seen.maps[layer].dim() == 3:
         _maps.draw_maps(model, seen, padded(model, image), layer, scale)
     else:

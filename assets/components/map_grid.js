@@ -51,7 +51,7 @@ function drawGrid(lab, data) {
   const [count, height, width] = data.shape;
   const all = bytes(data.tiles);
   const table = lab.tables[data.mode];
-  const zoom = Math.max(1, Math.floor(64 / Math.max(height, width)));
+  const zoom = Math.max(1, Math.floor(56 / Math.max(height, width)));
   const tiles = [];
   for (let index = 0; index < count; index++) {
     const mean = number(data.means[index]);
@@ -87,10 +87,18 @@ function fit(canvas, room) {
   return zoom;
 }
 
+// Three columns where there is room, tiles above the rest where there is less, all below each other on a phone.
+const TILES = 278;
+const SIDE = 280;
+
 function layOut(lab) {
-  const wide = lab.root.clientWidth >= 860;
+  const width = lab.root.clientWidth;
+  const wide = width >= 980;
+  const beside = width >= 700;
   lab.root.classList.toggle("wide", wide);
-  const room = Math.min(288, Math.floor((lab.view.clientWidth - 16) / 2));
+  lab.root.classList.toggle("beside", beside);
+  const taken = (wide ? TILES + 20 : 0) + (beside ? SIDE + 16 : 0) + 12;
+  const room = Math.min(288, Math.floor((width - taken - 4) / 2));
   lab.zoom = fit(lab.map, room);
   lab.inputZoom = fit(lab.input, room);
   lab.bar.style.width = lab.map.style.width;
@@ -125,7 +133,7 @@ function point(lab, row, col) {
     lab.crop.width = wide;
     lab.crop.height = high;
     lab.crop.getContext("2d").drawImage(lab.input, cols[0], rows[0], wide, high, 0, 0, wide, high);
-    fit(lab.crop, 84);
+    fit(lab.crop, 64);
   }
   lab.cropBox.style.visibility = sees ? "visible" : "hidden";
   lab.readout.replaceChildren(
@@ -135,27 +143,32 @@ function point(lab, row, col) {
   products(lab, row, col, value);
 }
 
+// The patch of a map that a window sees at one place, zero where it hangs over the edge.
+export function patchAt(values, [height, width], [kernel, stride, padding, dilation], row, col) {
+  const patch = new Float32Array(kernel * kernel);
+  for (let i = 0; i < kernel; i++)
+    for (let j = 0; j < kernel; j++) {
+      const y = row * stride - padding + dilation * i;
+      const x = col * stride - padding + dilation * j;
+      if (y >= 0 && y < height && x >= 0 && x < width) patch[i * kernel + j] = values[y * width + x];
+    }
+  return patch;
+}
+
+export const times = (one, other) => one.reduce((sum, value, i) => sum + value * other[i], 0);
+
 function products(lab, row, col, value) {
   const { detail, data } = lab;
   if (!detail.window.length) return;
-  const [kernel, stride, padding, dilation] = detail.window;
+  const kernel = detail.window[0];
   let total = 0;
   for (const channel of lab.channels) {
-    const [height, width] = channel.map_size;
-    const patch = new Float32Array(kernel * kernel);
-    let product = 0;
-    for (let i = 0; i < kernel; i++)
-      for (let j = 0; j < kernel; j++) {
-        const y = row * stride - padding + dilation * i;
-        const x = col * stride - padding + dilation * j;
-        const inside = y >= 0 && y < height && x >= 0 && x < width;
-        patch[i * kernel + j] = inside ? channel.values[y * width + x] : 0;
-        product += patch[i * kernel + j] * channel.weights[i * kernel + j];
-      }
+    const patch = patchAt(channel.values, channel.map_size, detail.window, row, col);
+    const product = times(patch, channel.weights);
     total += product;
     const shades = Array.from(patch, (one) => level(one, channel.map_low, channel.map_high));
     paint(channel.patch, kernel, kernel, shades, lab.tables[channel.map_mode]);
-    fit(channel.patch, 48);
+    fit(channel.patch, lab.cell_px);
     channel.product.textContent = number(product, 3);
   }
   const bias = detail.bias ?? 0;
@@ -168,25 +181,30 @@ function products(lab, row, col, value) {
 function drawChannels(lab) {
   const { detail, data } = lab;
   const own = detail.window.length > 0;
+  lab.cell_px = detail.channels.length > 1 ? 36 : 96;
   lab.channels = detail.channels.map((channel) => {
     const weights = floats(channel.kernel);
     const [height, width] = channel.size;
     const kernel = element("canvas", "", { role: "img", "aria-label": fill(data.text.kernel, { index: channel.index }) });
     paint(kernel, width, height, Array.from(weights, (w) => level(w, -channel.limit, channel.limit)), lab.tables.signed);
-    fit(kernel, 48);
+    fit(kernel, lab.cell_px);
     const cell = element("div", "channel");
-    cell.append(element("span", "in", {}, fill(data.text.channel, { index: channel.index })), kernel);
+    const pair = element("div", "factors");
+    const note = element("div", "note");
+    note.append(element("span", "in", {}, fill(data.text.channel, { index: channel.index })));
+    pair.append(kernel);
+    cell.append(pair, note);
     const made = { ...channel, weights };
     if (own) {
       made.values = floats(channel.map);
       made.patch = element("canvas", "", { "aria-hidden": "true" });
       made.product = element("span", "product");
-      cell.append(element("span", "times", { "aria-hidden": "true" }, "×"), made.patch, made.product);
+      pair.append(element("span", "times", { "aria-hidden": "true" }, "×"), made.patch);
+      note.append(made.product);
     }
     made.node = cell;
     return made;
   });
-  lab.rows.classList.toggle("plain", !own);
   lab.rows.replaceChildren(...lab.channels.map((channel) => channel.node));
   const shown = lab.channels.length;
   const facts = { filter: detail.filter, unit: detail.unit, shown, all: detail.of_channels };
@@ -253,7 +271,9 @@ function build(root, text) {
   pair.append(mapSide, inputSide);
   const reading = element("div", "reading");
   reading.append(lab.cropBox, lab.readout);
-  lab.view.append(pair, reading, lab.kernels);
+  const side = element("div", "side");
+  side.append(reading, lab.kernels);
+  lab.view.append(pair, side);
   root.replaceChildren(lab.grid, lab.view);
   new ResizeObserver(() => lab.data && layOut(lab)).observe(root);
   return lab;

@@ -33,8 +33,10 @@ def colour_net() -> Model:
 def page(lab_home: Path) -> Callable[..., AppTest]:
     """Return a function that opens the page on a model."""
 
-    def open_page(model: Model, image: ImageRef = TEST_IMAGE, language: str = "en") -> AppTest:
-        space = Workspace(new_id())
+    def open_page(
+        model: Model, image: ImageRef = TEST_IMAGE, language: str = "en", space: Workspace | None = None
+    ) -> AppTest:
+        space = space or Workspace(new_id())
         at = AppTest.from_file(PAGE, default_timeout=60)
         at.session_state[_session._WORKSPACE] = space.id
         at.session_state[_session._LANGUAGE] = language
@@ -105,11 +107,31 @@ def test_the_colour_scale_changes_what_is_drawn(page):
     assert drawn["unit"] and drawn["unit"] != drawn["layer"]
 
 
-def test_the_chosen_layer_stays_when_the_model_changes(page):
-    at = choose(page(mnist_net()), CONTROL, "pool1")
-    at = page(colour_net(), ImageRef(data="cifar10-sample"))
-    (group,) = [one for one in at.segmented_control if one.key == CONTROL]
-    assert group.value == "conv1"  # a new session begins at the first convolution
+def test_layer_scale_and_map_outlive_a_reload_and_another_model(page):
+    import json
+
+    def chosen(at):
+        values = {one.key: one.value for one in at.segmented_control}
+        (part,) = component(at)
+        return values[CONTROL], values["explore.scale"], json.loads(part.proto.json)["detail"]["unit"]
+
+    at = page(mnist_net())
+    space = Workspace(at.session_state[_session._WORKSPACE])
+    assert chosen(at) == ("conv1", "layer", 0)
+    at = choose(choose(at, CONTROL, "pool1"), "explore.scale", "unit")
+    at.session_state["explore.maps.pool1"] = {"unit": 3}
+    assert chosen(checked(at.run())) == ("pool1", "unit", 3)
+    assert chosen(page(mnist_net(), space=space)) == ("pool1", "unit", 3)
+    image = ImageRef(data="cifar10-sample")
+    assert chosen(page(colour_net(), image, space=space)) == ("pool1", "unit", 2)  # it has three maps
+    assert chosen(page(mnist_net())) == ("conv1", "layer", 0)  # another learner
+
+
+@pytest.mark.parametrize("told", [{"unit": -1}, {"unit": "two"}, {"unit": 99}, {}])
+def test_what_a_browser_sends_as_the_chosen_map_is_checked(page, told):
+    at = page(mnist_net())
+    at.session_state["explore.maps.conv1"] = told
+    checked(at.run())
 
 
 def test_in_chinese(page):
