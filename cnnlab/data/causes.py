@@ -17,7 +17,8 @@ def cause(error: BaseException) -> Message:
         return Message("the host answers {code} ({technical})", code=error.code, technical=str(error.reason))
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, BaseException):
         error = error.reason
-    technical = " ".join(str(error).split()) or type(error).__name__
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    technical = " ".join(said.split()) or type(error).__name__
     return _sentence(error, technical)
 
 

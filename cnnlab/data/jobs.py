@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -65,7 +64,7 @@ def start_fetch(name: str) -> None:
 def start_import(
     path: Path, name: str | None = None, size: int = 32, *, title: str | None = None, remove: bool = False
 ) -> None:
-    """Begin to import what is at ``path``, called ``title`` meanwhile; with ``remove``, an upload, its folder goes afterwards.
+    """Begin to import what is at ``path``, called ``title`` meanwhile; with ``remove``, an upload, it goes afterwards.
 
     Raises:
         DataError: another fetch or import is running.
@@ -73,7 +72,7 @@ def start_import(
 
     def clean() -> None:
         if remove:
-            shutil.rmtree(path if path.is_dir() else path.parent, ignore_errors=True)
+            sources.drop_upload(path)
 
     def work(report: Report) -> DataInfo:
         try:

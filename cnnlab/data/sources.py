@@ -98,7 +98,7 @@ def _download(part: Remote, target: Path, name: str, report: Report) -> None:
         except (OSError, http.client.HTTPException, ValueError) as error:
             tried.append(Message("{address}: {reason}", address=address, reason=cause(error)))
     raise DataError(
-        "{title} could not be fetched ({tried}). The way out: download {files} on any machine with internet, "
+        "{title} could not be fetched. Tried: {tried}. The way out: download {files} on any machine with internet, "
         "put what came into one folder, and import it: python -m cnnlab data import PATH --name {name}",
         title=KNOWN[name].title,
         tried=_Tried(tuple(tried)),
@@ -177,7 +177,9 @@ def _import(path: Path, name: str | None, size: int, report: Report, origin: str
 def read_from(path: Path, size: int = 32, report: Report = silent) -> Found:
     """Return what is in a file or a folder, without storing it; see :func:`import_path` for what is taken."""
     if path.is_file() and _is_idx_file(path):
-        with _workshop() as folder:  # the four files lie side by side, often among downloads of every kind
+        with _workshop() as work:  # the four files lie side by side, often among downloads of every kind
+            folder = work / (path.parent.name or "files")  # an error names it
+            folder.mkdir()
             for sibling in path.parent.iterdir():
                 if _is_idx_file(sibling) and sibling.is_file():
                     shutil.copyfile(sibling, folder / sibling.name)
@@ -205,8 +207,6 @@ def _default_name(found: Found, content: str, path: Path) -> str:
         whole = KNOWN[found.published].splits == (len(found.train), len(found.test))
         return found.published if whole else f"{found.published}-part"
     path = path.parent if _is_idx_file(path) else path
-    if path.name.startswith(_WORK):
-        return "uploaded"
     stem = re.sub(r"\.(zip|tar|tgz|gz|bz2|xz)$", "", re.sub(r"\.(gz|bz2|xz)$", "", path.resolve().name.lower()))
     slug = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:32] or "pictures"
     return f"{slug}-own" if slug in KNOWN else slug
@@ -268,11 +268,12 @@ def _with_part_note(dataset: DataSet) -> DataSet:
 def keep_upload(files: Iterable[tuple[str, BinaryIO]]) -> Path:
     """Write what a browser sent into a folder of its own and return what to import: the file, or the folder.
 
-    Whoever asks for it removes the folder (:func:`cnnlab.data.jobs.start_import` does).
+    Whoever asks for it calls :func:`drop_upload` afterwards (:func:`cnnlab.data.jobs.start_import` does).
     """
     parent = store.folder()
     parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=_WORK, dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=_WORK, dir=parent)) / "upload"  # errors say this name
+    folder.mkdir()
     kept = []
     for name, content in files:
         target = folder / (re.sub(r"[^\w.() -]", "_", Path(name.replace("\\", "/")).name).lstrip(".") or "upload")
@@ -280,6 +281,13 @@ def keep_upload(files: Iterable[tuple[str, BinaryIO]]) -> Path:
             shutil.copyfileobj(content, file)
         kept.append(target)
     return kept[0] if len(kept) == 1 else folder
+
+
+def drop_upload(kept: Path) -> None:
+    """Remove what :func:`keep_upload` wrote; any other path is left alone."""
+    for folder in kept.parents:
+        if folder.name.startswith(_WORK) and folder.parent == store.folder():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def delete(name: str) -> None:

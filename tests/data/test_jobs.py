@@ -108,7 +108,7 @@ def test_an_upload_is_imported_and_removed(tmp_path):
     with (tmp_path / "pets.zip").open("rb") as file:
         upload = sources.keep_upload([("../../C:\\pets.zip", file)])
     assert upload.name == "pets.zip"
-    assert upload.parent.parent == store.folder()
+    assert upload.parent.parent.parent == store.folder()
     jobs.start_import(upload, "pets", title="pets.zip", remove=True)
     assert jobs.wait(30).state == jobs.DONE
     assert [path.name for path in store.folder().iterdir()] == ["pets.safetensors"]
@@ -125,6 +125,26 @@ def test_several_uploads_are_one_folder(tmp_path):
     jobs.start_import(upload, None, remove=True)
     job = jobs.wait(30)
     assert job.state == jobs.DONE
-    assert job.result.name == "uploaded"
+    assert job.result.name == "upload"
     assert job.result.splits == {"train": 30, "test": 20}
-    assert [path.name for path in store.folder().iterdir()] == ["uploaded.safetensors"]
+    assert [path.name for path in store.folder().iterdir()] == ["upload.safetensors"]
+
+
+@pytest.mark.parametrize("sent", [1, 2])
+def test_what_an_upload_lacks_is_said_without_a_hidden_folders_name(tmp_path, sent):
+    from tests.data.published import idx_files
+
+    folder = unpack(idx_files(30, 20), tmp_path / "idx")
+    files = [(path.name, io.BytesIO(path.read_bytes())) for path in sorted(folder.iterdir())[:sent]]
+    jobs.start_import(sources.keep_upload(files), None, remove=True)
+    job = jobs.wait(30)
+    assert job.state == jobs.FAILED
+    assert str(job.error).startswith("upload lacks train-images-idx3-ubyte")
+    assert list(store.folder().iterdir()) == []
+
+
+def test_only_an_upload_is_dropped(tmp_path):
+    (tmp_path / "pets.zip").write_bytes(zipped(picture_files()))
+    jobs.start_import(tmp_path / "pets.zip", "pets", remove=True)
+    assert jobs.wait(30).state == jobs.DONE
+    assert (tmp_path / "pets.zip").is_file()

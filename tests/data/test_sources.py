@@ -168,6 +168,9 @@ def test_an_unreachable_host_is_one_sentence_with_the_way_out(monkeypatch):
     assert left_behind() == []
     chinese = error.value.text("zh_CN")
     assert chinese != sentence
+    assert (
+        f"`http://127.0.0.1:{port}/cifar-10-python.tar.gz`：" in chinese
+    )  # else a page takes the words for the link's
     assert "python -m cnnlab data import PATH --name cifar10" in chinese
 
 
