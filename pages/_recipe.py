@@ -85,6 +85,7 @@ def _data_choice() -> DataSet | None:
         key=_session.seed("train.data", name),
         width=240,
         format_func=data_title,
+        help=_("What the network learns from. The Data page shows the images and gets others."),
     )
     _session.set_data_name(chosen)
     try:
@@ -121,11 +122,17 @@ def _recipe_editor():
     recipe = _session.recipe()
     edited = spec_editor(Recipe, recipe, "train.recipe", only=MAIN, columns=3, labels=LABELS)
     with st.container(horizontal=True, gap="small"):
-        with st.popover(_("More of the recipe"), icon=":material/tune:", width="content"):
+        with st.popover(
+            _("More of the recipe"), icon=":material/tune:", width="content",
+            help=_("Everything else that a run fixes: momentum, weight decay, the loss, precision, threads."),
+        ):  # fmt: skip
             edited = spec_editor(
                 Recipe, edited, "train.recipe.more", skip=(*MAIN, "augmentation"), columns=2, labels=LABELS
             )
-        with st.popover(_("Vary the images"), icon=":material/shuffle:", width="content"):
+        with st.popover(
+            _("Vary the images"), icon=":material/shuffle:", width="content",
+            help=_("Shift, turn, scale or mirror the images anew at each step. The Data page shows what each does."),
+        ):  # fmt: skip
             augmentation = spec_editor(type(edited.augmentation), edited.augmentation, "train.recipe.augmentation")
             edited = edited.changed(augmentation=augmentation)
     _session.set_recipe(edited)
