@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlab.figures import heat, theme, tiles
+from cnnlab.figures import heat, theme
 from cnnlab.i18n import _
 from pages import _session
 
@@ -25,7 +25,10 @@ Question = tuple[int, str]
 
 
 class Asking:
-    """A progress bar with a cancel button that appears only when the work takes a while."""
+    """A progress bar with a cancel button that appears only when the work takes a while.
+
+    It lies over the line in which it is drawn (``assets/css/lab.css``), so that nothing below has to move.
+    """
 
     def __init__(self, total: int, mark: str) -> None:
         self._holder = st.empty()
@@ -46,7 +49,7 @@ class Asking:
         if time.monotonic() - self._since < PATIENCE_S:
             return
         if self._bar is None:
-            with self._holder.container(horizontal=True, vertical_alignment="center"):
+            with self._holder.container(horizontal=True, vertical_alignment="center", key="explain_asking"):
                 self._bar = st.progress(0.0)
                 st.button(_("Cancel"), key="explain.cancel", on_click=_cancel, args=(self._mark,))
         self._bar.progress(min(1.0, (self._done + share) / self._total), text=self._name)
@@ -97,18 +100,17 @@ def limits(answers: dict[Question, Attribution]) -> dict[str, float]:
 
 def draw_row(
     model: Model, seen: Look, picture: Tensor, target: int, answers: list[Attribution],
-    shared: dict[str, float], methods: dict[str, Method], views: tuple[str, ...], first: bool,
+    shared: dict[str, float], methods: dict[str, Method], views: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Draw the answers for one class, the picture in front of them in the first row."""
+    """Draw the answers for one class, the picture in front of them."""
     pixels = picture.numpy()
     name = _(model.class_names[target])
-    width = max(1, 168 // pixels.shape[2]) * pixels.shape[2]
-    shown = tiles.hard_img(tiles.image_png(pixels), _("The picture as the network receives it"), width)
     facts = _(
         "{share:.1%} sure, logit {logit}",
         share=float(seen.probs[target]), logit=theme.number(float(seen.logits[target])),
     )  # fmt: skip
-    head = heat.class_head_html(name, theme.class_colour(target), facts, shown if first else "")
+    alt = _("The picture as the network receives it")
+    head = heat.class_head_html(name, theme.class_colour(target), facts, pixels, alt)
     cells = [
         heat.cell_html(
             pixels, one.heat.numpy(), title=_(methods[one.method].title),

@@ -16,6 +16,7 @@ from pages._links import go_to
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
+    from cnnlab.insight import Look
     from cnnlab.model import Model, Tensor
 
 MAX_UPLOAD_MB = 20
@@ -134,6 +135,15 @@ def image_line(model: Model) -> Tensor:
         st.stop()
         raise AssertionError("a stopped page does not go on")
     return image
+
+
+def verdict(model: Model, seen: Look) -> str:
+    """Return what the network says of the image that is looked at, and what it is where that is known (markdown)."""
+    best = int(seen.probs.argmax())
+    says = _("It says **{name}**, {share:.1%} sure.", name=_(model.class_names[best]), share=float(seen.probs[best]))
+    if (truth := truth_of_image(model)) is not None:
+        says += " " + _("It is **{name}**.", name=_(truth))
+    return says
 
 
 def truth_of_image(model: Model) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -10,7 +11,9 @@ from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from pages import _session
 from pages._editor import spec_editor
-from pages._looking import image_line, model_line, truth_of_image
+from pages._looking import image_line, model_line, verdict
+
+_MARKS = re.compile(r"[][\\`*_{}()#+!~$:<>|&^=]|(?<!\w)-|-(?!\w)")
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -32,7 +35,13 @@ def show_error(error: BaseException) -> None:
     """Show an error of the lab in the learner's language; anything else is a fault and goes on up."""
     if not isinstance(error, CnnLabError):
         raise error
-    st.error(error.text(_session.language()), icon=":material/error:")
+    text = error.text(_session.language()).replace("![", "!\\[")  # what a file or a link says must load no picture
+    st.error(text, icon=":material/error:")
+
+
+def plain(text: str) -> str:
+    """Return ``text``, which anyone may have written, so that a label shows it as it is: no markup, no pictures."""
+    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def what_is_this(text: str, label: str | None = None) -> None:
@@ -54,9 +63,10 @@ __all__ = [
     "begin_page",
     "image_line",
     "model_line",
+    "plain",
     "plot",
     "show_error",
     "spec_editor",
-    "truth_of_image",
+    "verdict",
     "what_is_this",
 ]

@@ -40,18 +40,19 @@ def _choose_views() -> tuple[str, ...]:
     return ("overlay", "heat") if view == "both" else (view,)
 
 
-def _about(methods: dict[str, Method], chosen: list[str]) -> None:
-    """A popover for each chosen method: three sentences and the paper."""
-    for id in chosen:
-        method = methods[id]
-        with st.popover(_(method.title), icon=":material/help:", type="tertiary"):
-            for sentence in method.sentences(_session.language()):
-                st.markdown(sentence)
-            st.markdown(f"[{method.source}]({method.url})")
-
-
 def _small(text: str) -> None:
     st.markdown(f":small[{text.strip()}]")
+
+
+def _about(methods: dict[str, Method], chosen: list[str]) -> None:
+    """A popover with three sentences and the paper for each chosen method."""
+    with st.popover(_("What each method measures"), icon=":material/help:", type="tertiary"):
+        for id in chosen:
+            method = methods[id]
+            st.markdown(f"##### {_(method.title)}")
+            for sentence in method.sentences(_session.language()):
+                st.markdown(sentence)
+            _small(f"[{method.source}]({method.url})")
 
 
 def _remarks(model: Model, methods: dict[str, Method], chosen: list[str]) -> None:
@@ -82,19 +83,22 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         views = _choose_views()
         _widgets.what_is_this(lesson("explain_reading", _session.language()), _("Reading the maps"))
-        _about(METHODS, chosen)
+        if chosen:
+            _about(METHODS, chosen)
     if not has_convolution:
         st.info(_("This network has no convolution with a map, so Grad-CAM and Guided Grad-CAM have nothing to weigh."))
     if not targets or not chosen:
         st.info(_("Choose at least one class and one method."))
         return
     questions = [(target, method) for target in targets for method in chosen]
-    found = _answers.ask(model, image, questions, METHODS)
+    with st.container(horizontal=True, vertical_alignment="center", key="explain_says"):
+        st.markdown(_widgets.verdict(model, seen), width="content")
+        found = _answers.ask(model, image, questions, METHODS)
     shared = _answers.limits(found)
-    for number, target in enumerate(targets):
+    picture = padded(model, image)
+    for target in targets:
         answers = [found[target, method] for method in chosen if (target, method) in found]
-        picture = padded(model, image)
-        _answers.draw_row(model, seen, picture, target, answers, shared, METHODS, views, first=number == 0)
+        _answers.draw_row(model, seen, picture, target, answers, shared, METHODS, views)
     _remarks(model, METHODS, chosen)
 
 

@@ -69,15 +69,11 @@ def _draw(model: Model, seen: Look, image: Tensor, learning: bool) -> None:
     from cnnlab.insight import padded
 
     names = model.architecture.names
-    best = int(seen.probs.argmax())
-    says = _("It says **{name}**, {share:.1%} sure.", name=_(model.class_names[best]), share=float(seen.probs[best]))
-    if (truth := _widgets.truth_of_image(model)) is not None:
-        says += " " + _("It is **{name}**.", name=_(truth))
     layer, scale = _controls(names)
     spec = model.architecture.layers[names.index(layer)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_says"):
         st.markdown(f"**{layer}** · {spec.kind} · {_(spec.explanation)}", width="content")
-        st.markdown(says, width="content")
+        st.markdown(_widgets.verdict(model, seen), width="content")
         if learning:
             st.badge(_("still learning: the maps follow"), icon=":material/autorenew:", color="blue")
     if seen.maps[layer].dim() == 3:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.figures.theme import lookup, number, rgb, signed_limit, signed_scale
-from cnnlab.figures.tiles import data_url, enlarge, hard_img, levels, png
+from cnnlab.figures.theme import UNSIGNED, lookup, number, rgb, signed_limit, signed_scale
+from cnnlab.figures.tiles import data_url, enlarge, hard_img, image_png, levels, png
 from cnnlab.i18n import _
 
 ZOOM = 8
@@ -58,10 +58,6 @@ def grey(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     if picture.shape[0] == 3:
         return np.tensordot(np.array([0.299, 0.587, 0.114]), picture.astype(np.float64), axes=1)
     return picture.astype(np.float64).mean(axis=0)
-
-
-UNSIGNED = "#7B3294"
-"""What a map without sign is laid over the picture in: neither of the two colours that mean for and against."""
 
 
 def _overlay(picture: NDArray[np.uint8], heat: NDArray[Any], signed: bool, limit: float) -> NDArray[np.uint8]:
@@ -150,8 +146,9 @@ def cell_html(
         f'<div style="margin-bottom:6px">{hard_img(pictures[view], alt if index == 0 else "", width, edge)}</div>'
         for index, view in enumerate(views)
     )
-    mode = "signed" if signed else "sequential"
-    bar = colour_bar_html(-limit if signed else 0.0, limit, mode, dark=dark)
+    heats = "heat" in views  # the bar is that of the lowest picture; an overlay stands on paper in both themes
+    mode = "signed" if signed else "sequential" if heats else "unsigned"
+    bar = colour_bar_html(-limit if signed else 0.0, limit, mode, dark=dark and heats)
     foot = f'<div style="font-size:12px;line-height:1.4;margin-top:2px">{html.escape(note)}</div>' if note else ""
     return (
         f'<figure style="margin:0;width:{width}px;font-variant-numeric:tabular-nums">'
@@ -160,20 +157,39 @@ def cell_html(
     )
 
 
+_TABLE = """<style>
+.cnnlab-row{padding-bottom:12px;display:grid;grid-template-columns:168px minmax(0,1fr);gap:14px 18px;align-items:start}
+.cnnlab-cells{display:grid;grid-template-columns:repeat(auto-fill,minmax(168px,max-content));gap:18px;align-items:start}
+.cnnlab-head b{display:flex;align-items:center;gap:7px;font-size:15px;line-height:20px;font-weight:600}
+.cnnlab-head i{width:12px;height:12px;border-radius:3px;flex:none}
+.cnnlab-head span{display:block;font-size:12.5px;line-height:18px;margin:2px 0 6px;min-height:18px;opacity:.85}
+@media(max-width:640px){
+.cnnlab-row{grid-template-columns:minmax(0,1fr)}
+.cnnlab-cells{grid-template-columns:repeat(2,minmax(0,168px));gap:16px 14px}
+.cnnlab-head{display:flex;align-items:center;gap:12px;flex-direction:row-reverse;justify-content:flex-end}
+.cnnlab-head img{width:var(--small) !important;flex:none}
+}</style>"""
+
+
 def row_html(head: str, cells: Sequence[str]) -> str:
-    """Return one row of the table: ``head`` and then the cells, wrapping where the page is narrow."""
-    return (
-        '<div style="display:flex;flex-wrap:wrap;gap:14px 18px;align-items:flex-start">'
-        "<style>.cnnlab-head{width:168px;flex:none}@media(max-width:640px){.cnnlab-head{width:100%}}</style>"
-        f'<div class="cnnlab-head">{head}</div>{"".join(cells)}</div>'
-    )
+    """Return one row of the table: ``head`` and then the cells, one below the other where the page is narrow."""
+    return f'{_TABLE}<div class="cnnlab-row">{head}<div class="cnnlab-cells">{"".join(cells)}</div></div>'
 
 
-def class_head_html(name: str, colour: str, facts: str, picture_html: str = "") -> str:
-    """Return the head of a row: the class with its colour, what the network says of it, the picture if given."""
+def class_head_html(name: str, colour: str, facts: str, picture: NDArray[np.uint8], alt: str, side: int = 168) -> str:
+    """Return the head of a row: the class with its colour, what the network says of it, and the picture.
+
+    Args:
+        alt: what the picture is.
+        side: room for the picture in CSS pixels; half of it on a phone. It takes the largest whole multiple.
+
+    Shape:
+        picture: (C, H, W) uint8
+    """
+    wide = picture.shape[2]
+    large, small = (max(1, room // wide) * wide for room in (side, side // 2 + 12))
     return (
-        '<div style="display:flex;align-items:center;gap:7px;font-size:15px;font-weight:600;line-height:20px">'
-        f'<span style="width:12px;height:12px;border-radius:3px;background:{colour};flex:none"></span>'
-        f'{html.escape(name)}</div><div style="font-size:12.5px;line-height:1.45;margin:2px 0 6px;opacity:.85;'
-        f'font-variant-numeric:tabular-nums">{html.escape(facts)}</div>{picture_html}'
+        f'<div class="cnnlab-head" style="--small:{small}px;font-variant-numeric:tabular-nums"><div>'
+        f'<b><i style="background:{colour}"></i>{html.escape(name)}</b><span>{html.escape(facts)}</span></div>'
+        f"{hard_img(image_png(picture), alt, large)}</div>"
     )

@@ -28,6 +28,9 @@ NEGATIVE = {False: "#2166AC", True: "#5AA5F0"}
 POSITIVE = {False: "#D6604D", True: "#F08A6C"}
 """The positive end of a signed scale, by ``dark``."""
 
+UNSIGNED = "#7B3294"
+"""What a map without sign is laid over a picture in: neither of the two colours that mean for and against."""
+
 CLASS_COLOURS: tuple[str, ...] = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7",
     "#56B4E9", "#F0E442", "#990066", "#6633FF", "#CC0033",
@@ -80,14 +83,16 @@ def rgb(colour: str) -> tuple[int, int, int]:
 def lookup(mode: str = "sequential", dark: bool = False) -> NDArray[np.uint8]:
     """Return the colour table of ``mode``: row 0 is the lowest value, row 255 the highest.
 
-    ``signed`` and ``sequential`` are the two scales above, ``grey`` is black to white.
+    ``signed`` and ``sequential`` are the two scales above, ``unsigned`` is paper to ``UNSIGNED`` in both themes,
+    ``grey`` is black to white.
 
     Shape:
         returned: (256, 3) uint8
     """
     if mode == "grey":
         return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    scale = signed_scale(dark) if mode == "signed" else SEQUENTIAL
+    paper = [[0.0, GROUND[False]], [1.0, UNSIGNED]]
+    scale = {"signed": signed_scale(dark), "unsigned": paper}.get(mode, SEQUENTIAL)
     stops = np.array([stop for stop, _colour in scale])
     colours = np.array([rgb(colour) for _stop, colour in scale], dtype=np.float64)  # (stops, 3)
     at = np.linspace(0.0, 1.0, 256)

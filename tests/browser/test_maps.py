@@ -111,6 +111,39 @@ def test_the_keyboard_reaches_every_map_and_every_number(visit: Callable[..., Pa
     assert said(page)[0] == "conv1[2,5,5]"
 
 
+def test_the_sum_of_all_kernels_is_the_number_in_the_map(visit: Callable[..., Page]) -> None:
+    page = open_explore(visit)
+    page.get_by_label("Model", exact=True).click()
+    page.get_by_role("option", name="article-000-lenet5").click()
+    page.get_by_role("radio", name="conv2", exact=True).click()
+    expect(page.locator(".view figcaption").first).to_have_text("conv2, map 0")
+    settled(page)
+    maps = look(load_bundled("article-000-lenet5"), loader.load("mnist").test.images[0]).maps["conv2"]
+    for row, col in [(0, 0), (4, 6), (9, 9)]:
+        point_at(page, row, col, tuple(maps.shape))
+        total = float(page.locator(".sum").inner_text().split("=")[1].replace(MINUS, "-"))
+        assert said(page) == (f"conv2[0,{row},{col}]", total)
+        parts = [float(text.replace(MINUS, "-")) for text in page.locator(".product").all_inner_texts()]
+        assert len(parts) == 6
+        bias = float(page.locator(".sum").inner_text().split("bias ")[1].split(" =")[0].replace(MINUS, "-"))
+        assert sum(parts) + bias == pytest.approx(float(maps[0, row, col]), abs=0.05)
+
+
+def test_map_and_arithmetic_are_in_sight_together_and_the_choice_outlives_a_reload(visit: Callable[..., Page]) -> None:
+    page = open_explore(visit)
+    page.locator("button.tile").nth(5).click()
+    expect(page.locator(".view figcaption").first).to_have_text("conv1, map 5")
+    page.get_by_role("radio", name="each map", exact=True).click()
+    settled(page)
+    for part in (page.locator("canvas.large").first, page.locator(".readout"), page.locator(".sum")):
+        box = rect(part)
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= 900
+    page.reload()
+    expect(page.locator(".view figcaption").first).to_have_text("conv1, map 5")
+    expect(page.get_by_role("radio", name="each map", exact=True)).to_be_checked()
+
+
 def test_a_phone_shows_it_all_without_scrolling_sideways(visit: Callable[..., Page]) -> None:
     page = visit("explore", width=390, height=844, dark=True)
     expect(page.locator("button.tile").first).to_be_visible()

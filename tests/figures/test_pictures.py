@@ -223,7 +223,30 @@ def test_a_cell_says_everything_in_words_and_escapes_names():
     assert 'alt="a &quot;map&quot;"' in cell
     assert "width:168px" in cell
     assert "−2" in cell
-    assert "<script" not in heat.class_head_html("<script>", "#000000", "1 %")
+    head = heat.class_head_html("<script>", "#000000", "1 %", np.zeros((3, 32, 32), np.uint8), "it")
+    assert "<script" not in head
+    assert "width:160px" in head and "--small:96px" in head
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_colour_bar_is_that_of_the_picture_above_it(dark):
+    from base64 import b64encode
+
+    def bar(signed, views):
+        cell = heat.cell_html(
+            np.zeros((1, 8, 8), np.uint8), np.ones((8, 8)), title="", alt="", limit=1.0, signed=signed, views=views,
+            dark=dark,
+        )  # fmt: skip
+        return cell[cell.rindex("base64,") + 7 :].split('"')[0]
+
+    def scale(mode, dark):
+        return b64encode(tiles.png(np.arange(256, dtype=np.uint8)[None], theme.lookup(mode, dark))).decode()
+
+    assert bar(True, ("overlay", "heat")) == bar(True, ("heat",)) == scale("signed", dark)
+    assert bar(True, ("overlay",)) == scale("signed", False)
+    assert bar(False, ("heat",)) == scale("sequential", dark)
+    assert bar(False, ("overlay",)) == scale("unsigned", False)
+    assert theme.lookup("unsigned")[-1].tolist() == list(theme.rgb(theme.UNSIGNED))
 
 
 def test_a_few_stray_weights_do_not_leave_the_others_pale():

@@ -62,8 +62,9 @@ def test_every_method_for_two_classes(page, make):
         assert all(f">{method.title}</figcaption>" in row for row in made)
     assert made[0].count("<figure") == len(METHODS)
     assert "The picture as the network receives it" in made[0]
-    assert "The picture as the network receives it" not in made[1]
+    assert "The picture as the network receives it" in made[1]
     assert any("Grad-CAM looks at" in text.value for text in at.markdown)
+    assert any(text.value.startswith("It says **") and "It is **" in text.value for text in at.markdown)
 
 
 def test_the_sum_stands_beside_the_difference_of_the_logits(page):
@@ -87,7 +88,7 @@ def test_each_view(page, view, pictures):
     at = page(mnist_net())
     at = checked(pills(at, "explain.methods").set_value(["saliency"]).run())
     at = checked([one for one in at.segmented_control if one.key == "explain.view"][0].set_value(view).run())
-    assert rows(at)[1].count("<img") == pictures + 1  # and the colour bar
+    assert rows(at)[1].count("<img") == pictures + 2  # the picture itself, and the colour bar
 
 
 def test_any_class_can_be_asked_about(page):
@@ -117,7 +118,7 @@ def test_every_method_says_what_it_is_in_three_sentences_with_its_source(page):
     shown = [text.value for text in at.markdown]
     for method in METHODS.values():
         assert all(sentence in shown for sentence in method.sentences("en"))
-        assert f"[{method.source}]({method.url})" in shown
+        assert f":small[[{method.source}]({method.url})]" in shown
 
 
 def test_in_chinese(page):
