@@ -30,7 +30,8 @@ def compare_choice(ref: ModelRef, model: Model) -> tuple[ModelRef, ...]:
     labels = {source: name for source, name in _comparable(model).items() if source != ref.source}
     chosen: list[str] = []
     for place, empty in enumerate((_("compare with …"), _("and with …")), 1):
-        names = {NONE: empty} | {source: name for source, name in labels.items() if source not in chosen}
+        names = {NONE: empty}
+        names |= {source: _("with {name}", name=name) for source, name in labels.items() if source not in chosen}
         if len(names) == 1 or len(chosen) < place - 1:
             break
         key = f"draw.compare.{place}"

@@ -85,7 +85,6 @@ def _show_stage(models: Named) -> None:
     if ref is None or data is None:
         _mount(models, None, mode="show")
         return
-    _session.set_image_ref(ref)
     picture = open_picture(data)
     try:
         steps = digit_steps(picture) if reads_writing(model) else None
@@ -99,6 +98,7 @@ def _show_stage(models: Named) -> None:
         models, probs, mode="show", note=_thin(steps),
         picture=seen.photo_url(photo.cut if photo else picture), picture_alt=_("your picture"),
     )  # fmt: skip
+    _session.set_image_ref(ref)
     _kept.look_bar()
     if steps is not None:
         _digit_steps(steps)
@@ -122,6 +122,8 @@ def _thin(steps: Steps | None) -> str:
 def _mount(models: Named, probs: list[list[float]] | None, **data: Any) -> None:
     first = models[0][1]
     blank = _("no drawing yet") if data["mode"] == "draw" else _("no picture yet")
+    if data.get("picture"):
+        blank = _("nothing to read")
     digits = first.class_names == DIGITS
     hint = _("Draw a digit here, as large as you like.") if digits else _("Draw here, as large as you like.")
     labels = {

@@ -149,6 +149,8 @@ def test_a_bad_picture_is_one_sentence(page, space, data):
     at.file_uploader(key="draw.upload").set_value(("bad.png", data, "image/png")).run()
     assert not at.exception
     assert len(at.error) == 1
+    assert canvas(at)["models"][0]["probs"] is None
+    assert _session._IMAGE not in at.session_state or at.session_state[_session._IMAGE].kind == "test"
     assert at.error[0].value.startswith("The picture")
 
 
@@ -227,7 +229,7 @@ def test_only_models_of_the_same_classes_are_compared(page, space):
     id = clothes_run(space)
     at = page()
     options = at.selectbox(key="draw.compare.1").options
-    assert "article-003-keras" in options
+    assert "with article-003-keras" in options
     assert not [option for option in options if "your run" in option or "cifar" in option]
     space.choose(model=f"run:{id}")
     assert not [menu for menu in page().selectbox if menu.key == "draw.compare.1"]
