@@ -17,20 +17,22 @@ from cnnlab.lessons import lesson
 from pages import _build_state as state
 from pages import _session, _widgets
 
+_TAB = "build.tab"
+
 
 def drawer(architecture: Architecture) -> None:
-    """Draw the four tabs."""
-    presets, table, source, keep = st.tabs(
-        [_("Presets"), _("All layers"), _("PyTorch source"), _("Save, open, share")], key="build.tabs"
-    )
-    with presets:
-        _presets(architecture)
-    with table:
-        _table(architecture)
-    with source:
-        _source(architecture)
-    with keep:
-        _keep(architecture)
+    """Draw the four tabs; only the one that is open is filled, so that an edit stays quick in a deep network too."""
+    tabs = {"presets": (_("Presets"), _presets), "table": (_("All layers"), _table),
+            "source": (_("PyTorch source"), _source), "keep": (_("Save, open, share"), _keep)}  # fmt: skip
+    kept = _session.kept(_TAB, "presets")
+    label = tabs[kept if kept in tabs else "presets"][0]
+    key = _session.seed(f"{_TAB}.{_session.language()}", label)
+    places = st.tabs([label for label, _fill in tabs.values()], key=key, on_change="rerun")
+    for place, (name, (_label, fill)) in zip(places, tabs.items()):
+        if place.open:
+            _session.keep(_TAB, name)
+            with place:
+                fill(architecture)
 
 
 def story(architecture: Architecture) -> None:
@@ -127,12 +129,19 @@ def _keep(architecture: Architecture) -> None:
             _("Save as JSON"), architecture.to_json(), f"{_file_name(architecture)}.json", "application/json",
             icon=":material/download:", key="build.download.json", on_click="ignore", width="stretch",
         )  # fmt: skip
+        _said()
         st.file_uploader(
             _("Open a JSON file"), type=["json"], key="build.upload", max_upload_size=1,
             on_change=state.open_document, args=("build.upload",),
         )  # fmt: skip
     with mine:
         _mine(architecture)
+
+
+def _said() -> None:
+    said = state.notice(state.DRAWER)
+    if isinstance(said, CnnLabError):
+        _widgets.show_error(said)
 
 
 def _heading(text: str) -> None:
@@ -159,17 +168,17 @@ def _mine(architecture: Architecture) -> None:
     _heading(_("In my workspace"))
     workspace = _session.workspace()
     st.button(
-        _("Keep {name}", name=architecture.name or _("this network")), icon=":material/bookmark_add:", width="stretch",
+        _("Keep {name}", name=_widgets.plain(architecture.name) or _("this network")), icon=":material/bookmark_add:", width="stretch",
         key="build.keep", on_click=_keep_mine,
     )  # fmt: skip
     for number, (name, network) in enumerate(workspace.networks.items()):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.button(
-                name or _("without a name"), key=f"build.mine.{number}", width="stretch", on_click=state.open_network,
+                _widgets.plain(name) or _("without a name"), key=f"build.mine.{number}", width="stretch", on_click=state.open_network,
                 args=(network,),
             )  # fmt: skip
             st.button(
-                ":material/delete:", key=f"build.forget.{number}", help=_("Forget {name}", name=name),
+                ":material/delete:", key=f"build.forget.{number}", help=_("Forget {name}", name=_widgets.plain(name)),
                 on_click=workspace.delete_network, args=(name,),
             )  # fmt: skip
 
@@ -178,7 +187,7 @@ def _keep_mine() -> None:
     try:
         _session.workspace().save_network(_session.architecture())
     except CnnLabError as error:
-        state.say(error)
+        state.say(error, state.DRAWER)
 
 
 def _file_name(architecture: Architecture) -> str:

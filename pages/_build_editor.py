@@ -54,12 +54,12 @@ def panel() -> None:
 
 
 def _choose_layer() -> None:
-    architecture = _session.architecture()
-    names = {INPUT: _("input")} | dict(enumerate(architecture.names))
-    key = _session.seed("build.chosen", state.selected())
+    """A menu of names: a browser remembers the word that was chosen, and a name tells it when another stands there."""
+    names = state.layer_names()
+    key = _session.seed("build.chosen", names[state.selected() - INPUT])
     st.selectbox(
-        _("Layer"), list(names), format_func=names.__getitem__, key=key,
-        on_change=lambda: state.select(st.session_state["build.chosen"]),
+        _("Layer"), names, format_func=lambda name: _("input") if name == "input" else name, key=key,
+        on_change=lambda: state.choose_layer(st.session_state["build.chosen"]),
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ FIELD = "build.field"  # prefix of every widget that edits the network in place
 NAME = f"{FIELD}.name"
 PANEL = "build.panel"
 EDIT, ADD = "edit", "add"
+BENCH, DRAWER = "bench", "drawer"
 _LAYER = "build.layer"
 _KIND = "build.palette"
 _FIRST_KIND = "Conv2d"
@@ -44,6 +45,18 @@ def select(index: int, panel: str = EDIT) -> None:
     _session.keep(_LAYER, index)
     _session.keep(PANEL, panel)
     st.session_state[PANEL] = panel  # the control that shows it must not bring back what was clicked there last
+
+
+def layer_names() -> tuple[str, ...]:
+    """Return what can be edited by name: ``input``, then the layers."""
+    return ("input", *_session.architecture().names)
+
+
+def choose_layer(name: str) -> None:
+    """Edit what is called ``name`` from now on; nothing happens where it is gone."""
+    names = layer_names()
+    if name in names:
+        select(names.index(name) + INPUT)
 
 
 def kind() -> str:
@@ -73,14 +86,14 @@ def focus() -> None:
     select(next((row.index for row in rows if row.error), 0 if rows else INPUT))
 
 
-def notice() -> Message | CnnLabError | None:
-    """Return what is to be said once, and forget it."""
-    return st.session_state.pop(_NOTICE, None)
+def notice(place: str = BENCH) -> Message | CnnLabError | None:
+    """Return what is to be said once at ``place``, and forget it."""
+    return st.session_state.pop(f"{_NOTICE}.{place}", None)
 
 
-def say(message: Message | CnnLabError) -> None:
-    """Show ``message`` at the next rerun."""
-    st.session_state[_NOTICE] = message
+def say(message: Message | CnnLabError, place: str = BENCH) -> None:
+    """Show ``message`` at the next rerun: above the drawing, or below in the drawer where the learner's hand is."""
+    st.session_state[f"{_NOTICE}.{place}"] = message
 
 
 def _show_anew() -> None:
@@ -190,7 +203,7 @@ def open_document(key: str) -> None:
     try:
         open_network(Architecture.from_json(file.getvalue()))
     except CnnLabError as error:
-        say(error)
+        say(error, DRAWER)
 
 
 def open_link() -> None:
@@ -208,7 +221,7 @@ def open_link() -> None:
 
 
 __all__ = [
-    "ADD", "DRAWING", "EDIT", "FIELD", "NAME", "PANEL", "add", "change", "choose_kind", "duplicate", "focus", "kind", "move", "notice",
+    "ADD", "BENCH", "DRAWER", "DRAWING", "EDIT", "FIELD", "NAME", "PANEL", "add", "change", "choose_kind", "choose_layer", "duplicate", "focus", "kind", "layer_names", "move", "notice",
     "on_drawing", "open_document", "open_link", "open_network", "redo", "remove", "rename", "reveal", "say", "select", "selected", "undo",
     "use_preset",
 ]  # fmt: skip

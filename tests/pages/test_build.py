@@ -1,5 +1,7 @@
 """The Build page: every control used once, every way in that a browser, a file or a link has."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +43,12 @@ def checked(at: AppTest) -> AppTest:
     return at
 
 
+def turn_to(at: AppTest, tab: str) -> AppTest:
+    """Open one of the four tabs below the bench."""
+    at.session_state["build.tab.en"] = tab
+    return checked(at.run())
+
+
 def network(at: AppTest) -> Architecture:
     return at.session_state[_session._ARCHITECTURE]
 
@@ -57,11 +65,11 @@ def metrics(at: AppTest) -> list[str]:
 def test_the_totals_and_the_table_are_those_of_the_trace(page: Callable[..., AppTest]) -> None:
     at = page()
     assert metrics(at)[:3] == ["10", "61.71k", "416.5k"]
-    table = at.table[0].value
+    table = turn_to(at, "All layers").table[0].value
     assert list(table.iloc[:-1, 0]) == list(LENET.names)
     assert list(table.iloc[:-1, 2]) == ["×".join(map(str, row.output_shape or ())) for row in LENET.trace().rows]
     assert "61,706" in table.iloc[-1, 3]
-    assert any("Sequential" in code.value for code in at.code)
+    assert any("Sequential" in code.value for code in turn_to(at, "PyTorch source").code)
 
 
 def test_a_broken_layer_is_marked_said_and_mended_by_a_click(page: Callable[..., AppTest]) -> None:
@@ -71,7 +79,7 @@ def test_a_broken_layer_is_marked_said_and_mended_by_a_click(page: Callable[...,
     assert state_of(at) == 7, "the layer that does not fit is the one to edit"
     assert metrics(at)[0] == "?"
     assert metrics(at)[1].startswith("≥")
-    broken = at.table[0].value.iloc[7]
+    broken = turn_to(at, "All layers").table[0].value.iloc[7]
     assert all(":red[" in cell for cell in broken if cell)
     labels = [str(suggestion.label) for suggestion in suggest(network(at))]
     assert [at.button(key=f"build.suggestion.{number}").label for number in range(len(labels))] == labels
@@ -227,7 +235,7 @@ def test_the_input_is_edited_by_numbers_and_by_common_shapes(page: Callable[...,
 
 def test_another_layer_is_chosen_by_name(page: Callable[..., AppTest]) -> None:
     at = page()
-    at.selectbox(key="build.chosen").set_value(3)
+    at.selectbox(key="build.chosen").set_value("conv2")
     checked(at.run())
     assert at.number_input(key="build.field.3.Conv2d.out_channels").value == 16
 
@@ -271,7 +279,7 @@ def reloaded(at: AppTest) -> AppTest:
 
 def test_layer_panel_kind_network_and_undo_survive_a_reload(page: Callable[..., AppTest]) -> None:
     at = page()
-    at.selectbox(key="build.chosen").set_value(3)
+    at.selectbox(key="build.chosen").set_value("conv2")
     checked(at.run())
     click(at, "build.duplicate")
     checked(at.segmented_control(key=state.PANEL).set_value(state.ADD).run())
@@ -285,7 +293,9 @@ def test_layer_panel_kind_network_and_undo_survive_a_reload(page: Callable[..., 
     click(at, "build.add")
     assert network(at) == EDITED.insert(5, make_layer("Dropout2d"))
     at = reloaded(at)
-    assert at.selectbox(key="build.chosen").value == 5, "the new layer is the one that is edited"
+    assert at.selectbox(key="build.chosen").value == EDITED.insert(5, make_layer("Dropout2d")).names[5], (
+        "the new layer is the one that is edited"
+    )
 
 
 def test_a_block_that_is_clicked_is_edited_although_the_other_panel_was_clicked_before(
@@ -306,7 +316,7 @@ def test_what_was_kept_and_is_no_more_is_the_default(page: Callable[..., AppTest
         state.PANEL: kept,
     }
     checked(at.run())
-    assert at.selectbox(key="build.chosen").value == (len(LENET.layers) - 1 if kept == 7 else 0)
+    assert at.selectbox(key="build.chosen").value == LENET.names[-1 if kept == 7 else 0]
     checked(at.segmented_control(key=state.PANEL).set_value(state.ADD).run())
     assert at.button(key="build.add").label.startswith("Add Conv2d")
 
@@ -406,15 +416,36 @@ def test_a_bad_link_is_said_and_changes_nothing(page: Callable[..., AppTest], te
     assert "net" not in at.query_params
 
 
-def test_share_makes_a_link_that_opens(page: Callable[..., AppTest]) -> None:
+def test_only_the_open_tab_is_filled_and_it_is_open_again_after_a_reload(page: Callable[..., AppTest]) -> None:
     at = page()
+    assert at.button(key="build.preset.mlp-lenet") and not at.table and not at.code
+    turn_to(at, "All layers")
+    assert at.table and not [button for button in at.button if str(button.key).startswith("build.preset")]
+    assert reloaded(at).table
+
+
+@pytest.mark.parametrize("name", ["![x](https://example.org/x.png) **b** $y$ :red[z]", "a `b` <i> --> [c](d)"])
+def test_a_name_from_elsewhere_is_shown_as_it_is(page: Callable[..., AppTest], name: str) -> None:
+    at = turn_to(page(net=share.to_text(LENET.renamed(name))), "Save, open, share")
+    click(at, "build.keep")
+    for key in ("build.keep", "build.mine.0"):
+        label = at.button(key=key).label
+        assert name in label.replace("\\", "")
+        assert not re.search(r"(?<!\\)[\[$*`:<]", label)
+    at.file_uploader(key="build.upload").upload("bad.json", json.dumps({name: 1}).encode(), "application/json")
+    checked(at.run())
+    assert "![" not in at.error[0].value
+
+
+def test_share_makes_a_link_that_opens(page: Callable[..., AppTest]) -> None:
+    at = turn_to(page(), "Save, open, share")
     click(at, "build.share")
     link = next(code.value for code in at.code if "?net=" in code.value)
     assert share.from_text(link.partition("?net=")[2]) == LENET
 
 
 def test_a_file_is_opened(page: Callable[..., AppTest]) -> None:
-    at = page()
+    at = turn_to(page(), "Save, open, share")
     mine = PRESETS["lenet5-1998"].architecture.renamed("mine")
     at.file_uploader(key="build.upload").upload("mine.json", mine.to_json().encode(), "application/json")
     checked(at.run())
@@ -423,7 +454,7 @@ def test_a_file_is_opened(page: Callable[..., AppTest]) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xfe\x00", b"[" * 200_000, b'{"layers": 3}'])
 def test_a_bad_file_is_said_and_changes_nothing(page: Callable[..., AppTest], content: bytes) -> None:
-    at = page()
+    at = turn_to(page(), "Save, open, share")
     at.file_uploader(key="build.upload").upload("bad.json", content, "application/json")
     at.session_state[_session._WIDGETS] = {state._LAYER: 3}
     checked(at.run())
@@ -434,7 +465,7 @@ def test_a_bad_file_is_said_and_changes_nothing(page: Callable[..., AppTest], co
 
 
 def test_another_network_is_opened_and_the_one_before_is_kept(page: Callable[..., AppTest]) -> None:
-    at = page(EDITED.remove(3))
+    at = turn_to(page(EDITED.remove(3)), "Save, open, share")
     at.file_uploader(key="build.upload").upload("other.json", LENET.remove(0).to_json().encode(), "application/json")
     checked(at.run())
     assert network(at) == LENET.renamed(f"{LENET.name} 3").remove(0), "another one has the next number already"
@@ -445,9 +476,11 @@ def test_another_network_is_opened_and_the_one_before_is_kept(page: Callable[...
 
 
 def test_networks_are_kept_opened_and_forgotten(page: Callable[..., AppTest]) -> None:
-    at = page()
+    at = turn_to(page(), "Save, open, share")
     click(at, "build.keep")
+    turn_to(at, "Presets")
     click(at, "build.preset.mlp-lenet")
+    turn_to(at, "Save, open, share")
     assert at.button(key="build.mine.0").label == LENET.name
     click(at, "build.mine.0")
     assert network(at) == LENET
