@@ -4,11 +4,16 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-from cnnlab.architecture import share
+from cnnlab.architecture import Architecture, make_layer, share
 from cnnlab.architecture.presets import PRESETS
 
 Open = Callable[..., Page]
 SPRINT = PRESETS["mnist-sprint"].architecture
+DEEP = Architecture(
+    name="deep",
+    input_shape=(1, 28, 28),
+    layers=(*[make_layer("Conv2d", padding=1), make_layer("ReLU")] * 40, make_layer("Flatten"), make_layer("Linear")),
+)
 
 
 def names(page: Page) -> Locator:
@@ -66,6 +71,61 @@ def test_a_block_is_dragged_and_a_plus_adds_where_it_stands(visit: Open) -> None
     page.locator(".network-root .pair").first.hover()
     page.locator(".network-root .pair").first.locator(".plus").click()
     expect(page.get_by_role("button", name="Add Conv2d after the input")).to_be_visible()
+
+
+def test_what_was_added_comes_into_sight_and_is_there_after_a_reload(visit: Open) -> None:
+    page = visit("build")
+    page.get_by_text("Add a layer", exact=True).click()
+    expect(page.get_by_role("button", name="Add Conv2d after conv1")).to_be_in_viewport(ratio=1)  # at 1440x900
+    page = visit(f"build?net={share.to_text(DEEP)}")
+    block(page, "relu30").click()
+    edited(page, "relu30")
+    page.get_by_text("Add a layer", exact=True).click()
+    page.get_by_role("button", name="Add Conv2d after relu30").click()
+    edited(page, "conv31")
+    expect(block(page, "conv31")).to_be_in_viewport(ratio=1)
+    page.reload()
+    edited(page, "conv31")
+    page.get_by_role("button", name="Undo").click()
+    drawn(page, *DEEP.names)
+
+
+def test_a_layer_that_takes_the_place_of_another_is_called_by_its_own_name(visit: Open) -> None:
+    page = visit("build")
+    block(page, "pool2").click()
+    edited(page, "pool2")
+    page.locator(".st-key-build-remove button:visible").click()
+    edited(page, "flatten")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("mnist-sprint 2")
+    page.get_by_role("button", name="Undo").click()
+    edited(page, "pool2")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("mnist-sprint")
+
+
+def test_tabs_fill_when_they_are_opened(visit: Open) -> None:
+    page = visit("build")
+    for tab, found in (
+        ("All layers", "Receptive field"),
+        ("PyTorch source", "OrderedDict"),
+        ("Presets", "MNIST sprint"),
+    ):
+        page.get_by_role("tab", name=tab).click()
+        expect(page.locator('[data-testid="stTabs"]').get_by_text(found).first).to_be_visible()
+
+
+def test_a_phone_shows_the_editor_after_a_tap_and_the_new_block_after_adding(visit: Open) -> None:
+    page = visit("build", width=390, height=844)
+    panel = page.locator(".st-key-build_panel")
+    page.locator(".network-root .pair").nth(1).locator(".plus").tap()
+    add = page.get_by_role("button", name="Add Conv2d after conv1")
+    expect(add).to_be_in_viewport(ratio=1)
+    add.tap()
+    expect(names(page)).to_have_count(len(SPRINT.names) + 2)
+    expect(block(page, "conv2")).to_have_attribute("aria-pressed", "true")
+    expect(block(page, "conv2")).to_be_in_viewport(ratio=1)
+    block(page, "pool1").tap()
+    expect(panel.get_by_label("Layer", exact=True)).to_have_value("pool1")
+    expect(panel.get_by_label("Layer", exact=True)).to_be_in_viewport()
 
 
 def test_a_break_is_marked_and_mended(visit: Open) -> None:
