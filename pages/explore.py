@@ -75,7 +75,7 @@ def _draw(model: Model, seen: Look, image: Tensor, learning: bool) -> None:
         st.markdown(f"**{layer}** · {spec.kind} · {_(spec.explanation)}", width="content")
         st.markdown(_widgets.verdict(model, seen), width="content")
         if learning:
-            st.badge(_("still learning: the maps follow"), icon=":material/autorenew:", color="blue")
+            st.badge(_("still learning"), icon=":material/autorenew:", color="blue")
     if seen.maps[layer].dim() == 3:
         _maps.draw_maps(model, seen, padded(model, image), layer, scale)
     else:
