@@ -22,8 +22,8 @@ _TAB = "build.tab"
 
 def drawer(architecture: Architecture) -> None:
     """Draw the four tabs; only the one that is open is filled, so that an edit stays quick in a deep network too."""
-    tabs = {"presets": (_("Presets"), _presets), "table": (_("All layers"), _table),
-            "source": (_("PyTorch source"), _source), "keep": (_("Save, open, share"), _keep)}  # fmt: skip
+    tabs = {"presets": (_("Presets"), _presets), "table": (_("Table"), _table),
+            "source": ("PyTorch", _source), "keep": (_("Save, open, share"), _keep)}  # fmt: skip
     kept = _session.kept(_TAB, "presets")
     label = tabs[kept if kept in tabs else "presets"][0]
     key = _session.seed(f"{_TAB}.{_session.language()}", label)

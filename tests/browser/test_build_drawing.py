@@ -105,8 +105,8 @@ def test_a_layer_that_takes_the_place_of_another_is_called_by_its_own_name(visit
 def test_tabs_fill_when_they_are_opened(visit: Open) -> None:
     page = visit("build")
     for tab, found in (
-        ("All layers", "Receptive field"),
-        ("PyTorch source", "OrderedDict"),
+        ("Table", "Receptive field"),
+        ("PyTorch", "OrderedDict"),
         ("Presets", "MNIST sprint"),
     ):
         page.get_by_role("tab", name=tab).click()

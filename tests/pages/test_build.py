@@ -65,11 +65,11 @@ def metrics(at: AppTest) -> list[str]:
 def test_the_totals_and_the_table_are_those_of_the_trace(page: Callable[..., AppTest]) -> None:
     at = page()
     assert metrics(at)[:3] == ["10", "61.71k", "416.5k"]
-    table = turn_to(at, "All layers").table[0].value
+    table = turn_to(at, "Table").table[0].value
     assert list(table.iloc[:-1, 0]) == list(LENET.names)
     assert list(table.iloc[:-1, 2]) == ["×".join(map(str, row.output_shape or ())) for row in LENET.trace().rows]
     assert "61,706" in table.iloc[-1, 3]
-    assert any("Sequential" in code.value for code in turn_to(at, "PyTorch source").code)
+    assert any("Sequential" in code.value for code in turn_to(at, "PyTorch").code)
 
 
 def test_a_broken_layer_is_marked_said_and_mended_by_a_click(page: Callable[..., AppTest]) -> None:
@@ -79,7 +79,7 @@ def test_a_broken_layer_is_marked_said_and_mended_by_a_click(page: Callable[...,
     assert state_of(at) == 7, "the layer that does not fit is the one to edit"
     assert metrics(at)[0] == "?"
     assert metrics(at)[1].startswith("≥")
-    broken = turn_to(at, "All layers").table[0].value.iloc[7]
+    broken = turn_to(at, "Table").table[0].value.iloc[7]
     assert all(":red[" in cell for cell in broken if cell)
     labels = [str(suggestion.label) for suggestion in suggest(network(at))]
     assert [at.button(key=f"build.suggestion.{number}").label for number in range(len(labels))] == labels
@@ -419,7 +419,7 @@ def test_a_bad_link_is_said_and_changes_nothing(page: Callable[..., AppTest], te
 def test_only_the_open_tab_is_filled_and_it_is_open_again_after_a_reload(page: Callable[..., AppTest]) -> None:
     at = page()
     assert at.button(key="build.preset.mlp-lenet") and not at.table and not at.code
-    turn_to(at, "All layers")
+    turn_to(at, "Table")
     assert at.table and not [button for button in at.button if str(button.key).startswith("build.preset")]
     assert reloaded(at).table
 
