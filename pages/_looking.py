@@ -36,7 +36,7 @@ def model_line() -> tuple[ModelRef, Model]:
         chosen = st.selectbox(
             _("Model"),
             list(labels),
-            key=_session.seed("model_line.ref", current),
+            key=_session.seed("model_line.ref", current, labels),
             format_func=lambda ref: labels.get(ref, ref),
             width=360,
         )
@@ -102,8 +102,11 @@ def data_title(name: str) -> str:
     return _(KNOWN[name].title) if name in KNOWN else name
 
 
-def image_line(model: Model) -> Tensor:
-    """Draw the choice of an image that ``model`` can take and return it; where there is none, the page ends here.
+def image_line(model: Model) -> Tensor | None:
+    """Draw the choice of an image that ``model`` can take and return it; None where there is none (yet).
+
+    The page then ends by itself, not by ``st.stop``: a stopped page's controls are forgotten by the browser but not by
+    Streamlit, and would come back empty.
 
     Shape:
         returns (C, h, w) uint8, before any padding, as ``model.preprocessing`` expects it
@@ -131,9 +134,6 @@ def image_line(model: Model) -> Tensor:
             problem = error
     if problem is not None:
         st.error(problem.text(_session.language()), icon=":material/error:")
-    if image is None:
-        st.stop()
-        raise AssertionError("a stopped page does not go on")
     return image
 
 

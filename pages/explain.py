@@ -13,7 +13,7 @@ from pages import _answers, _choices, _session, _widgets
 if TYPE_CHECKING:
     from cnnlab.attribution import Method
     from cnnlab.insight import Look
-    from cnnlab.model import Model
+    from cnnlab.model import Model, Tensor
 
 FIRST = ["saliency", "integrated_gradients", "occlusion", "grad_cam"]
 
@@ -73,6 +73,11 @@ def main() -> None:
     _widgets.begin_page(N_("Explain"), N_("Choose a class and ask which pixels spoke for it, and which against it."))
     _ref, model = _widgets.model_line()
     image = _widgets.image_line(model)
+    if image is not None:
+        _explain(model, image)
+
+
+def _explain(model: Model, image: Tensor) -> None:
     from cnnlab.attribution import METHODS, last_convolution
     from cnnlab.insight import look, padded
 

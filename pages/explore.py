@@ -91,5 +91,6 @@ _widgets.begin_page(
 )
 ref, model = _widgets.model_line()
 image = _widgets.image_line(model)
-pace = _pace(_is_learning(ref))
-st.fragment(explore, run_every=pace)(ref, image, pace)
+if image is not None:
+    pace = _pace(_is_learning(ref))
+    st.fragment(explore, run_every=pace)(ref, image, pace)
