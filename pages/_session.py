@@ -6,6 +6,7 @@ should outlive a reload is also kept in the learner's workspace.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -321,8 +322,11 @@ def _widget_choices() -> dict[str, Any]:
     return st.session_state[_WIDGETS]
 
 
-def seed(key: str, value: Any) -> str:
+def seed(key: str, value: Any, labels: Mapping[Any, str] | None = None) -> str:
     """Make ``value`` what the widget ``key`` shows unless the learner moved it since; return ``key``.
+
+    A menu goes on showing the label that it had when an option was chosen. Where ``labels`` change while it is shown
+    (option to label), it is told to show the new one.
 
     A widget forgets its value when its page is left, and ignores a new default once it has a key. So the widget is
     given no default; it is seeded before it is drawn, and again whenever the truth changed elsewhere.
@@ -331,6 +335,11 @@ def seed(key: str, value: Any) -> str:
     truth, shown = st.session_state.get(shadow, (None, None))
     if key not in st.session_state or value not in (truth, shown):  # neither the old truth nor the learner's own move
         st.session_state[key] = value
+    if labels is not None:
+        now = st.session_state[key] if st.session_state[key] in labels else value
+        if (now, labels.get(now)) != st.session_state.get(f"{key}~label"):
+            st.session_state[key] = now  # to set it, even to what it is, makes the browser show it anew
+        st.session_state[f"{key}~label"] = (now, labels.get(now))
     st.session_state[shadow] = (value, st.session_state[key])
     return key
 

@@ -32,7 +32,7 @@ def runs_line(run: Snapshot | None) -> None:
         list(names),
         format_func=lambda id: names.get(id, id),
         width=320,
-        key=_session.seed("train.run", run.id),
+        key=_session.seed("train.run", run.id, names),
         help=_("Your runs, the newest first. A run keeps its number when another one is deleted."),
     )
     if chosen != run.id and chosen in names:
@@ -51,8 +51,12 @@ def pace(run: Snapshot) -> float | None:
     return FIRST_S if run.state == "running" and not run.step else max(FIRST_S, interval)
 
 
-def live(id: str, asked: float | None) -> None:
-    """Draw run ``id`` as it stands; ``asked`` is the pace at which this view was set to look again."""
+def live(id: str, asked: float | None, state: str) -> None:
+    """Draw run ``id`` as it stands.
+
+    The page is drawn anew where its other parts are out of date: the run is no longer in ``state``, or ``asked``, the
+    pace at which this view was set to look again, is no longer right.
+    """
     from cnnlab.runs.watch import watch
 
     _session.enter()
@@ -61,7 +65,7 @@ def live(id: str, asked: float | None) -> None:
     except CnnLabError as error:
         st.error(error.text(_session.language()), icon=":material/error:")
         return
-    if _run_line.is_another_pace(asked, pace(view.snapshot)):
+    if view.snapshot.state != state or _run_line.is_another_pace(asked, pace(view.snapshot)):
         st.rerun()
     if view.snapshot.error is not None:
         st.error(view.snapshot.error.text(_session.language()), icon=":material/error:")

@@ -12,6 +12,6 @@ run = _run_line.snapshot()
 _training.runs_line(run)
 if run is not None:
     pace = _training.pace(run)
-    st.fragment(_training.live, run_every=pace)(run.id, pace)
+    st.fragment(_training.live, run_every=pace)(run.id, pace, run.state)
 _recipe.draw(run)
 _widgets.what_is_this(lesson("train"), _("How to read this page"))

@@ -31,7 +31,7 @@ def chain() -> None:
 def live() -> None:
     from pages import _session, _training
 
-    _training.live(str(_session.current_run()), 0.5)
+    _training.live(str(_session.current_run()), 0.5, "running")
 
 
 @pytest.fixture

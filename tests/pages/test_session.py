@@ -259,3 +259,26 @@ def test_every_layer_brings_its_editor(kind: str) -> None:
         st.text(spec_editor(spec, value, "layer") == value)
 
     assert said(run(edit, kind=kind)) == ["True"]
+
+
+def test_a_menu_whose_labels_changed_shows_the_truth_again() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from pages import _session
+
+        word = st.session_state.get("word", "learning")
+        labels = {"a": f"run 1, {word}", "b": "run 2, done"}
+        st.selectbox(
+            "Run", list(labels), key=_session.seed("menu", "a", labels), format_func=lambda k: labels.get(k, k)
+        )
+
+    at = AppTest.from_function(script, default_timeout=60).run()
+    assert not at.run().selectbox(key="menu").proto.set_value  # nothing new: the browser is left alone
+    at.session_state["word"] = "stopped"
+    at.run()
+    assert not at.exception
+    shown = at.selectbox(key="menu").proto
+    assert shown.set_value and shown.raw_value == "run 1, stopped"
+    at.selectbox(key="menu").set_value("b").run()
+    assert at.selectbox(key="menu").value == "b"
