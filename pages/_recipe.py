@@ -65,7 +65,7 @@ def _network_choice() -> Architecture:
     )
     if chosen != same:
         if chosen in kept:
-            _session.set_architecture(kept[chosen])
+            _session.open_network(kept[chosen])
         else:
             _session.use_preset(chosen)
         st.rerun()
