@@ -86,6 +86,8 @@ class _Field:
         self.key, self.labels, self.disabled = key, labels, disabled
         self.help = _(info.description) if info.description else None
         self.low, self.high = _bounds(info, self.kind)
+        if self.help and self.high is not None and self.kind in (int, float) and self.high <= 1_000_000:
+            self.help += "\n\n" + _("At most {high}.", high=f"{self.high:,.6g}")
 
     def draw(self, value: Any) -> Any:
         """Draw the widget and return what it holds."""
