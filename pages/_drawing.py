@@ -192,5 +192,9 @@ def _maps(model: Model, picture: Any) -> None:
           height=layer.height, width=layer.width)
         for layer in layers
     ]  # fmt: skip
-    st.html(seen.maps_html(layers, heads, _("feature map {address}, mean {mean}", address="{address}", mean="{mean}")))
-    st.html(seen.facts_html(_("Bright is strong; below each map its number and the mean of its values.")))
+    alt = _("feature map {address}, mean size {mean}", address="{address}", mean="{mean}")
+    st.html(seen.maps_html(layers, heads, alt, dark=_session.dark()))
+    st.html(seen.facts_html(_(
+        "Bright is strong; where a layer has negative numbers, blue is below zero and orange-red above. Below each map "
+        "stand its number and the mean size of its values."
+    )))  # fmt: skip

@@ -52,7 +52,7 @@ def _about(methods: dict[str, Method], chosen: list[str]) -> None:
             st.markdown(f"##### {_(method.title)}")
             for sentence in method.sentences(_session.language()):
                 st.markdown(sentence)
-            _small(f"[{method.source}]({method.url})")
+            st.markdown(f"[{method.source}]({method.url})")
 
 
 def _remarks(model: Model, methods: dict[str, Method], chosen: list[str]) -> None:

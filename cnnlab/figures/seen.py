@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnnlab.figures.theme import number
-from cnnlab.figures.tiles import hard_img, image_png, tile_png
+from cnnlab.figures.tiles import hard_img, image_png, limits, tile_png
 
 SIDE = 140
 """Side of a step, in CSS pixels: a whole multiple of 20 and of 28."""
@@ -119,8 +119,10 @@ def _row(cells: Sequence[tuple[str, str, str]], side: int = SIDE) -> str:
     )
 
 
-def maps_html(layers: Sequence[Any], heads: Sequence[str], alt: str) -> str:
+def maps_html(layers: Sequence[Any], heads: Sequence[str], alt: str, *, dark: bool = False) -> str:
     """Return a row of hard-pixel tiles for each layer, each layer on one colour scale, index and mean below.
+
+    A layer with something below zero is drawn on the signed scale, as Explore does.
 
     Args:
         layers: as :class:`cnnlab.insight.strongest.LayerMaps` has them.
@@ -129,12 +131,13 @@ def maps_html(layers: Sequence[Any], heads: Sequence[str], alt: str) -> str:
     """
     rows = []
     for layer, head in zip(layers, heads):
-        low, high = min(0.0, float(layer.maps.min())), float(layer.maps.max())
+        mode = "signed" if bool((layer.maps < 0).any()) else "sequential"
+        scale = limits(layer.maps, mode)
         size = layer.width * max(1, round(72 / layer.width))
         tiles = []
         for index, mean, values in zip(layer.strongest, layer.means, layer.maps):
             address = f"{layer.layer}[{index}]"
-            picture = tile_png(values[None], "sequential", scale=(low, high if high > low else low + 1.0))
+            picture = tile_png(values[None], mode, scale=scale, dark=dark)
             said = alt.format(address=address, mean=number(mean))
             tiles.append(
                 f"<figure>{hard_img(picture, said, size)}<figcaption>{index}<span> · {mean:.2f}"

@@ -40,6 +40,16 @@ def test_a_map_of_one_value_is_drawn(value):
     assert "<img" in seen.maps_html([layer], [""], "{address} {mean}")
 
 
+def test_a_layer_with_negative_numbers_is_signed_as_in_explore():
+    from cnnlab.figures.tiles import data_url, tile_png
+
+    values = np.array([[[-1.0, 0.0], [0.0, 3.0]]], np.float32)
+    layer = LayerMaps("conv1", 1, 2, 2, (0,), (1.0,), values)
+    for dark in (False, True):
+        drawn = data_url(tile_png(values, "signed", scale=(-3.0, 3.0), dark=dark))
+        assert drawn in seen.maps_html([layer], [""], "", dark=dark)
+
+
 def test_the_wall_marks_right_and_wrong_and_escapes():
     pixels = np.zeros((28, 28), np.uint8)
     html = seen.wall_html(
