@@ -11,28 +11,42 @@ machine, whatever else runs beside it (with the same number of torch threads; th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from cnnlab.architecture import Architecture, check_budget
-from cnnlab.architecture.layers import BatchNorm2d
-from cnnlab.build import build
+from cnnlab.architecture import Architecture
+from cnnlab.build import GeneratorDropout, build
 from cnnlab.data.augment import augment
 from cnnlab.data.dataset import DataSet, Split
 from cnnlab.description import ModelAbout, ModelDescription, Preprocessing
-from cnnlab.errors import ArchitectureError, RecipeError, RunError
+from cnnlab.errors import RecipeError, RunError
 from cnnlab.model import Model
+from cnnlab.training.change import Applied, Change
+from cnnlab.training.checkpoint import Checkpoint, Standing, check_tensors, set_generator
+from cnnlab.training.checks import check_trainable
 from cnnlab.training.events import Event, LookEvent, TestEvent, TrainEvent, ValEvent
+from cnnlab.training.images import count_images, count_steps, generator_for, some, training_split
 from cnnlab.training.losses import loss_of
-from cnnlab.training.optim import learning_rate, make_optimizer
+from cnnlab.training.optim import follow, learning_rate, make_optimizer, remember, remembered
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.whitening import PATCH_IMAGES, whiten_first_layer
+
+__all__ = [
+    "Training",
+    "check_trainable",
+    "count_images",
+    "count_steps",
+    "generator_for",
+    "some",
+    "train",
+    "training_split",
+]
 
 VAL_IMAGES = 1_000
 """How many images, always the same, the quick validation looks at."""
@@ -52,20 +66,19 @@ def train(architecture: Architecture, dataset: DataSet, recipe: Recipe) -> Itera
     return Training(architecture, dataset, recipe).events()
 
 
-def generator_for(seed: int, purpose: str) -> torch.Generator:
-    """Return the run's generator for one purpose ("init", "order", "augmentation", "dropout"), as the seed says."""
-    digest = sha256(f"{seed}:{purpose}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-
-
 class Training:
-    """One run as a value that ``events()`` moves forward; between two events it stands still and can be read.
+    """One run as a value that ``events()`` moves forward; between two events it stands still.
+
+    There, and only there, it can be read, changed (``apply``) and kept (``checkpoint``); one thread at a time.
 
     Attributes:
+        recipe: the one in force; ``begun_with`` is the one at the start, ``changes`` what was changed since.
         step: optimizer updates done.
-        steps: those of the whole run.
+        steps: those of the whole run, as far as is known now: a change of the batch size changes it.
         steps_per_epoch: whole batches in the training images; the rest of an epoch's order is left out.
         epoch: epochs begun.
+        dropout: the share of each dropout layer, by name.
+        frozen: the layers that a change has told to stand still.
         network: the module that learns; never look into it from elsewhere, ask ``model()``.
 
     Raises:
@@ -75,44 +88,251 @@ class Training:
 
     def __init__(self, architecture: Architecture, dataset: DataSet, recipe: Recipe) -> None:
         check_trainable(architecture, dataset, recipe)
-        self.architecture, self.dataset, self.recipe = architecture, dataset, recipe
+        self.architecture, self.dataset = architecture, dataset
+        self.recipe = self.begun_with = recipe
+        self.changes: tuple[Applied, ...] = ()
+        self._ahead: deque[Applied] = deque()
         self.preprocessing = Preprocessing.of(architecture, dataset)
         self._padding = self.preprocessing.padding
         self._mean = torch.tensor(self.preprocessing.mean).view(1, -1, 1, 1)
         self._std = torch.tensor(self.preprocessing.std).view(1, -1, 1, 1)
         self.images, self.targets = training_split(dataset, recipe)
-        self.batch_size = min(recipe.batch_size, len(self.targets))
-        self.steps_per_epoch = len(self.targets) // self.batch_size
-        self.steps = recipe.epochs * self.steps_per_epoch
-        self.step = self.epoch = 0
         self._judged = Split(self.images, self.targets) if recipe.full_train else dataset.val
         self._glance = some(self._judged, VAL_IMAGES)
-        self._order = generator_for(recipe.seed, "order")
-        self._augmentation = generator_for(recipe.seed, "augmentation")
+        self._generators = {name: generator_for(recipe.seed, name) for name in ("order", "augmentation", "dropout")}
         self.network = build(architecture, generator_for(recipe.seed, "init"))
-        self.network.use_generator(generator_for(recipe.seed, "dropout"))
+        self.network.use_generator(self._generators["dropout"])
         if recipe.whiten:
             whiten_first_layer(self.network, self.preprocessing.apply(self.images[:PATCH_IMAGES]))
         self._format = torch.contiguous_format if recipe.memory_format == "contiguous" else torch.channels_last
         self.network.to(memory_format=self._format)  # type: ignore[call-overload]
-        self._optimizer = make_optimizer(self.network.parameters(), recipe)
+        self._learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self._optimizer = make_optimizer(self._learning, recipe)
+        self.dropout = {name: module.p for name, module in self._children() if isinstance(module, GeneratorDropout)}
+        self.frozen: tuple[str, ...] = ()
+        self.step = self.epoch = 0
+        self._order = torch.empty(0, dtype=torch.int64)
+        self._order_state = self._generators["order"].get_state()  # the one that the present epoch was drawn from
+        self._position = self._planned = 0  # in the present epoch's order
+        self._due: Literal["none", "some", "all"] = "none"
+        self._tested = False
+        self._plan()
 
     def events(self) -> Iterator[Event]:
-        """Yield the events of the run; each step is computed when its event is asked for.
+        """Yield the events from where the run stands to its end; each step is computed when its event is asked for.
 
         Raises:
             RunError: the loss is no longer a number.
         """
-        every = max(1, min(VAL_STEPS, self.steps // 8))
-        while self.epoch < self.recipe.epochs:
-            self.epoch += 1
-            order = torch.randperm(len(self.targets), generator=self._order)
-            for batch in order[: self.steps_per_epoch * self.batch_size].split(self.batch_size):
-                yield self._train_step(batch)
-                left = -self.step % self.steps_per_epoch  # steps to the end of this epoch
-                if left == 0 or (self.step % every == 0 and left >= every // 2):
-                    yield from self._validate(whole=left == 0 and not self.recipe.full_train)
-        yield from self._test()
+        while True:
+            if self._due != "none":
+                yield from self._validate(whole=self._due == "all")
+            while self._ahead and self._ahead[0].step <= self.step:
+                self.apply(self._ahead.popleft().change)
+            if self.step == self.steps:
+                break
+            yield self._train_step(self._next_batch())
+        if not self._tested:
+            yield from self._test()
+
+    # -- the plan: which images when ------------------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        """Count anew what is still to do, from the place in the order and the batch size in force."""
+        self.batch_size = min(self.recipe.batch_size, len(self.targets))
+        self.steps_per_epoch = len(self.targets) // self.batch_size
+        whole, rest = divmod(self._planned - self._position, self.batch_size)
+        self._left = whole + (rest > 1 or (rest == 1 and whole == 0))  # steps in this epoch; see Change.batch_size
+        self.steps = self.step + self._left + (self.recipe.epochs - self.epoch) * self.steps_per_epoch
+        self._every = max(1, min(VAL_STEPS, self.steps // 8))
+
+    def _begin_epoch(self) -> None:
+        self.epoch += 1
+        self._order_state = self._generators["order"].get_state()
+        self._order = torch.randperm(len(self.targets), generator=self._generators["order"])
+        self._position, self._planned = 0, self.steps_per_epoch * self.batch_size
+        self._left = self.steps_per_epoch
+
+    def _next_batch(self) -> Tensor:
+        if self._left == 0:
+            self._begin_epoch()
+        begin = self._position
+        self._position = begin + self.batch_size if self._left > 1 else self._planned
+        self._left -= 1
+        return self._order[begin : self._position]
+
+    # -- changes and checkpoints ----------------------------------------------------------------------------------
+
+    def apply(self, change: Mapping[str, Any] | Change) -> Applied:
+        """Change the run before its next step, and return the change with the step after which it was made.
+
+        The same changes at the same steps give the same bits. See ``Change`` for what each field does.
+
+        Raises:
+            RecipeError, BudgetError: the change is not one, or cannot be trained with; nothing has changed then.
+            RunError: the run has no further step.
+        """
+        change = Change.of(change)
+        if self.step == self.steps:
+            raise RunError("this run has done its last step; nothing can be changed any more")
+        recipe = change.recipe(self.recipe)
+        change.check_layers(self.architecture)
+        if change.batch_size is not None:
+            check_trainable(self.architecture, self.dataset, recipe)
+        if change.frozen is not None:
+            self._freeze(change.frozen)
+        for name, p in (change.dropout or {}).items():
+            self._set_dropout(name, p)
+        self.recipe = recipe
+        follow(self._optimizer, recipe)
+        self._plan()
+        applied = Applied(step=self.step, change=change)
+        self.changes = (*self.changes, applied)
+        return applied
+
+    def replay(self, changes: Iterable[Applied]) -> None:
+        """Let ``events()`` make the rest of ``changes`` by itself, each at its step.
+
+        Args:
+            changes: all that were ever made to the run, in order, those that this one already knows first.
+
+        Raises:
+            RunError: these are the changes of another run, or one of them is of a step that has passed.
+        """
+        changes = tuple(changes)
+        known, ahead = changes[: len(self.changes)], changes[len(self.changes) :]
+        steps = [self.step, *(applied.step for applied in ahead)]
+        if known != self.changes or steps != sorted(steps):
+            raise RunError("these changes do not continue those of this run; replay the ones of the run itself")
+        self._ahead = deque(ahead)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return copies of all that the run goes on from: ``restore`` gives a run with the same bits from here on.
+
+        A look at the validation images or a test that is under way will then be begun anew.
+        """
+        standing = Standing(
+            data=self.dataset.name,
+            data_hash=self.dataset.hash,
+            recipe=self.begun_with,
+            changes=self.changes,
+            dropout=self.dropout,
+            frozen=self.frozen,
+            step=self.step,
+            epoch=self.epoch,
+            position=self._position,
+            planned=self._planned,
+            due=self._due,
+            tested=self._tested,
+        )
+        tensors = {f"weights/{name}": tensor for name, tensor in self.state().items()}
+        for name, tensor in remembered(self.network, self._optimizer).items():
+            tensors[f"optimizer/{name}"] = tensor.detach().clone(memory_format=torch.contiguous_format)
+        states = {name: generator.get_state() for name, generator in self._generators.items()}
+        states["order"] = self._order_state.clone() if self.epoch else states["order"]
+        return Checkpoint(standing, {**tensors, **{f"generator/{name}": state for name, state in states.items()}})
+
+    @classmethod
+    def restore(
+        cls, architecture: Architecture, dataset: DataSet, checkpoint: Checkpoint, recipe: Recipe | None = None
+    ) -> Training:
+        """Return a run that stands where ``checkpoint`` was taken.
+
+        Without ``recipe`` it is the same run: its events and weights go on to the bit as if it had never been left.
+
+        With ``recipe`` it is a branch: same weights, same place in the order of images, then on as ``recipe`` says
+        (as after a change of all its fields at once). What the optimizer remembers is kept where it is the same
+        optimizer; with another seed, chance is new from here on, except for the order of the epoch that has begun.
+
+        Raises:
+            RunError: the checkpoint is of other data or of another network, or contradicts itself.
+            RecipeError: the branch's recipe takes other images, or ends before the checkpoint.
+            Also what ``Training`` raises.
+        """
+        standing = checkpoint.standing
+        if standing.data_hash != dataset.hash:
+            raise RunError(
+                "this checkpoint learns from {data}, but with other content; go on with the very same data",
+                data=standing.data or "-",
+            )
+        if recipe is not None:
+            _check_branch(standing, dataset, recipe)
+        training = cls(architecture, dataset, recipe or standing.recipe)
+        training._take(checkpoint, branch=recipe is not None)
+        return training
+
+    def _take(self, checkpoint: Checkpoint, branch: bool) -> None:
+        standing = checkpoint.standing
+        check_tensors(checkpoint.weights, self.network.state_dict())
+        with torch.no_grad():
+            for name, tensor in self.network.state_dict().items():
+                tensor.copy_(checkpoint.weights[name])
+        if not branch:
+            for applied in standing.changes:
+                self.recipe = applied.change.recipe(self.recipe)
+            self.changes = standing.changes
+            check_trainable(self.architecture, self.dataset, self.recipe)
+        self._optimizer = make_optimizer(self._learning, self.recipe)
+        if self.recipe.optimizer == standing.recipe.optimizer:
+            remember(self.network, self._optimizer, self.recipe, checkpoint.under("optimizer"))
+        if branch:
+            follow(self._optimizer, self.recipe)
+        self._take_chance(checkpoint, new=self.recipe.seed != standing.recipe.seed)
+        self._take_place(standing)
+        Change.model_construct(dropout=standing.dropout, frozen=standing.frozen).check_layers(self.architecture)
+        for name, p in standing.dropout.items():
+            self._set_dropout(name, p)
+        self._freeze(standing.frozen)
+
+    def _take_chance(self, checkpoint: Checkpoint, new: bool) -> None:
+        """Draw the present epoch's order again, and go on with each generator, unless it is ``new``."""
+        states = checkpoint.under("generator")
+        order = torch.Generator()
+        set_generator(order, states.get("order"))
+        self._order_state = order.get_state()
+        if checkpoint.epoch:
+            self._order = torch.randperm(len(self.targets), generator=order)
+        if not new:
+            self._generators["order"].set_state(order.get_state())
+            set_generator(self._generators["augmentation"], states.get("augmentation"))
+            set_generator(self._generators["dropout"], states.get("dropout"))
+
+    def _take_place(self, standing: Standing) -> None:
+        inside = standing.position <= standing.planned <= len(self.targets) and standing.epoch <= self.recipe.epochs
+        begun = standing.epoch > 0 or standing.planned == 0
+        if not (inside and begun):
+            raise RunError("this checkpoint contradicts itself: its place is outside the run")
+        self.step, self.epoch = standing.step, standing.epoch
+        self._position, self._planned = standing.position, standing.planned
+        self._due, self._tested = standing.due, standing.tested
+        self._plan()
+
+    def _children(self) -> list[tuple[str, nn.Module]]:
+        return list(self.network.named_children())
+
+    def _set_dropout(self, name: str, p: float) -> None:
+        module = self.network.get_submodule(name)
+        assert isinstance(module, GeneratorDropout)  # Change.check_layers has looked
+        module.p = self.dropout[name] = p
+
+    def _freeze(self, names: tuple[str, ...]) -> None:
+        """Let just the layers ``names`` stand still, beside the filters that whitening has fixed."""
+        still = {id(p) for name, module in self._children() if name in names for p in module.parameters()}
+        if all(id(parameter) in still for parameter in self._learning):
+            raise RecipeError("frozen: with every layer frozen nothing is left to learn; leave one free")
+        for parameter in self._learning:
+            parameter.requires_grad_(id(parameter) not in still)
+            parameter.grad = None
+        self.frozen = tuple(names)
+        self._to_learn()
+
+    def _to_learn(self) -> None:
+        """Put the network into training mode, except for its frozen layers."""
+        self.network.train()
+        for name in self.frozen:
+            self.network.get_submodule(name).eval()
+
+    # -- what others read -----------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Tensor]:
         """Return copies of all parameters and buffers as they are now; training does not change them any more."""
@@ -123,12 +343,14 @@ class Training:
 
     def description(self, name: str = "", **result: Any) -> ModelDescription:
         """Return what a model with the present weights says of itself; ``result`` adds to what came of the run."""
+        log = [{"step": applied.step, **applied.change.values()} for applied in self.changes]
+        changes = {"changes": log} if log else {}
         about = ModelAbout(
             name=name or self.architecture.name,
             data=self.dataset.name,
             data_hash=self.dataset.hash,
-            recipe=self.recipe.model_dump(mode="json"),
-            result={"step": self.step, "steps": self.steps, **result},
+            recipe=self.begun_with.model_dump(mode="json"),
+            result={"step": self.step, "steps": self.steps, **changes, **result},
             mirror=self.recipe.mirror,
         )
         return ModelDescription(
@@ -157,16 +379,22 @@ class Training:
         return nullcontext()
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        images = augment(self.images.index_select(0, index), self.recipe.augmentation, self._augmentation)
+        images = augment(self.images.index_select(0, index), self.recipe.augmentation, self._generators["augmentation"])
         return self.input_of(images), self.targets.index_select(0, index)
 
     def _train_step(self, index: Tensor) -> TrainEvent:
         x, targets = self._batch(index)
-        lr = learning_rate(self.recipe, self.step, self.steps, self.steps_per_epoch)
+        total = self.recipe.epochs * self.steps_per_epoch  # had the batch size always been the present one
+        at = max(0, total - (self.steps - self.step))
+        lr = learning_rate(self.recipe, at, total, self.steps_per_epoch)
         for group in self._optimizer.param_groups:
             group["lr"] = lr
         loss, acc = self.update(x, targets)
         self.step += 1
+        if self._left == 0:
+            self._due = "some" if self.recipe.full_train else "all"
+        elif self.step % self._every == 0 and self._left >= self._every // 2:
+            self._due = "some"
         if not math.isfinite(loss):
             raise RunError(
                 "the loss became {loss} at step {step}: the weights have grown beyond all bounds. "
@@ -205,6 +433,7 @@ class Training:
             right += int((logits.argmax(1) == targets).sum())
             yield LookEvent(self.step, len(targets))
         name = "train" if self.recipe.full_train else "val"
+        self._due = "none"
         yield ValEvent(self.step, total / len(split), right / len(split), whole, name)
 
     @torch.no_grad()
@@ -215,7 +444,7 @@ class Training:
             with self._autocast():
                 return self.network.logits(self.input_of(images)).float()
         finally:
-            self.network.train()
+            self._to_learn()
 
     def _test(self) -> Iterator[Event]:
         """Judge the finished model in float32, with the mirrored view if it has one: the numbers of its own probs."""
@@ -226,6 +455,7 @@ class Training:
             total -= log_probs.gather(1, targets[:, None]).sum().item()
             right += int((log_probs.argmax(1) == targets).sum())
             yield LookEvent(self.step, len(targets))
+        self._tested = True
         yield TestEvent(self.step, total / len(split), right / len(split))
 
 
@@ -233,60 +463,22 @@ def _parts(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
     return zip(split.images.split(_EVAL_BATCH), split.targets.split(_EVAL_BATCH))
 
 
-def training_split(dataset: DataSet, recipe: Recipe) -> Split:
-    """Return the images that a run learns from: ``fit`` or, with ``full_train``, all of ``train``; cut to the limit.
-
-    Which images a limit keeps is drawn once and for all, so that no class is favoured however the data is sorted.
-    """
-    split = dataset.train if recipe.full_train else dataset.fit
-    return split if recipe.limit_train is None else some(split, recipe.limit_train)
-
-
-def count_images(dataset: DataSet, recipe: Recipe) -> int:
-    """Return how many images of ``dataset`` a run with ``recipe`` learns from."""
-    return min(len(dataset.train if recipe.full_train else dataset.fit), recipe.limit_train or len(dataset.train))
-
-
-def count_steps(dataset: DataSet, recipe: Recipe) -> int:
-    """Return how many steps ``Training`` makes of ``recipe`` on ``dataset``."""
-    count = count_images(dataset, recipe)
-    return recipe.epochs * (count // min(recipe.batch_size, count))
-
-
-def some(split: Split, count: int) -> Split:
-    """Return ``count`` images of ``split``, in its order, always the same ones; all where there are no more."""
-    if count >= len(split):
-        return split
-    index = torch.randperm(len(split), generator=generator_for(0, "some"))[:count].sort().values
-    return Split(split.images[index], split.targets[index])
-
-
-def check_trainable(architecture: Architecture, dataset: DataSet, recipe: Recipe) -> None:
-    """Raise unless ``architecture`` can learn ``dataset`` as ``recipe`` says, before anything is allocated.
-
-    Raises:
-        ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: with what to change.
-    """
-    count = len(dataset.fit if not recipe.full_train else dataset.train)
-    batch = min(recipe.batch_size, count, recipe.limit_train or count)
-    check_budget(architecture, batch)
-    Preprocessing.of(architecture, dataset)
-    output, classes = architecture.output_shape, len(dataset.class_names)
-    if len(output) != 1 or output[0] != classes:
-        raise ArchitectureError(
-            "the network ends in {shape} numbers, but {data} has {classes} classes; "
-            "let its last layers be Flatten and Linear with out_features={classes}",
-            shape="x".join(map(str, output)),
-            data=dataset.name,
-            classes=classes,
-        )
-    for row in architecture.trace().rows:
-        lonely = isinstance(row.layer, BatchNorm2d) and row.output_shape is not None and row.output_shape[1:] == (1, 1)
-        if lonely and batch == 1:
+def _check_branch(standing: Standing, dataset: DataSet, recipe: Recipe) -> None:
+    """Raise RecipeError unless a run with ``recipe`` can go on from where another one stands."""
+    same = ("limit_train", "full_train", "whiten")
+    for name in same:
+        before, after = getattr(standing.recipe, name), getattr(recipe, name)
+        if before != after:
             raise RecipeError(
-                "batch_size: with 1 image a batch, {name} has a single number for each channel and no spread to "
-                "divide by; use batch_size >= 2",
-                name=row.name,
+                "{name}: a branch goes on with the images and the fixed filters of its parent, {before}; start a new "
+                "run for {after}",
+                name=name,
+                before=str(before),
+                after=str(after),
             )
-    if all(row.num_params == 0 for row in architecture.trace().rows):
-        raise ArchitectureError("this network has no weight to learn; add a layer that has some, such as Linear")
+    if recipe.epochs < standing.epoch:
+        raise RecipeError(
+            "epochs: {given} is too small; the checkpoint is in epoch {epoch}, use {epoch} or more",
+            given=recipe.epochs,
+            epoch=standing.epoch,
+        )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from cnnlab.errors import RunError
 from cnnlab.training.recipe import Recipe
 
 _ONE_CYCLE_START = 1 / 25
@@ -33,6 +34,82 @@ def make_optimizer(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.
             return torch.optim.AdamW(trained, lr, weight_decay=decay, fused=True)
         case "rmsprop":  # torch has no fused one
             return torch.optim.RMSprop(trained, lr, momentum=recipe.momentum, weight_decay=decay)
+
+
+_REMEMBERED: dict[str, tuple[set[str], set[str]]] = {
+    "sgd": (set(), {"momentum_buffer"}),
+    "adam": ({"step", "exp_avg", "exp_avg_sq"}, set()),
+    "adamw": ({"step", "exp_avg", "exp_avg_sq"}, set()),
+    "rmsprop": ({"step", "square_avg"}, {"momentum_buffer"}),
+}
+"""What each optimizer remembers of a parameter once it has moved it: always, and with momentum."""
+
+
+def remembered(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return what ``optimizer`` remembers, as ``PARAMETER/KEY``: its own tensors, no copies."""
+    return {
+        f"{name}/{key}": value
+        for name, parameter in network.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def remember(
+    network: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, tensors: Mapping[str, Tensor]
+) -> None:
+    """Let ``optimizer`` remember copies of ``tensors``, named as by ``remembered``, each laid out as its parameter.
+
+    Raises:
+        RunError: a tensor that this optimizer does not keep of this network, or one too few.
+    """
+    states: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        owner, _slash, key = name.rpartition("/")
+        states.setdefault(owner, {})[key] = tensor
+    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+    always, with_momentum = _REMEMBERED[recipe.optimizer]
+    for name, state in states.items():
+        if name not in trained or not always <= state.keys() <= always | with_momentum:
+            raise _not_its_memory(name)
+        parameter = trained[name]
+        for key, tensor in state.items():
+            shape = () if key == "step" else parameter.shape
+            if tensor.shape != shape or tensor.dtype != torch.float32:
+                raise _not_its_memory(f"{name}/{key}")
+        optimizer.state[parameter] = {
+            key: tensor.clone() if key == "step" else torch.empty_like(parameter.data).copy_(tensor)
+            for key, tensor in state.items()
+        }
+
+
+def _not_its_memory(name: str) -> RunError:
+    return RunError(
+        "{name}: the checkpoint's optimizer does not fit this run; restore it with the recipe that it is of",
+        name=name[:80],
+    )
+
+
+def follow(optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
+    """Let ``optimizer`` go on with the momentum and weight decay of ``recipe``.
+
+    torch makes a momentum buffer at a parameter's first step only. Here, with momentum switched on later, every
+    parameter that has moved gets one of zeros, which is what the first step would make of it; switched off, the
+    buffers are forgotten, so that no old direction comes back.
+    """
+    for group in optimizer.param_groups:
+        group["weight_decay"] = recipe.weight_decay
+        if "momentum" not in group:
+            continue
+        group["momentum"] = recipe.momentum
+        if "nesterov" in group:
+            group["nesterov"] = recipe.nesterov
+        for parameter in group["params"]:
+            state = optimizer.state[parameter]
+            if recipe.momentum == 0:
+                state.pop("momentum_buffer", None)
+            elif state or recipe.optimizer == "sgd":
+                state.setdefault("momentum_buffer", torch.zeros_like(parameter.data))
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int) -> float:
