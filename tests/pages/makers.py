@@ -1,9 +1,10 @@
 """Runs that are over, on the disk, without training any: what pages choose among."""
 
-from cnnlab.home import home
+from dataclasses import replace
+
 from cnnlab.model import Model
 from cnnlab.runs.snapshot import Snapshot
-from cnnlab.runs.store import Store, new_id
+from cnnlab.runs.store import Store, model_name, new_id
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace
 
@@ -18,9 +19,12 @@ def keep_run(space: Workspace, model: Model, *, created: float = 1.0, weights: b
         "recipe": Recipe(), "architecture_key": model.architecture.key, "created": created,
     }  # fmt: skip
     run = Snapshot(**{**values, **changes})
-    store = Store(home() / "runs")
-    store.save(run)
+    store = Store()
+    store.add(run)
+    kept = None
     if weights:
-        model.save(store.model_path(run.id))
+        data = model.to_bytes()
+        kept = {"hash": store.files.put(model_name(run.id), data), "bytes": len(data), "step": run.step}
+    store.save(replace(run, has_model=weights), model=kept, process=None)
     store.close()
     return run.id
