@@ -15,7 +15,17 @@ from cnnlab.i18n import N_
 from cnnlab.training.recipe import Recipe
 from cnnlab.validation import first_finding
 
-LIVE_FIELDS = ("lr", "momentum", "nesterov", "weight_decay", "batch_size", "augmentation")
+LIVE_FIELDS = (
+    "lr",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "l1",
+    "clip_norm",
+    "batch_size",
+    "augmentation",
+    "mixup",
+)
 """The fields of a recipe that may change while a run learns; their ranges are the recipe's own."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -26,8 +36,9 @@ class Change(BaseModel):
 
     Attributes:
         lr: the recipe's learning rate. The schedule keeps its shape and its place and is scaled by the new number:
-            halving ``lr`` in the middle of a cosine halves every learning rate from here on.
-        momentum, nesterov, weight_decay: as in the recipe. Momentum 0 forgets the direction kept so far.
+            halving ``lr`` in the middle of a cosine halves every learning rate from here on. What a plateau has taken
+            off stays off.
+        momentum, nesterov, weight_decay, l1, clip_norm, mixup: as in the recipe. Momentum 0 forgets the direction kept so far.
         batch_size: from the next step on. The images that this epoch still has to see are cut anew: none is left out
             or seen twice; the last batch of the epoch may then be smaller (or larger by one, where one image would
             be left alone). Later epochs have whole batches only, as ever.
@@ -44,8 +55,11 @@ class Change(BaseModel):
     momentum: float | None = None
     nesterov: bool | None = None
     weight_decay: float | None = None
+    l1: float | None = None
+    clip_norm: float | None = None
     batch_size: int | None = None
     augmentation: Augmentation | None = None
+    mixup: float | None = None
     dropout: dict[str, Share] | None = Field(
         None, title=N_("Dropout of each layer"), description=N_("The share that a dropout layer sets to zero.")
     )

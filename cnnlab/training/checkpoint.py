@@ -5,6 +5,7 @@ executed, so that a file may come from anyone.
 
     weights/NAME                parameters and buffers
     optimizer/PARAMETER/KEY     what the optimizer remembers of a parameter, under torch's own keys
+    best/NAME                   the same, of the step that the validation set has liked best (early stopping)
     generator/PURPOSE           the state of a generator; that of "order" is the one the present epoch was drawn from,
                                 so that its order of images is drawn again instead of kept
 """
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from cnnlab.errors import RunError
 from cnnlab.training.change import Applied, Share
+from cnnlab.training.patience import Verdict
 from cnnlab.training.recipe import Recipe
 from cnnlab.validation import first_finding
 
@@ -49,6 +51,7 @@ class Standing(BaseModel):
         epoch: epochs begun.
         position: how many images of the present epoch's order are used up, of the ``planned`` ones.
         due: the look at validation images that follows the last step and is not finished: none, some or all of them.
+        verdict: what the looks at the validation images have decided.
         tested: the final test is done, nothing follows.
     """
 
@@ -67,6 +70,7 @@ class Standing(BaseModel):
     position: Count = 0
     planned: Count = 0
     due: Literal["none", "some", "all"] = "none"
+    verdict: Verdict = Verdict()
     tested: bool = False
 
 

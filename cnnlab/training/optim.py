@@ -34,6 +34,8 @@ def make_optimizer(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.
             return torch.optim.AdamW(trained, lr, weight_decay=decay, fused=True)
         case "rmsprop":  # torch has no fused one
             return torch.optim.RMSprop(trained, lr, momentum=recipe.momentum, weight_decay=decay)
+        case "adagrad":
+            return torch.optim.Adagrad(trained, lr, weight_decay=decay, fused=True)
 
 
 _REMEMBERED: dict[str, tuple[set[str], set[str]]] = {
@@ -41,6 +43,7 @@ _REMEMBERED: dict[str, tuple[set[str], set[str]]] = {
     "adam": ({"step", "exp_avg", "exp_avg_sq"}, set()),
     "adamw": ({"step", "exp_avg", "exp_avg_sq"}, set()),
     "rmsprop": ({"step", "square_avg"}, {"momentum_buffer"}),
+    "adagrad": ({"step", "sum"}, set()),
 }
 """What each optimizer remembers of a parameter once it has moved it: always, and with momentum."""
 
@@ -122,22 +125,31 @@ def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int) -
         cosine      lr * (1 + cos(pi * t / T)) / 2
         one_cycle   a cosine from lr/25 up to lr at warmup * T, then a cosine down to lr/250,000
         triangular  a line from 0.2 lr up to lr at warmup * T, then a line down to 0 at T
+        reduce_on_plateau   lr; the loop multiplies it by what the validation set has decided (``patience.Verdict``)
+
+    The first three and the last are multiplied by (t + 1) / (W + 1) in the first W = round(warmup_epochs *
+    steps_per_epoch) steps: a line that would reach 1 at step W.
 
     Source: torch.optim.lr_scheduler.StepLR, CosineAnnealingLR and OneCycleLR (Smith & Topin 2018, arXiv:1708.07120;
-    here without the cycled momentum); the triangle is that of Jordan 2024, arXiv:2404.00498.
+    here without the cycled momentum); the triangle is that of Jordan 2024, arXiv:2404.00498; warm-up is LinearLR
+    (Goyal et al. 2017, arXiv:1706.02677, section 2.2), multiplied with the schedule, which begins at step 0 as well.
     """
+    lr = recipe.lr
+    if recipe.warmup_epochs:
+        warm = round(recipe.warmup_epochs * steps_per_epoch)
+        lr *= min(1.0, (step + 1) / (warm + 1))
     match recipe.schedule:
-        case "constant":
-            return recipe.lr
+        case "constant" | "reduce_on_plateau":
+            return lr
         case "step":
             stairs: int = step // (recipe.step_epochs * steps_per_epoch)
-            return recipe.lr * recipe.step_factor**stairs
+            return lr * recipe.step_factor**stairs
         case "cosine":
-            return recipe.lr * (1 + math.cos(math.pi * step / steps)) / 2
+            return lr * (1 + math.cos(math.pi * step / steps)) / 2
         case "one_cycle":
-            return recipe.lr * _one_cycle(step, steps, recipe.warmup)
+            return lr * _one_cycle(step, steps, recipe.warmup)
         case "triangular":
-            return recipe.lr * _triangle(step, steps, recipe.warmup)
+            return lr * _triangle(step, steps, recipe.warmup)
 
 
 def _one_cycle(step: int, steps: int, warmup: float) -> float:
@@ -156,3 +168,15 @@ def _triangle(step: int, steps: int, warmup: float) -> float:
 
 def _cosine_between(start: float, end: float, part: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
+
+
+def add_l1(parameters: Iterable[nn.Parameter], strength: float) -> None:
+    """Add the gradient of ``strength * sum |w|`` to that of each weight; biases and scales (one axis) are spared.
+
+    d/dw |w| = sign(w), and 0 at 0, as torch has it.
+
+    Source: Tibshirani 1996 (the lasso); here by subgradient, so that a weight swings around zero by about a step.
+    """
+    for parameter in parameters:
+        if parameter.dim() > 1 and parameter.grad is not None:
+            parameter.grad.add_(parameter.detach().sign(), alpha=strength)

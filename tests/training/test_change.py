@@ -58,7 +58,7 @@ def test_another_batch_size_leaves_no_image_out_and_shows_none_twice(sizes, coun
         if changes and training.step >= changes[0][0]:
             training.apply({"batch_size": changes.pop(0)[1]})
         before, left = training.steps, training.steps - training.step
-        index = training._next_batch()
+        index = training._order.next()
         training.step += 1
         assert training.steps == before
         assert left > 0
@@ -191,7 +191,8 @@ def test_a_wrong_change_is_refused_with_what_works_and_changes_nothing(mnist, ch
 
 def test_a_batch_beyond_memory_or_too_small_for_the_network_is_refused(mnist):
     wide = Architecture(
-        input_shape=(1, 28, 28), layers=(Conv2d(out_channels=1500, kernel_size=3), Flatten(), Linear(out_features=10))
+        input_shape=(1, 28, 28),
+        layers=(Conv2d(out_channels=1500, kernel_size=3), BatchNorm2d(), Flatten(), Linear(out_features=10)),
     )
     with pytest.raises(BudgetError, match="batch size of"):
         Training(wide, mnist, RECIPE.changed(limit_train=None)).apply({"batch_size": 4096})

@@ -48,6 +48,11 @@ VARIANTS = {
     "rmsprop": {"optimizer": "rmsprop"},
     "rmsprop-momentum": {"optimizer": "rmsprop", "momentum": 0.5, "schedule": "step"},
     "whiten-full": {"whiten": True, "full_train": True, "mirror": True, "label_smoothing": 0.1},
+    "adagrad": {"optimizer": "adagrad", "weight_decay": 0.01, "schedule": "constant", "warmup_epochs": 0.7},
+    "l1-clip": {"optimizer": "sgd", "momentum": 0.9, "l1": 0.001, "clip_norm": 0.5, "schedule": "cosine"},
+    "mixup": {"mixup": 0.4, "augmentation": {"shear": 10, "cutout": 6, "noise": 0.1}, "label_smoothing": 0.1},
+    "plateau": {"schedule": "reduce_on_plateau", "plateau_patience": 0, "lr": 0.5, "epochs": 5},
+    "early": {"early_stopping": 1, "schedule": "constant", "lr": 0.3, "epochs": 6},
     "mse": {"loss": "mse", "schedule": "triangular"},
     "one-image": {"batch_size": 1, "limit_train": 7},
 }
@@ -102,6 +107,9 @@ def test_from_every_step_the_run_goes_on_to_the_same_bits(mnist, name):
     recipe = RECIPE.changed(**VARIANTS[name])
     events, kept = walk(Training(NET, mnist, recipe))
     last = kept["end"].step
+    verdict = kept["end"].standing.verdict
+    assert (verdict.scale < 1) == (name == "plateau")
+    assert verdict.ended == (name == "early")
     assert last == sum(isinstance(event, TrainEvent) for event in events) > 8
     for step in (0, 1, last // 2, last // 2 + 1, last - 1, last):
         training = Training.restore(NET, mnist, sent(kept[step]))
