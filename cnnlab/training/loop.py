@@ -332,6 +332,13 @@ class Training(Learner):
         """Return the model at ``weights_step``, with weights of its own."""
         return Model(self.description(name, **result), self._weights())
 
+    def learn_next(self, lr: float) -> tuple[float, float]:
+        """Make the next batch's step at ``lr``, whatever the schedule says; return loss and accuracy before it.
+
+        For a copy that is thrown away: no step is counted, and nothing is judged.
+        """
+        return self.learn(self._order.next(), lr)
+
     def _watched(self) -> AbstractContextManager[None]:
         if self.monitor is None or not self.monitor.wants(self.step + 1):
             return nullcontext()
