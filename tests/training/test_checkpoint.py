@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 import safetensors.torch
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import (
@@ -21,7 +23,7 @@ from cnnlab.architecture.layers import (
     ReLU,
 )
 from cnnlab.data.loader import load
-from cnnlab.errors import RecipeError, RunError
+from cnnlab.errors import CnnLabError, RecipeError, RunError
 from cnnlab.training.checkpoint import FORMAT, Checkpoint
 from cnnlab.training.events import LookEvent, TestEvent, TrainEvent
 from cnnlab.training.loop import Training
@@ -329,3 +331,18 @@ def test_bytes_that_are_no_checkpoint(checkpoint):
         with pytest.raises(RunError) as caught:
             Checkpoint.from_bytes(bad)
         assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=40)
+@given(place=st.integers(0, 6000), value=st.integers(0, 255), cut=st.integers(0, 9))
+def test_a_flipped_byte_is_refused_or_does_no_harm(mnist, checkpoint, place, value, cut):
+    data = bytearray(checkpoint.to_bytes())
+    data[place] = value
+    if cut == 0:
+        del data[place:]
+    try:
+        training = Training.restore(NET, mnist, Checkpoint.from_bytes(bytes(data)))
+    except CnnLabError as error:
+        assert "\n" not in str(error)
+    else:
+        assert 0 <= training.step <= training.steps
