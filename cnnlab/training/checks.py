@@ -11,7 +11,7 @@ from cnnlab.training.checkpoint import Standing
 from cnnlab.training.images import count_images
 from cnnlab.training.recipe import Recipe
 
-PART_BYTES = 256_000_000
+PART_BYTES = 128_000_000
 """How much memory the activations of one part of a batch may take."""
 
 

@@ -281,7 +281,7 @@ def test_the_whole_set_at_once_stays_within_memory_or_is_refused(mnist):
     recipe = Recipe(batch_size=10_000_000, epochs=3)
     training = Training(lenet, mnist, recipe)
     assert (training.batch_size, training.steps, training.steps_per_epoch) == (54_000, 3, 1)
-    assert 4 * lenet.trace().activation_elements * training._part <= 256_000_000
+    assert 4 * lenet.trace().activation_elements * training._part <= 128_000_000
     with pytest.raises(BudgetError, match="use a batch size of"):
         Training(PRESETS["mnist-sprint"].architecture, mnist, recipe)
 
