@@ -51,7 +51,8 @@ class Crew:
 
     def get(self, id: str) -> Run | None:
         """Return a live run of this program, or one that is over and not yet in the store; else None."""
-        return self._runs.get(id)
+        run = self._runs.get(id)
+        return None if run is None or run.record.saved_whole else run
 
     def all(self) -> list[Run]:
         """Return the runs that ``get`` gives."""
@@ -112,7 +113,8 @@ class Crew:
 
     def _released(self, run: Run) -> None:
         try:
-            self._slots.release(run.id)
+            if not run.record.saved_whole:  # else its end has given it back, and it may have been resumed already
+                self._slots.release(run.id)
             self.retire()
             self._dispatch()
         except StoreError:  # the keeper tries again

@@ -56,19 +56,19 @@ class Database:
 
     Args:
         url: where it is; None takes ``database_url()``.
+        revision: the tables that it is brought to, those of today but for tests of older ones.
 
     Raises:
         RunError: it cannot be opened, or a newer lab has written it.
     """
 
-    def __init__(self, url: URL | None = None) -> None:
+    def __init__(self, url: URL | None = None, revision: str = HEAD) -> None:
         self.url = url or database_url()
         self._one_writer = threading.Lock()  # threads of one process need not wait by polling
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         try:
             self._engine = self._open()
-            with self._one_writer, self._write_engine.begin() as connection:
-                migrate(connection)
+            self._migrate(revision)
         except NoSuchModuleError as error:
             raise self._unreachable(error) from error
         except ImportError as error:
@@ -119,6 +119,14 @@ class Database:
     def close(self) -> None:
         """Give up all connections."""
         self._engine.dispose()
+
+    def _migrate(self, revision: str) -> None:
+        try:
+            with self._one_writer, self._write_engine.begin() as connection:
+                migrate(connection, revision)
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def _open(self) -> Engine:
         if not self.is_sqlite:

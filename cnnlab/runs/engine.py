@@ -27,7 +27,6 @@ from cnnlab.runs.slots import Slots
 from cnnlab.runs.snapshot import RESUMABLE, RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Events, Store, check_id, new_id
 from cnnlab.runs.tables import CommandRow
-from cnnlab.runs.task import Task
 from cnnlab.runs.writer import Writer
 
 Kept = list[CheckpointInfo]
@@ -65,17 +64,37 @@ class Engine:
             ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
             RunError: the engine is closed, or the run cannot be written down.
         """
-        from cnnlab.data.loader import load
-        from cnnlab.training.loop import check_trainable, count_steps
-
         self._check_open()
-        dataset = load(spec.data)
-        check_trainable(spec.architecture, dataset, spec.recipe)
-        recipe = machine.resolve_recipe(spec.recipe, spec.architecture)
-        spec = RunSpec(**{**dict(spec), "recipe": recipe})
-        first = _first_snapshot(spec, dataset.hash, count_steps(dataset, recipe))
-        self._begin(first, Task(spec.architecture, recipe, dataset))
+        first = _first_snapshot(spec)
+        record = self._begin_record(first)  # listed from now on, however long torch and the data take to come
+        try:
+            values, task = looking.begun(spec)
+            record.set(**values)
+            record.save()
+            self._crew.start(record, task)
+        except Exception:
+            self._store.delete(first.id)
+            raise
         return first.id
+
+    def add(self, record: Mapping[str, Any], events: Events, model: bytes | None = None, owner: str = "") -> str:
+        """Keep a run that is over, from elsewhere, as a new one of ``owner``; return its id.
+
+        Args:
+            record: ``Snapshot.as_dict()`` of it.
+            events: what happened in it; they are numbered anew.
+            model: the bytes of its final weights.
+
+        Raises:
+            RunError, ModelError: it is no record of a run, or no model.
+        """
+        self._check_open()
+        numbered = [{**event, "n": n} for n, event in enumerate(events, 1)]
+        snapshot = replace(Snapshot.from_dict(record), id=new_id(), owner=owner, events=len(numbered))
+        if snapshot.live:
+            raise RunError("run {id} is not over; only a run that is over can be brought here", id=snapshot.id)
+        self._store.adopt(snapshot, numbered, model)
+        return snapshot.id
 
     def branch(
         self, id: str, step: int, changes: Mapping[str, Any] | None = None, name: str = "", owner: str | None = None
@@ -300,9 +319,6 @@ class Engine:
 
     # -- small things ---------------------------------------------------------------------------------------------
 
-    def _begin(self, first: Snapshot, task: Task) -> None:
-        self._crew.start(self._begin_record(first), task)
-
     def _begin_record(self, first: Snapshot) -> Record:
         event: dict[str, Any] = {"n": 1, "kind": "state", "state": "queued"}
         if first.parent is not None:
@@ -349,11 +365,11 @@ def _check_owner(snapshot: Snapshot, owner: str | None) -> None:
         raise NotAllowedError("this run belongs to somebody else; only they can change it")
 
 
-def _first_snapshot(spec: RunSpec, data_hash: str, steps: int) -> Snapshot:
+def _first_snapshot(spec: RunSpec) -> Snapshot:
     return Snapshot(
         id=new_id(), name=spec.name or spec.architecture.name, owner=spec.owner, state="queued",
-        net=spec.architecture.name, data=spec.data, data_hash=data_hash,
-        step=0, steps=steps, epoch=0, epochs=spec.recipe.epochs, images_per_s=0.0, train_s=0.0, time_left_s=None,
+        net=spec.architecture.name, data=spec.data, data_hash="",
+        step=0, steps=0, epoch=0, epochs=spec.recipe.epochs, images_per_s=0.0, train_s=0.0, time_left_s=None,
         train_loss=None, train_acc=None, val_loss=None, val_acc=None, test_loss=None, test_acc=None, error=None,
         recipe=spec.recipe, architecture_key=spec.architecture.key, created=time.time(),
     )  # fmt: skip

@@ -11,13 +11,29 @@ from cnnlab.description import ModelDescription
 from cnnlab.errors import RunError
 from cnnlab.runs import machine
 from cnnlab.runs.keeping import CheckpointInfo
-from cnnlab.runs.snapshot import Snapshot, state_word
+from cnnlab.runs.snapshot import RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Store, new_id
 from cnnlab.runs.task import Task
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
     from cnnlab.training.checkpoint import Checkpoint
+
+
+def begun(spec: RunSpec) -> tuple[dict[str, Any], Task]:
+    """Return what a new run learns for its snapshot once its data is here, and what it is to do.
+
+    Raises:
+        ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
+    """
+    from cnnlab.data.loader import load
+    from cnnlab.training.loop import check_trainable, count_steps
+
+    dataset = load(spec.data)
+    check_trainable(spec.architecture, dataset, spec.recipe)
+    recipe = machine.resolve_recipe(spec.recipe, spec.architecture)
+    values = {"data_hash": dataset.hash, "steps": count_steps(dataset, recipe), "recipe": recipe}
+    return values, Task(spec.architecture, recipe, dataset)
 
 
 def kept_step(store: Store, run: Snapshot, kept: Sequence[CheckpointInfo], step: int | None) -> int:

@@ -71,22 +71,20 @@ class Store:
 
     # -- write ----------------------------------------------------------------------------------------------------
 
-    def add(self, snapshot: Snapshot, events: Iterable[Mapping[str, Any]] = (), mine: bool = True) -> None:
-        """Write a new run; ``mine``: this program trains it."""
+    def add(self, snapshot: Snapshot, events: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Write a new run, which this program trains."""
         with self.database.write() as session:
-            session.add(
-                RunRow(
-                    id=snapshot.id,
-                    owner=snapshot.owner,
-                    state=snapshot.state,
-                    created=snapshot.created,
-                    version=1,
-                    snapshot=snapshot.as_dict(),
-                    process=self.process.id if mine else None,
-                    parent=snapshot.parent,
-                    changes=list(snapshot.changes),
-                )  # fmt: skip
-            )
+            session.add(_new_row(snapshot, process=self.process.id))
+            session.flush()
+            _add_events(session, snapshot.id, events)
+
+    def adopt(self, snapshot: Snapshot, events: Iterable[Mapping[str, Any]], model: bytes | None) -> None:
+        """Write a run that is over, with its final weights, which are written first."""
+        kept = None
+        if model is not None:
+            kept = {"hash": self.files.put(model_name(snapshot.id), model), "bytes": len(model), "step": snapshot.step}
+        with self.database.write() as session:
+            session.add(_new_row(replace(snapshot, has_model=model is not None), model=kept))
             session.flush()
             _add_events(session, snapshot.id, events)
 
@@ -290,6 +288,13 @@ def interrupt(session: Session, id: str, now: float) -> None:
         has_model=kept is not None or row.model is not None,
     )  # fmt: skip
     row.snapshot = snapshot.as_dict()
+
+
+def _new_row(snapshot: Snapshot, **columns: Any) -> RunRow:
+    return RunRow(
+        id=snapshot.id, owner=snapshot.owner, state=snapshot.state, created=snapshot.created, version=1,
+        snapshot=snapshot.as_dict(), parent=snapshot.parent, changes=list(snapshot.changes), **columns,
+    )  # fmt: skip
 
 
 def _snapshot(row: RunRow) -> Snapshot:

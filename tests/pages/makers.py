@@ -1,10 +1,8 @@
 """Runs that are over, on the disk, without training any: what pages choose among."""
 
-from dataclasses import replace
-
 from cnnlab.model import Model
 from cnnlab.runs.snapshot import Snapshot
-from cnnlab.runs.store import Store, model_name, new_id
+from cnnlab.runs.store import Store, new_id
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace
 
@@ -20,11 +18,6 @@ def keep_run(space: Workspace, model: Model, *, created: float = 1.0, weights: b
     }  # fmt: skip
     run = Snapshot(**{**values, **changes})
     store = Store()
-    store.add(run)
-    kept = None
-    if weights:
-        data = model.to_bytes()
-        kept = {"hash": store.files.put(model_name(run.id), data), "bytes": len(data), "step": run.step}
-    store.save(replace(run, has_model=weights), model=kept, process=None)
+    store.adopt(run, [], model.to_bytes() if weights else None)
     store.close()
     return run.id
