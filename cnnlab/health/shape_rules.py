@@ -16,6 +16,8 @@ HEAVY_SHARE = 0.9
 HEAVY_PARAMS = 20_000
 """Below this many, it does not matter where they are."""
 
+_POOLS = (MaxPool2d, AvgPool2d)
+
 
 class HeavyDense(Rule):
     """The first dense layer behind the maps holds nearly all parameters."""
@@ -27,9 +29,9 @@ class HeavyDense(Rule):
 
     def find(self, case: Case) -> Finding | None:
         row = _first_dense(case.rows)
-        total = sum(other.num_params or 0 for other in case.rows)
-        if row is None or not row.num_params or row.num_params < max(HEAVY_PARAMS, HEAVY_SHARE * total):
+        if row is None or not row.num_params or not _is_heavy(case.rows):
             return None
+        total = sum(other.num_params or 0 for other in case.rows)
         why = Message(
             "{name} holds {share:.0%} of the network's {total:,} parameters: each of its {out} outputs has a weight for every "
             "one of the {into:,} numbers that arrive. That is where it learns by heart, and what makes its file large; the "
@@ -46,7 +48,12 @@ class HeavyDense(Rule):
 
     def apply(self, case: Case) -> Change | None:
         flat = next(i for i, layer in enumerate(case.architecture.layers) if isinstance(layer, Flatten))
-        return case.recipe, freed(case.architecture).insert(flat, MaxPool2d(kernel_size=2))
+        side = min((case.rows[flat].input_shape or (1, 1, 1))[1:])
+        for kernel in range(2, side + 1):
+            shrunk = freed(case.architecture).insert(flat, MaxPool2d(kernel_size=kernel))
+            if not _is_heavy(shrunk.trace().rows):
+                return case.recipe, shrunk
+        return None
 
 
 class MapTooSmall(Rule):
@@ -77,13 +84,17 @@ class MapTooSmall(Rule):
         return self.finding(why, Evidence(values=sides, marked=(row.name,)), layers=(row.name,))
 
     def apply(self, case: Case) -> Change | None:
-        row, side = next(_overhanging(case.rows))
-        pools = [r.index for r in case.rows[: row.index] if isinstance(r.layer, (MaxPool2d, AvgPool2d))]
-        if pools:
-            return case.recipe, freed(case.architecture).remove(pools[-1])
-        kernel = side if side % 2 else max(1, side - 1)
-        smaller = row.layer.model_copy(update={"kernel_size": kernel, "padding": kernel // 2, "dilation": 1})
-        return case.recipe, freed(case.architecture.replace(row.index, smaller))
+        architecture = freed(case.architecture)
+        while (found := next(_overhanging(architecture.trace().rows), None)) is not None:
+            row, side = found
+            pools = [i for i, layer in enumerate(architecture.layers[: row.index]) if isinstance(layer, _POOLS)]
+            if pools:
+                architecture = architecture.remove(pools[-1])
+                continue
+            kernel = side if side % 2 else max(1, side - 1)
+            smaller = row.layer.model_copy(update={"kernel_size": kernel, "padding": kernel // 2, "dilation": 1})
+            architecture = architecture.replace(row.index, smaller)
+        return case.recipe, architecture
 
 
 class PaddingOnly(Rule):
@@ -164,6 +175,12 @@ def _reach(layer: Conv2d) -> int:
     return layer.dilation * (layer.kernel_size - 1) + 1
 
 
+def _is_heavy(rows: tuple[Row, ...]) -> bool:
+    """Return whether the first dense layer behind convolutions holds nearly all parameters, and many."""
+    row, total = _first_dense(rows), sum(row.num_params or 0 for row in rows)
+    return row is not None and (row.num_params or 0) >= max(HEAVY_PARAMS, HEAVY_SHARE * total)
+
+
 def _overhanging(rows: tuple[Row, ...]) -> Iterator[tuple[Row, int]]:
     """Yield the convolutions that reach further than their maps are wide, with the maps' shorter side."""
     for row in rows:
@@ -179,7 +196,7 @@ def _window(layer: LayerSpec) -> tuple[int, int]:
     """Return how far a sliding window reaches and how far it jumps; (1, 1) where there is none."""
     if isinstance(layer, Conv2d):
         return _reach(layer) if layer.dilation == 1 else layer.stride, layer.stride
-    if isinstance(layer, (MaxPool2d, AvgPool2d)):
+    if isinstance(layer, _POOLS):
         return layer.kernel_size, layer.stride or layer.kernel_size
     return 1, 1
 

@@ -14,6 +14,7 @@ from cnnlab.architecture.layers import (
     Flatten,
     LayerSpec,
     Linear,
+    MaxPool2d,
     ReLU,
     Sigmoid,
     Tanh,
@@ -52,7 +53,7 @@ def small(act: type[LayerSpec] = ReLU) -> Architecture:
 
 def deep(act: type[LayerSpec], depth: int = 6) -> Architecture:
     hidden: list[LayerSpec] = [layer for _ in range(depth) for layer in (dense(32), act())]
-    return network(conv(8), act(), Flatten(), *hidden, dense(10))
+    return network(conv(8), act(), MaxPool2d(), Flatten(), *hidden, dense(10))
 
 
 @cache
