@@ -167,7 +167,7 @@ class Engine:
         """Return what happened in run ``id`` after event number ``since`` (events are numbered from 1).
 
         Each has ``n`` and ``kind``: ``train`` and ``val`` (step, loss, acc; val also whole and split), ``test``,
-        ``state`` (state), ``command`` (do, step; a change also ``change``).
+        ``state`` (state), ``command`` (do, step; a change also ``change``), ``health`` (step, layers).
 
         Raises:
             RunError: there is no such run.

@@ -53,7 +53,9 @@ def kept_step(store: Store, run: Snapshot, kept: Sequence[CheckpointInfo], step:
             step=step,
             latest=max(steps),
         )
-    return max(steps) if step is None else step
+    if step is not None:
+        return step
+    return int(final["step"]) if final and run.state == "done" else max(steps)  # what a run ends with is its model
 
 
 def model_bytes(store: Store, run: Snapshot, kept: Sequence[CheckpointInfo], step: int | None) -> bytes:

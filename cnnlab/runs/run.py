@@ -18,7 +18,7 @@ from cnnlab.runs.record import Record
 from cnnlab.runs.snapshot import Snapshot, State, as_message, state_word
 from cnnlab.runs.task import Task, fault, left_in_epoch, out_of_memory
 from cnnlab.runs.weights import Published
-from cnnlab.training.events import Event, TestEvent, TrainEvent, ValEvent
+from cnnlab.training.events import Event, HealthEvent, TestEvent, TrainEvent, ValEvent
 
 if TYPE_CHECKING:
     from cnnlab.training.loop import Training
@@ -162,6 +162,7 @@ class Run:
 
     def _begin(self) -> Training:
         """Return the training, from its beginning or from its checkpoint."""
+        from cnnlab.health.monitor import Monitor, cadence
         from cnnlab.training.change import Applied
         from cnnlab.training.checkpoint import Checkpoint
         from cnnlab.training.loop import Training
@@ -172,6 +173,7 @@ class Run:
         else:
             training = Training.restore(task.architecture, task.dataset, Checkpoint.from_bytes(task.checkpoint))
         training.replay([Applied.model_validate(change) for change in task.changes])
+        training.monitor = Monitor(training.network, cadence(training.steps))
         self._ahead -= len(training.changes)
         now = self.snapshot()
         self._progress = Progress(training.steps, training.step, now.train_s)
@@ -288,11 +290,13 @@ class Run:
             return
         self._progress.evaluated(took)
         if isinstance(event, ValEvent):
-            self.record.set(val_loss=event.loss, val_acc=event.acc)
+            self._progress.steps = training.steps
+            self.record.set(val_loss=event.loss, val_acc=event.acc, steps=training.steps)
         if isinstance(event, TestEvent):
             self._flush_group()
-            self.record.set(test_loss=event.loss, test_acc=event.acc)
-        if isinstance(event, (ValEvent, TestEvent)):
+            chosen = event.step if event.step != training.step else None
+            self.record.set(test_loss=event.loss, test_acc=event.acc, chosen_step=chosen)
+        if isinstance(event, (ValEvent, TestEvent, HealthEvent)):
             values = event.as_dict()
             self.record.note(values.pop("kind"), **values)
         if isinstance(event, ValEvent) and left_in_epoch(training) == 0:
@@ -314,7 +318,7 @@ class Run:
     def _publish(self, training: Training, **result: Any) -> Published:
         """Lay out copies of the weights for whoever looks into the run; training does not change them any more."""
         description = training.description(self.snapshot().name, **result)
-        published = Published(training.step, description, training.state())
+        published = Published(training.weights_step, description, training.state())
         self.record.weights.put(published)
         return published
 

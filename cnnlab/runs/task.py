@@ -32,9 +32,9 @@ class Task:
 
 
 def left_in_epoch(training: Training) -> int:
-    """Return how many steps the present epoch still has; none at step 0, before the first."""
+    """Return how many steps the present epoch still has; none at step 0, before the first, and where a run ends."""
     later = (training.recipe.epochs - training.epoch) * training.steps_per_epoch
-    return training.steps - training.step - later
+    return max(0, training.steps - training.step - later)
 
 
 def fault(error: Exception, batch_size: int) -> Message:

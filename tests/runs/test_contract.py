@@ -227,3 +227,17 @@ def test_a_run_that_is_over_can_be_kept_from_elsewhere(lab):
     assert same(lab.model(copy), lab.model(id).state)
     with pytest.raises(RunError, match="no record of a run"):
         lab.far.add({"id": 3}, [])
+
+
+def test_with_early_stopping_the_model_is_the_one_that_val_chose(lab):
+    hasty = RECIPE.changed(epochs=30, lr=0.05, early_stopping=1, schedule="constant")
+    id = lab.submit(spec(hasty))
+    found = lab.wait(id)
+    expected, weights = uninterrupted(hasty)
+    assert found.state == "done" and found.step == found.steps < 600
+    assert found.chosen_step == expected[-1].step < found.step and found.test_acc == expected[-1].acc
+    model = lab.model(id)
+    assert same(model, weights) and model.about.result["step"] == found.chosen_step
+    assert lab.checkpoints(id)[-1]["step"] == found.step  # the last moment can be looked at, too
+    assert not same(lab.model(id, found.step), weights)
+    assert any(event["kind"] == "health" for event in lab.events(id))
