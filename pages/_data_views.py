@@ -19,6 +19,9 @@ _AMOUNTS: dict[str, tuple[float, float, float, float, str, float]] = {
     "crop_padding": (0, 8, 4, 1, N_("%d px"), 1),
     "rotate": (0, 45, 15, 1, N_("±%d°"), 1),
     "scale": (0, 50, 20, 5, N_("±%d %%"), 100),
+    "shear": (0, 45, 20, 1, N_("±%d°"), 1),
+    "cutout": (0, 16, 8, 1, N_("%d px"), 1),
+    "noise": (0, 50, 10, 5, N_("%d %%"), 100),
 }
 """Each amount's lowest and highest value, where it begins, its step, how it is written, and by what it is divided."""
 _MORE = {

@@ -12,7 +12,7 @@ from cnnlab.training.recipe import Recipe
 ALLOWED = set(
     """
     CNN Lab MNIST CIFAR Fashion KMNIST EMNIST ImageNet LeNet AlexNet VGG MLP Keras PyTorch TensorFlow Captum
-    Streamlit Plotly Python torch torchvision Adam AdamW RMSprop SGD Nesterov ReLU LeakyReLU GELU Sigmoid Tanh sigmoid
+    Streamlit Plotly Python torch torchvision Adam AdamW Adagrad RMSprop SGD Nesterov ReLU LeakyReLU GELU Sigmoid Tanh sigmoid
     tanh Softmax softmax Conv Linear Dropout Grad CAM Guided Backprop DeepLift DeepLIFT Occlusion Saliency Input
     Gradient Integrated Gradients JSON PNG JPEG GIF WebP IDX URL ZIP GPU CPU PIN KB MB GB ms px npm tar gz zip pip
     exp log NaN LeCun Krizhevsky Hinton Simonyan Springenberg Selvaraju Shrikumar Sundararajan Zeiler Fergus Jordan Bengio Bottou Haffner Smith Topin Xiao Rasul Vollgraf Clanuwat Cohen

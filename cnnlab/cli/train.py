@@ -17,9 +17,10 @@ from cnnlab.data.augmentation import Augmentation
 from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from cnnlab.runs import Snapshot
+    from cnnlab.runs import Engine, RunSpec, Snapshot
 
-_OWNER = "command line"
+OWNER = "command line"
+"""Whose the runs of the command line are."""
 
 
 def register(group: click.Group) -> None:
@@ -27,7 +28,7 @@ def register(group: click.Group) -> None:
     group.add_command(train)
 
 
-def _flags(command: Callable[..., Any]) -> Callable[..., Any]:
+def recipe_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give ``command`` a flag for each field of a recipe and of its augmentation, checked by the recipe itself."""
     fields = {name: info for name, info in Recipe.model_fields.items() if name != "augmentation"}
     for name, info in reversed([*fields.items(), *Augmentation.model_fields.items()]):
@@ -54,30 +55,90 @@ def _flag(name: str, info: FieldInfo) -> Callable[[Callable[..., Any]], Callable
 @click.option(
     "--half", is_flag=True, help="Keep the weights in FILE in float16: half the size; tested as they are kept."
 )
-@_flags
+@click.option(
+    "--find-lr", "finding", is_flag=True, help="Train nothing: try growing learning rates on a copy, and suggest one."
+)
+@recipe_flags
 @json_option
-def train(net: str, data: str | None, run_name: str, out: Path | None, half: bool, as_json: bool, **flags: Any) -> None:
+def train(
+    net: str,
+    data: str | None,
+    run_name: str,
+    out: Path | None,
+    half: bool,
+    finding: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
     """Train NET on a data set and test it; flags override the preset's own recipe."""
     from cnnlab.architecture.presets import PRESETS, load_network
-    from cnnlab.errors import RunError
     from cnnlab.runs import RunSpec, engine
 
     architecture = load_network(net)
     preset = PRESETS.get(net)
-    recipe = _recipe(dict(preset.recipe) if preset else {}, flags)
+    recipe = Recipe.of(with_flags(dict(preset.recipe) if preset else {}, flags))
     spec = RunSpec(
         architecture=architecture,
         data=data or (preset.data if preset else "mnist"),
         recipe=recipe,
         name=run_name[:80],
-        owner=_OWNER,
+        owner=OWNER,
     )
+    if finding:
+        return _find_lr(spec, as_json)
     if out is not None:
-        _check_writable(out)
+        check_writable(out)
     runs = engine()
-    id = runs.submit(spec)
+    answer(runs, runs.submit(spec), out, half, as_json)
+
+
+def _find_lr(spec: RunSpec, as_json: bool) -> None:
+    """Print what the learning-rate finder finds for ``spec``; no run comes of it."""
+    import torch
+    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+
+    from cnnlab.data.loader import load
+    from cnnlab.runs.machine import resolve_recipe
+    from cnnlab.training.lr_finder import STEPS, find_lr
+
+    recipe = resolve_recipe(spec.recipe, spec.architecture)
+    torch.set_num_threads(recipe.threads)
+    search = find_lr(spec.architecture, load(spec.data), recipe)
+    with tqdm(total=STEPS, unit="step", file=sys.stderr, desc="find-lr", mininterval=0.5) as bar:
+        while True:
+            try:
+                trial = next(search)
+            except StopIteration as end:
+                found = end.value
+                break
+            bar.update()
+            bar.set_postfix(lr=f"{trial.lr:.1e}", loss=f"{trial.loss:.4f}")
+    result = {
+        "suggested_lr": found.suggested,
+        "edge_lr": found.edge,
+        "curve": [
+            {"lr": trial.lr, "loss": trial.loss, "smoothed": smoothed}
+            for trial, smoothed in zip(found.trials, found.smoothed)
+        ],
+    }
+    emit(result, as_json, lambda: _finding(result))
+
+
+def _finding(result: dict[str, Any]) -> str:
+    suggested, edge = result["suggested_lr"], result["edge_lr"]
+    if suggested is None:
+        first = "the loss hardly fell at any learning rate"
+    else:
+        first = f"suggested learning rate {suggested:.2g}: there the loss fell most steeply"
+    return first + (f"; from {edge:.2g} on it rises again" if edge is not None else "; it never rose again")
+
+
+def answer(runs: Engine, id: str, out: Path | None, half: bool, as_json: bool) -> None:
+    """Wait until run ``id`` is over, write its model to ``out`` as well, and print what came of it."""
+    from cnnlab.errors import RunError
+
     snapshot = _follow(runs, id)
-    if snapshot.state == "failed" and snapshot.error is not None:
+    if snapshot.state in ("failed", "interrupted") and snapshot.error is not None:
         raise RunError(snapshot.error.template, **snapshot.error.values)
     path, test_acc = runs.model_path(id), snapshot.test_acc
     if out is not None:
@@ -92,13 +153,14 @@ def train(net: str, data: str | None, run_name: str, out: Path | None, half: boo
     emit(result, as_json, lambda: _sentence(snapshot, result))
 
 
-def _recipe(fields: dict[str, Any], flags: dict[str, Any]) -> Recipe:
+def with_flags(fields: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a recipe with those that were given as flags in place of the others."""
     given = {name: value for name, value in flags.items() if value is not None}
     changes = {name: given.pop(name) for name in Augmentation.model_fields if name in given}
-    return Recipe.of({**fields, **given, "augmentation": {**dict(fields.get("augmentation", {})), **changes}})
+    return {**fields, **given, "augmentation": {**dict(fields.get("augmentation", {})), **changes}}
 
 
-def _follow(runs: Any, id: str) -> Snapshot:
+def _follow(runs: Engine, id: str) -> Snapshot:
     """Show the run's progress on standard error until it is over; Ctrl-C stops it and keeps its weights."""
     from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
@@ -106,11 +168,11 @@ def _follow(runs: Any, id: str) -> Snapshot:
     with tqdm(total=first.steps, unit="step", file=sys.stderr, desc=first.name, mininterval=0.5) as bar:
         while True:
             try:
-                now: Snapshot = runs.wait(id, 0.25)
+                now = runs.wait(id, 0.25)
             except KeyboardInterrupt:
                 runs.command(id, {"do": "stop"})
                 continue
-            bar.n = now.step
+            bar.n, bar.total = now.step, now.steps
             bar.set_postfix(_figures(now))
             if not now.live:
                 return now
@@ -122,7 +184,7 @@ def _figures(now: Snapshot) -> dict[str, str]:
     return {**figures, "img/s": f"{now.images_per_s:.0f}"}
 
 
-def _check_writable(out: Path) -> None:
+def check_writable(out: Path) -> None:
     """Say now, not after the training, that the model cannot be written there."""
     from cnnlab.errors import ModelError
 

@@ -1,4 +1,4 @@
-"""Vary a whole batch at once: flip, rotate, scale, crop and shift, each image by its own draw.
+"""Vary a whole batch at once: flip, rotate, scale, shear, crop, shift, cutout, noise, each image by its own draw.
 
 Every function takes and returns (N, C, H, W) of the same shape and dtype, uint8 or float, and draws from the
 ``torch.Generator`` it is given, so that the same seed gives the same images. No image is touched alone in Python.
@@ -16,7 +16,7 @@ from cnnlab.data.augmentation import Augmentation
 
 
 def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    """Return ``images`` varied as ``settings`` say: flip, rotate and scale, crop with padding, shift, in this order.
+    """Return ``images`` varied as ``settings`` say: flip, rotate with scale and shear, crop with padding, shift, cutout, noise.
 
     With nothing switched on the tensor itself comes back and nothing is drawn.
 
@@ -26,12 +26,16 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
     """
     if settings.flip:
         images = flip(images, generator)
-    if settings.rotate or settings.scale:
-        images = rotate_scale(images, settings.rotate, settings.scale, generator)
+    if settings.rotate or settings.scale or settings.shear:
+        images = rotate_scale(images, settings.rotate, settings.scale, generator, settings.shear)
     if settings.crop_padding:
         images = crop_padding(images, settings.crop_padding, generator)
     if settings.shift:
         images = shift(images, settings.shift, generator)
+    if settings.cutout:
+        images = cutout(images, settings.cutout, generator)
+    if settings.noise:
+        images = noise(images, settings.noise, generator)
     return images
 
 
@@ -108,32 +112,93 @@ def cut(padded: Tensor, offsets: Tensor, size: torch.Size | tuple[int, int]) -> 
     return rows.index_select(0, starts.reshape(-1)).view(count, channels, height, width)
 
 
-def rotate_scale(images: Tensor, degrees: float, fraction: float, generator: Generator) -> Tensor:
-    """Turn each image by up to ``degrees`` and scale it by 1 - fraction to 1 + fraction, about its centre.
+def rotate_scale(images: Tensor, degrees: float, fraction: float, generator: Generator, shear: float = 0.0) -> Tensor:
+    """Slant, turn and scale each image about its centre: by up to ``shear`` and ``degrees``, to 1 +- fraction.
 
-    One bilinear sampling does both; what lies outside the image is 0. uint8 is rounded back.
+    One bilinear sampling does all three; what lies outside the image is 0. uint8 is rounded back.
     """
     draws = torch.rand((len(images), 2), generator=generator) * 2 - 1  # (N, 2) in [-1, 1]
-    return rotate_scale_by(images, draws[:, 0] * degrees, 1 + draws[:, 1] * fraction)
+    slants = (torch.rand(len(images), generator=generator) * 2 - 1) * shear if shear else None
+    return rotate_scale_by(images, draws[:, 0] * degrees, 1 + draws[:, 1] * fraction, slants)
 
 
-def rotate_scale_by(images: Tensor, degrees: Tensor, factors: Tensor) -> Tensor:
-    """Turn each image counter-clockwise by its ``degrees`` (N,) and enlarge it by its ``factors`` (N,).
+def rotate_scale_by(images: Tensor, degrees: Tensor, factors: Tensor, slants: Tensor | None = None) -> Tensor:
+    """Slant each image by its ``slants`` (N,) degrees, turn it counter-clockwise, and enlarge it by its ``factors``.
 
-    The output pixel at p shows the input at R(-angle) p / factor, coordinates in pixels about the centre.
+    The output pixel at p shows the input at S R(-angle) p / factor, coordinates in pixels about the centre, where S
+    moves a row by tan(slant) times its distance below the centre: a positive slant leans to the right, like italics.
     """
     _, _, height, width = images.shape
     angle = degrees * (math.pi / 180)
     cos, sin = torch.cos(angle) / factors, torch.sin(angle) / factors
     nothing = torch.zeros_like(cos)
+    right, down = cos, -sin  # how far to the right in the input one pixel right, one pixel down in the output goes
+    if slants is not None:
+        lean = torch.tan(slants * (math.pi / 180))
+        right, down = cos + sin * lean, cos * lean - sin
     # affine_grid's coordinates run from -1 to 1 on either axis: the ratio keeps pixels square
-    top = torch.stack([cos, -sin * (height / width), nothing], dim=1)
+    top = torch.stack([right, down * (height / width), nothing], dim=1)
     bottom = torch.stack([sin * (width / height), cos, nothing], dim=1)
     matrix = torch.stack([top, bottom], dim=1)  # (N, 2, 3)
     values = images if images.is_floating_point() else images.float()
     grid = F.affine_grid(matrix.to(values.dtype), list(values.shape), align_corners=False)
     turned = F.grid_sample(values, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return turned if images.is_floating_point() else turned.round_().clamp_(0, 255).to(images.dtype)
+
+
+def cutout(images: Tensor, side: int, generator: Generator) -> Tensor:
+    """Blacken a square of ``side`` pixels in each image; its centre is anywhere in it, so it may reach over the edge.
+
+    Source: DeVries & Taylor 2017, arXiv:1708.04552, section 3.2; there it is filled with the mean, here with black.
+    """
+    count, _, height, width = images.shape
+    centres = torch.rand((count, 2), generator=generator) * torch.tensor([height, width])
+    return cutout_at(images, side, centres.long())
+
+
+def cutout_at(images: Tensor, side: int, centres: Tensor) -> Tensor:
+    """Blacken rows y - side//2 ... + side and the columns likewise, for each image's centre (y, x) (N, 2)."""
+    _, _, height, width = images.shape
+    first = (centres - side // 2)[:, :, None]  # (N, 2, 1)
+    rows, columns = torch.arange(height), torch.arange(width)
+    in_rows = (rows >= first[:, 0]) & (rows < first[:, 0] + side)  # (N, H)
+    in_columns = (columns >= first[:, 1]) & (columns < first[:, 1] + side)  # (N, W)
+    return images.masked_fill(in_rows[:, None, :, None] & in_columns[:, None, None, :], 0)
+
+
+def noise(images: Tensor, spread: float, generator: Generator) -> Tensor:
+    """Add to each pixel a draw from N(0, (255 * spread)^2), and stay within 0...255; uint8 is rounded back."""
+    noisy = torch.randn(images.shape, generator=generator).mul_(255 * spread).add_(images).clamp_(0, 255)
+    return noisy.to(images.dtype) if images.is_floating_point() else noisy.round_().to(images.dtype)
+
+
+def mixup(x: Tensor, targets: Tensor, classes: int, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Return ``x`` with each image laid over another of the batch, and the share of each class in the result.
+
+        x~_i = w_i x_i + (1 - w_i) x_p(i),   q_i = w_i onehot(t_i) + (1 - w_i) onehot(t_p(i)),   w_i ~ Beta(alpha, alpha)
+
+    with p a random permutation of the batch.
+
+    Shape:
+        x: (N, C, H, W) float.
+        targets: (N,) int64.
+        returns: (N, C, H, W) like x; (N, classes) float32, each row sums to 1.
+
+    Source: Zhang et al. 2017, arXiv:1710.09412, equation 1; its code draws one w for a batch, here each pair has its own.
+    """
+    count = len(targets)
+    partner = torch.randperm(count, generator=generator)
+    gammas = torch._standard_gamma(torch.full((2, count), alpha, dtype=torch.float64), generator=generator)
+    weight = (gammas[0] / gammas.sum(0)).float()  # a quotient of gammas is a beta
+    mixed = torch.lerp(x[partner], x, weight[:, None, None, None])
+    shares = torch.zeros(count, classes)
+    shares.scatter_add_(1, targets[:, None], weight[:, None])
+    shares.scatter_add_(1, targets[partner][:, None], 1 - weight[:, None])
+    return mixed.contiguous(memory_format=_format_of(x)), shares
+
+
+def _format_of(x: Tensor) -> torch.memory_format:
+    return torch.contiguous_format if x.is_contiguous() else torch.channels_last
 
 
 def _offsets(count: int, pixels: int, generator: Generator) -> Tensor:

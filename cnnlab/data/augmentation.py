@@ -36,14 +36,35 @@ class Augmentation(BaseModel):
         title=N_("Scale"),
         description=N_("Make each image larger or smaller by up to this fraction (0.1: from 90 % to 110 %)."),
     )
+    shear: float = Field(
+        0.0,
+        ge=0,
+        le=60,
+        title=N_("Shear"),
+        description=N_("Slant each image by up to this many degrees, either way, like italic letters."),
+    )
     flip: bool = Field(
         False, title=N_("Flip"), description=N_("Mirror half of the images left to right. Not for digits and letters.")
+    )
+    cutout: int = Field(
+        0,
+        ge=0,
+        le=64,
+        title=N_("Cutout"),
+        description=N_("Blacken a square with sides of this many pixels somewhere in each image."),
+    )
+    noise: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title=N_("Noise"),
+        description=N_("Add a random number to each pixel: its spread as a share of the way from black to white."),
     )
 
     @property
     def any(self) -> bool:
         """Return whether anything is varied at all."""
-        return bool(self.shift or self.crop_padding or self.rotate or self.scale or self.flip)
+        return any(self.model_dump().values())
 
     def only(self, name: str) -> Augmentation:
         """Return these settings with everything but the field ``name`` switched off."""

@@ -1,6 +1,7 @@
-"""Who trains when: a queue, a few slots, and one face that takes ids and serialisable values only.
+"""Who trains when, and what is kept: one face that takes ids and serialisable values only.
 
-Today the runs are threads of this process; nothing outside this room can tell.
+The runs of this program are threads of it; those of other programs on the same store are reached through the database.
+Nothing outside this room can tell one from the other.
 """
 
 from __future__ import annotations
@@ -8,45 +9,51 @@ from __future__ import annotations
 import atexit
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cnnlab.errors import NotAllowedError, RunError
-from cnnlab.home import home
-from cnnlab.runs import machine
+from cnnlab.runs import looking, machine
+from cnnlab.runs.artefacts import Artefacts, artefacts
+from cnnlab.runs.commands import checked
 from cnnlab.runs.cores import Cores
-from cnnlab.runs.run import COMMANDS, Run
-from cnnlab.runs.snapshot import RunSpec, Snapshot, state_word
-from cnnlab.runs.store import Store, new_id
+from cnnlab.runs.crew import CLOSE_S, Crew
+from cnnlab.runs.database import Database, database_url
+from cnnlab.runs.keeping import CheckpointInfo
+from cnnlab.runs.record import Record
+from cnnlab.runs.slots import Slots
+from cnnlab.runs.snapshot import RESUMABLE, RunSpec, Snapshot, state_word
+from cnnlab.runs.store import Events, Store, check_id, new_id
+from cnnlab.runs.tables import CommandRow
+from cnnlab.runs.writer import Writer
 
-Events = list[dict[str, Any]]
+Kept = list[CheckpointInfo]
 
-_CLOSE_S = 30.0
+_POLL_S = 0.1
 
 
 class Engine:
-    """All runs of this process, and those that others have left on the disk.
+    """All runs of one store: those of this program, those of others, and those that are over.
 
     Args:
-        root: the folder where runs are kept; None takes ``home()/runs``.
-        slots: how many runs learn at the same time; None takes one for each core. More wait, owners taking turns.
+        database, files: where they are; None takes what the environment names, else ``home()``.
+        slots: how many runs learn at the same time on this machine; None takes one for each core. More wait, owners
+            taking turns.
     """
 
-    def __init__(self, root: Path | None = None, slots: int | None = None) -> None:
-        self._store = Store(root or home() / "runs")
-        self._cores = Cores(machine.cores())
-        self._slots = slots or machine.cores()
-        self._lock = threading.RLock()
-        self._runs: dict[str, Run] = {}
-        self._queue: deque[Run] = deque()
-        self._active: dict[str, str] = {}  # run id: owner
-        self._turns: dict[str, int] = {}  # owner: number of the latest slot they were given
-        self._turn = 0
-        self._read: dict[str, tuple[int, Snapshot]] = {}
-        self._logs: dict[str, Events] = {}
-        self._closed = False
+    def __init__(
+        self, database: Database | None = None, files: Artefacts | None = None, slots: int | None = None
+    ) -> None:
+        self._store = Store(database, files)
+        self._writer = Writer()
+        self._slots = Slots(self._store, slots or machine.cores())
+        self._crew = Crew(self._store, self._slots, Cores(machine.cores()))
+        self._logs: dict[str, tuple[int, Events]] = {}
+        self._logs_lock = threading.Lock()
+
+    # -- begin ----------------------------------------------------------------------------------------------------
 
     def submit(self, spec: RunSpec) -> str:
         """Queue what ``spec`` asks for and return the run's id; whatever can be wrong with it is said here.
@@ -55,250 +62,294 @@ class Engine:
 
         Raises:
             ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
-            RunError: the engine is closed.
+            RunError: the engine is closed, or the run cannot be written down.
         """
-        from cnnlab.data.loader import load
-        from cnnlab.training.loop import check_trainable, count_steps
+        self._check_open()
+        first = _first_snapshot(spec)
+        record = self._begin_record(first)  # listed from now on, however long torch and the data take to come
+        try:
+            values, task = looking.begun(spec)
+            record.set(**values)
+            record.save()
+            self._crew.start(record, task)
+        except Exception:
+            self._store.delete(first.id)
+            raise
+        return first.id
 
-        dataset = load(spec.data)
-        check_trainable(spec.architecture, dataset, spec.recipe)
-        recipe = machine.resolve_recipe(spec.recipe, spec.architecture)
-        spec = RunSpec(**{**dict(spec), "recipe": recipe})
-        first = _first_snapshot(spec, dataset.hash, count_steps(dataset, recipe))
-        with self._lock:
-            if self._closed:
-                raise RunError("the lab is closing; no new run can begin")
-            run = Run(first, spec, dataset, self._store, self._cores, self._released, self._wants_slot)
-            run.save_first()
-            self._runs[run.id] = run
-            self._queue.append(run)
-        self._dispatch()
-        return run.id
+    def add(self, record: Mapping[str, Any], events: Events, model: bytes | None = None, owner: str = "") -> str:
+        """Keep a run that is over, from elsewhere, as a new one of ``owner``; return its id.
+
+        Args:
+            record: ``Snapshot.as_dict()`` of it.
+            events: what happened in it; they are numbered anew.
+            model: the bytes of its final weights.
+
+        Raises:
+            RunError, ModelError: it is no record of a run, or no model.
+        """
+        self._check_open()
+        numbered = [{**event, "n": n} for n, event in enumerate(events, 1)]
+        snapshot = replace(Snapshot.from_dict(record), id=new_id(), owner=owner, events=len(numbered))
+        if snapshot.live:
+            raise RunError("run {id} is not over; only a run that is over can be brought here", id=snapshot.id)
+        self._store.adopt(snapshot, numbered, model)
+        return snapshot.id
+
+    def branch(
+        self, id: str, step: int, changes: Mapping[str, Any] | None = None, name: str = "", owner: str | None = None
+    ) -> str:
+        """Begin a run that goes on from checkpoint ``step`` of run ``id``, with other settings; return its id.
+
+        Args:
+            id, step: the parent, and one of its ``checkpoints``. Step 0 begins with the same weights and order.
+            changes: fields of the recipe in force then that are to be different from here on.
+            name: what it is called; empty takes the parent's name.
+            owner: whose it will be; None takes the parent's owner. The parent must be theirs.
+
+        Raises:
+            NotAllowedError: the parent is somebody else's.
+            RunError: there is no such run or checkpoint, or the data is no longer the same.
+            RecipeError, BudgetError: the changed recipe cannot go on from there.
+        """
+        self._check_open()
+        parent = self.snapshot(id)
+        _check_owner(parent, owner)
+        first, beginning, task = looking.branched(self._store, parent, step, changes or {}, name)
+        record = self._begin_record(first)
+        record.keep_first(beginning)
+        self._crew.start(record, task)
+        return first.id
+
+    def resume(self, id: str, owner: str | None = None) -> None:
+        """Let a run that was interrupted or stopped go on from its last checkpoint, to the bits it would have had.
+
+        Raises:
+            NotAllowedError: ``owner`` is given and the run is somebody else's.
+            RunError: there is no such run, it is not one that can go on, or its data is no longer the same.
+        """
+        self._check_open()
+        self._crew.retire()
+        snapshot = self.snapshot(id)
+        _check_owner(snapshot, owner)
+        if snapshot.state not in RESUMABLE:
+            raise RunError(
+                "run {id} is {state}: only a run that was interrupted or stopped can be resumed; branch from it",
+                id=id,
+                state=state_word(snapshot.state),
+            )
+        step, task = looking.task_of(self._store, snapshot)
+        taken = self._store.take(id, step, looking.standing_again(snapshot, step))
+        record = Record(taken, self._store, self._writer, self._store.events(id), self._store.checkpoints(id))
+        record.note("state", state="queued", resumed_at=taken.step)
+        record.save()
+        self._crew.start(record, task)
+
+    # -- look -----------------------------------------------------------------------------------------------------
 
     def list(self, owner: str | None = None) -> list[Snapshot]:
         """Return all runs, or those of ``owner``, the newest first. A damaged record is left out."""
-        found = []
-        for id in {*self._store.ids(), *self._runs}:
-            try:
-                snapshot = self.snapshot(id)
-            except RunError:
-                continue
-            if owner is None or snapshot.owner == owner:
-                found.append(snapshot)
-        return sorted(found, key=lambda snapshot: (snapshot.created, snapshot.id), reverse=True)
+        found = {snapshot.id: snapshot for snapshot in self._store.all()}
+        found.update({run.id: run.snapshot() for run in self._crew.all() if run.id in found})
+        mine = [snapshot for snapshot in found.values() if owner is None or snapshot.owner == owner]
+        return sorted(mine, key=lambda snapshot: (snapshot.created, snapshot.id), reverse=True)
 
     def snapshot(self, id: str) -> Snapshot:
         """Return run ``id`` as it is now; raises RunError if there is none."""
-        run = self._runs.get(id)
-        return run.snapshot() if run is not None else self._from_disk(id)
+        run = self._crew.get(id)
+        return run.snapshot() if run is not None else self._store.snapshot(id)
+
+    def position(self, id: str) -> int | None:
+        """Return how many runs stand before run ``id`` in the queue, or None where it does not wait."""
+        return self._slots.position(check_id(id))
 
     def events(self, id: str, since: int = 0) -> Events:
         """Return what happened in run ``id`` after event number ``since`` (events are numbered from 1).
 
         Each has ``n`` and ``kind``: ``train`` and ``val`` (step, loss, acc; val also whole and split), ``test``,
-        ``state`` (state), ``command`` (do, step).
+        ``state`` (state), ``command`` (do, step; a change also ``change``), ``health`` (step, layers).
 
         Raises:
             RunError: there is no such run.
         """
-        run = self._runs.get(id)
+        run = self._crew.get(id)
         if run is not None:
-            return run.events(since)
-        live = self._from_disk(id).live
-        with self._lock:
-            events = None if live else self._logs.get(id)
-            if events is None:
-                events = self._store.events(id)
+            return run.record.events(since)
+        snapshot = self._store.snapshot(id)
+        if snapshot.live:
+            return self._store.events(id, since)
+        with self._logs_lock:
+            kept = self._logs.get(id)
+            if kept is None or kept[0] != snapshot.resumed:
                 while len(self._logs) >= 16:
                     self._logs.pop(next(iter(self._logs)))
-                if not live:
-                    self._logs[id] = events
-        return events[max(0, since) :]
+                kept = self._logs[id] = (snapshot.resumed, self._store.events(id))
+        return kept[1][max(0, since) :]
 
-    def command(self, id: str, change: Mapping[str, Any], owner: str | None = None) -> None:
-        """Tell run ``id`` to pause, resume or stop: ``{"do": "pause"}``. It follows at its next step and logs it.
-
-        Raises:
-            NotAllowedError: ``owner`` is given and the run is somebody else's.
-            RunError: no such run, no such command, or the run is over.
-        """
-        do = change.get("do")
-        if set(change) != {"do"} or do not in COMMANDS:
-            raise RunError("no such command; a run can {commands}", commands=", ".join(COMMANDS))
-        snapshot = self.snapshot(id)
-        _check_owner(snapshot, owner)
-        run = self._runs.get(id)
-        if run is None:
-            if snapshot.live:
-                raise RunError("run {id} belongs to another program on this machine; tell it there", id=id)
-            raise RunError("this run is over ({state}); start a new one", state=state_word(snapshot.state))
-        run.command(str(do))
-        with self._lock:
-            self._retire(run)
+    def checkpoints(self, id: str) -> Kept:
+        """Return the moments of run ``id`` that are kept, in the order of their steps: ``model``, ``branch``."""
+        run = self._crew.get(id)
+        if run is not None:
+            return run.record.checkpoints()
+        self._store.snapshot(id)
+        return self._store.checkpoints(id)
 
     def model(self, id: str, step: int | None = None) -> bytes:
         """Return the weights of run ``id`` as the bytes of a safetensors file; copies, which never change.
 
         Args:
             id: the run.
-            step: one whose weights are kept (``model_step`` names it), or None for the latest.
+            step: one whose weights are kept (``checkpoints``, ``model_step``), or None for the latest.
 
         Raises:
             RunError: no such run, or no weights of that step.
         """
-        run = self._runs.get(id)
-        if run is not None and (run.snapshot().live or run.snapshot().has_model):
+        run = self._crew.get(id)
+        if run is not None and run.snapshot().has_model and (step is None or run.record.weights.has(step)):
             return run.weights(step).to_bytes()
-        self._final_step(id, step)
-        return self._store.model_path(id).read_bytes()
+        return looking.model_bytes(self._store, self.snapshot(id), self.checkpoints(id), step)
 
     def model_step(self, id: str, step: int | None = None) -> int:
         """Return the step whose weights ``model(id, step)`` gives: for a live run the latest that are laid out."""
-        run = self._runs.get(id)
-        if run is not None and (run.snapshot().live or run.snapshot().has_model):
+        run = self._crew.get(id)
+        if run is not None and run.snapshot().has_model and (step is None or run.record.weights.has(step)):
             return run.weights(step).step
-        return self._final_step(id, step)
+        return looking.kept_step(self._store, self.snapshot(id), self.checkpoints(id), step)
 
     def model_path(self, id: str) -> Path | None:
-        """Return the file of a run that is over and has one, else None."""
-        path = self._store.model_path(id)
-        return path if path.is_file() else None
+        """Return the file of a run that is over and has one on this machine, else None."""
+        return self._store.model_path(id)
 
-    def delete(self, id: str, owner: str | None = None) -> None:
-        """Remove run ``id`` and all that is kept of it; a live one is stopped first.
+    def wait(self, id: str, timeout_s: float | None = None) -> Snapshot:
+        """Return the run once it is over, or as it is when ``timeout_s`` have passed."""
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            run = self._crew.get(id)
+            if run is not None:
+                run.wait(None if end is None else max(0.0, end - time.monotonic()))
+                return run.snapshot() if self._crew.get(id) is run else self.snapshot(id)
+            snapshot = self._store.snapshot(id)
+            if not snapshot.live or (end is not None and time.monotonic() >= end):
+                return snapshot
+            time.sleep(_POLL_S if end is None else max(0.0, min(_POLL_S, end - time.monotonic())))
+
+    # -- change ---------------------------------------------------------------------------------------------------
+
+    def command(self, id: str, change: Mapping[str, Any], owner: str | None = None) -> None:
+        """Tell run ``id`` what to do: see ``cnnlab.runs.commands.checked``. It follows before its next step and logs it.
 
         Raises:
             NotAllowedError: ``owner`` is given and the run is somebody else's.
-            RunError: there is no such run, or another program is training it. A run whose record is damaged belongs
-                to nobody; it is removed where no ``owner`` is given.
+            RunError: no such run, no such command, or the run is over.
+            RecipeError, BudgetError: a change that this run cannot make.
+        """
+        snapshot = self.snapshot(id)
+        command = checked(change, snapshot)
+        _check_owner(snapshot, owner)
+        run = self._crew.get(id)
+        if run is not None:
+            self._crew.command(run, command)
+        elif snapshot.live:
+            with self._store.database.write() as session:
+                session.add(CommandRow(run=id, data=command))
+        else:
+            raise RunError(
+                "this run is over ({state}); resume it, branch from it, or start a new one",
+                state=state_word(snapshot.state),
+            )
+
+    def edit(self, id: str, name: str | None = None, notes: str | None = None, owner: str | None = None) -> None:
+        """Give run ``id`` another name, or other notes.
+
+        Raises:
+            NotAllowedError: ``owner`` is given and the run is somebody else's.
+            RunError: there is no such run, or another program is training it.
+        """
+        snapshot = self.snapshot(id)
+        _check_owner(snapshot, owner)
+        values = {"name": name and name[:80], "notes": notes if notes is None else notes[:10_000]}
+        given = {field: value for field, value in values.items() if value is not None}
+        run = self._crew.get(id)
+        if run is not None:
+            run.record.set(**given)
+            run.record.save()
+        elif snapshot.live:
+            raise RunError("another program is training run {id}; wait until it is over", id=id)
+        else:
+            self._store.edit(id, **given)
+
+    def delete(self, id: str, owner: str | None = None) -> None:
+        """Remove run ``id`` and all that is kept of it; a live one is stopped first, wherever it learns.
+
+        Raises:
+            NotAllowedError: ``owner`` is given and the run is somebody else's.
+            RunError: there is no such run, or the program that trains it does not answer. A run whose record is
+                damaged belongs to nobody; it is removed where no ``owner`` is given.
         """
         try:
             snapshot = self.snapshot(id)
         except RunError:
-            if owner is None and self._store.folder(id).is_dir():
+            if owner is None and self._store.column(check_id(id), "id") is not None:
                 self._store.delete(id)
                 return
             raise
         _check_owner(snapshot, owner)
-        run = self._runs.get(id)
-        if run is None and snapshot.live:
-            raise RunError("run {id} belongs to another program on this machine; tell it there", id=id)
-        if run is not None and snapshot.live:
-            self._stop(run)
-            run.join(_CLOSE_S)
-        with self._lock:
-            self._runs.pop(id, None)
-            self._read.pop(id, None)
+        run = self._crew.get(id)
+        if snapshot.live:
+            self._stop(id)
+        if run is not None:
+            run.join(CLOSE_S)
+            self._crew.retire()
+        with self._logs_lock:
             self._logs.pop(id, None)
         self._store.delete(id)
 
-    def wait(self, id: str, timeout_s: float | None = None) -> Snapshot:
-        """Return the run once it is over, or as it is when ``timeout_s`` have passed."""
-        run = self._runs.get(id)
-        if run is not None:
-            run.wait(timeout_s)
-        return self.snapshot(id)
-
     def close(self) -> None:
-        """Stop all live runs, keep their weights, and wait until their threads have ended."""
-        with self._lock:
-            self._closed = True
-            runs = [*self._runs.values()]
-        for run in runs:
-            self._stop(run)
-        for run in runs:
-            run.join(_CLOSE_S)
+        """Interrupt the live runs of this program, keep where they are, and wait until their threads have ended."""
+        if self._crew.closed:
+            return
+        self._crew.close()
+        self._writer.close()
         self._store.close()
 
-    # -- slots ----------------------------------------------------------------------------------------------------
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._crew.closed
 
-    def _dispatch(self) -> None:
-        """Give free slots to the runs that wait, in turn by owner: see ``_next_waiting``."""
-        granted = []
-        with self._lock:
-            self._queue = deque(run for run in self._queue if run.snapshot().live)
-            while self._queue and len(self._active) < self._slots:
-                run = self._next_waiting()
-                self._queue.remove(run)
-                self._turn += 1
-                self._active[run.id], self._turns[run.owner] = run.owner, self._turn
-                granted.append(run)
-            if not self._queue and not self._active:
-                self._turns.clear()  # nobody waits for anybody: all are equal again
-        for run in granted:  # outside the lock: a run has a lock of its own
-            run.grant()
+    # -- small things ---------------------------------------------------------------------------------------------
 
-    def _next_waiting(self) -> Run:
-        """Return who is next: whose owner has the fewest slots, then has gone longest without one, then the oldest.
+    def _begin_record(self, first: Snapshot) -> Record:
+        event: dict[str, Any] = {"n": 1, "kind": "state", "state": "queued"}
+        if first.parent is not None:
+            event |= {"parent": first.parent, "step": first.parent_step}
+        self._store.add(replace(first, events=1), [event])
+        return Record(first, self._store, self._writer, [event])
 
-        So a learner who submits ten runs makes nobody wait for more than the one that is at work.
-        """
-        slots = Counter(self._active.values())
-        return min(self._queue, key=lambda run: (slots[run.owner], self._turns.get(run.owner, 0)))
+    def _check_open(self) -> None:
+        if self._crew.closed:
+            raise RunError("the lab is closing; no new run can begin")
 
-    def _released(self, run: Run) -> None:
-        with self._lock:
-            self._active.pop(run.id, None)
-            self._retire(run)
-        self._dispatch()
-
-    def _retire(self, run: Run) -> None:
-        """Forget a run that is over and safely on the disk: from now on it is read from there."""
-        if run.saved_whole:
-            self._runs.pop(run.id, None)
-            self._queue = deque(waiting for waiting in self._queue if waiting is not run)
-
-    def _wants_slot(self, run: Run) -> None:
-        with self._lock:
-            self._queue.append(run)
-        self._dispatch()
-
-    def _stop(self, run: Run) -> None:
+    def _stop(self, id: str) -> None:
         try:
-            run.command("stop")
+            self.command(id, {"do": "stop"})
         except RunError:
-            pass  # it ended by itself meanwhile
-
-    # -- disk -----------------------------------------------------------------------------------------------------
-
-    def _from_disk(self, id: str) -> Snapshot:
-        """Return a run that this process does not hold, read again only when its record has changed."""
-        path = self._store.folder(id) / "run.json"
-        try:
-            changed = path.stat().st_mtime_ns
-        except OSError as error:
-            raise RunError("there is no run {id}", id=id) from error
-        kept = self._read.get(id)
-        if kept is None or kept[0] != changed or kept[1].live:
-            kept = (changed, self._store.read(id))
-            self._read[id] = kept
-        return kept[1]
-
-    def _final_step(self, id: str, step: int | None) -> int:
-        snapshot = self.snapshot(id)
-        if not self._store.model_path(id).is_file():
-            raise RunError("run {id} has left no weights ({state})", id=id, state=state_word(snapshot.state))
-        if step is not None and step != snapshot.step:
-            raise RunError(
-                "run {id} has kept no weights of step {step}; the latest are those of step {latest}",
-                id=id,
-                step=step,
-                latest=snapshot.step,
-            )
-        return snapshot.step
+            return  # it ended by itself meanwhile
+        if self.wait(id, CLOSE_S).live:
+            raise RunError("run {id} does not stop; its program does not answer. Try again later", id=id)
 
 
-_engines: dict[Path, Engine] = {}
+_engines: dict[str, Engine] = {}
 _engines_lock = threading.Lock()
 
 
 def engine() -> Engine:
-    """Return the process's engine (one for each ``home()``), made when first asked for and closed at exit."""
-    root = home() / "runs"
+    """Return the process's engine (one for each place of runs), made when first asked for and closed at exit."""
+    place = f"{database_url().render_as_string(hide_password=False)} {artefacts().where('')}"
     with _engines_lock:
-        found = _engines.get(root)
-        if found is None or found._closed:
-            found = _engines[root] = Engine(root)
+        found = _engines.get(place)
+        if found is None or found.closed:
+            found = _engines[place] = Engine()
         return found
 
 
@@ -306,8 +357,7 @@ def engine() -> Engine:
 def close_all() -> None:
     """Close every engine: a thread still inside torch when the interpreter ends would abort the process."""
     for found in list(_engines.values()):
-        if not found._closed:
-            found.close()
+        found.close()
 
 
 def _check_owner(snapshot: Snapshot, owner: str | None) -> None:
@@ -315,11 +365,11 @@ def _check_owner(snapshot: Snapshot, owner: str | None) -> None:
         raise NotAllowedError("this run belongs to somebody else; only they can change it")
 
 
-def _first_snapshot(spec: RunSpec, data_hash: str, steps: int) -> Snapshot:
+def _first_snapshot(spec: RunSpec) -> Snapshot:
     return Snapshot(
         id=new_id(), name=spec.name or spec.architecture.name, owner=spec.owner, state="queued",
-        net=spec.architecture.name, data=spec.data, data_hash=data_hash,
-        step=0, steps=steps, epoch=0, epochs=spec.recipe.epochs, images_per_s=0.0, train_s=0.0, time_left_s=None,
+        net=spec.architecture.name, data=spec.data, data_hash="",
+        step=0, steps=0, epoch=0, epochs=spec.recipe.epochs, images_per_s=0.0, train_s=0.0, time_left_s=None,
         train_loss=None, train_acc=None, val_loss=None, val_acc=None, test_loss=None, test_acc=None, error=None,
         recipe=spec.recipe, architecture_key=spec.architecture.key, created=time.time(),
     )  # fmt: skip

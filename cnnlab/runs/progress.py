@@ -33,11 +33,19 @@ class Smoothed:
 
 
 class Progress:
-    """What a run of ``steps`` steps has to say of itself after each of them."""
+    """What a run of ``steps`` steps has to say of itself after each of them.
 
-    def __init__(self, steps: int) -> None:
+    Args:
+        steps: of the whole run; a change of the batch size changes it.
+        begun: the step that it goes on from.
+        train_s: the seconds that it spent in steps before.
+    """
+
+    def __init__(self, steps: int, begun: int = 0, train_s: float = 0.0) -> None:
         self.steps = steps
-        self.train_s = 0.0
+        self._begun = begun
+        self.train_s = train_s
+        self._before_s = train_s
         self._eval_s = 0.0
         self._loss, self._acc = Smoothed(), Smoothed()
         self._recent: deque[tuple[float, int]] = deque()
@@ -91,5 +99,5 @@ class Progress:
         return (sum(count for _, count in self._recent) - self._recent[0][1]) / (last - first)
 
     def _time_left(self, step: int) -> float | None:
-        spent = self.train_s + self._eval_s
-        return (self.steps - step) * spent / step if spent > 0.5 else None
+        spent = self.train_s - self._before_s + self._eval_s
+        return (self.steps - step) * spent / (step - self._begun) if spent > 0.5 else None

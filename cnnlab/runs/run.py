@@ -1,92 +1,74 @@
-"""One run: its state, its commands, its events, and the weights that others may look at while it learns."""
+"""One live run: a thread that does the steps, the commands that it follows, and the pace at which it goes."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.errors import CnnLabError, RunError
-from cnnlab.home import write_whole
 from cnnlab.i18n import Message
 from cnnlab.runs.cores import Cores
+from cnnlab.runs.pace import Pace
 from cnnlab.runs.priority import give_way
 from cnnlab.runs.progress import Progress
-from cnnlab.runs.snapshot import LIVE, RunSpec, Snapshot, State, as_message, state_word
-from cnnlab.runs.store import Store
-from cnnlab.runs.weights import Published, Weights
-from cnnlab.training.events import Event, TestEvent, TrainEvent, ValEvent
+from cnnlab.runs.record import Record
+from cnnlab.runs.snapshot import Snapshot, State, as_message, state_word
+from cnnlab.runs.task import Task, fault, left_in_epoch, out_of_memory
+from cnnlab.runs.weights import Published
+from cnnlab.training.events import Event, HealthEvent, TestEvent, TrainEvent, ValEvent
 
 if TYPE_CHECKING:
-    from cnnlab.data.dataset import DataSet
     from cnnlab.training.loop import Training
 
 _log = logging.getLogger(__name__)
 
-COMMANDS = ("pause", "resume", "stop")
+CLOSE = "close"
+"""The command that only the engine gives: the program ends, the run is to go on another time."""
 
-_SAVE_S = 2.0
+Command = Mapping[str, Any]
 
 
 class Run:
     """A live run. The engine lets it begin; its own thread does the steps; everybody else reads copies.
 
     Args:
-        first: the snapshot at submit, its recipe without anything left to the machine.
-        spec: what to do.
-        dataset: where its images are.
-        store, cores: where it lasts, and what it takes turns with.
+        record: what it says of itself.
+        task: what to do.
+        cores: what its steps take turns with.
         released: called with this run whenever it gives its slot back (paused or over).
         wants_slot: called with this run when it wants one again (resumed).
     """
 
     def __init__(
         self,
-        first: Snapshot,
-        spec: RunSpec,
-        dataset: DataSet,
-        store: Store,
+        record: Record,
+        task: Task,
         cores: Cores,
         released: Callable[[Run], None],
         wants_slot: Callable[[Run], None],
     ) -> None:
-        self.id = first.id
-        self.owner = first.owner
-        self.spec = spec
-        self.saved_whole = False  # over, and all of it on the disk
-        self._dataset = dataset
-        self._store = store
+        self.id, self.owner, self.record = record.id, record.owner, record
+        self.granted = False
+        self._task = task
         self._cores = cores
-        self._released = released
-        self._wants_slot = wants_slot
-        self._changed = threading.Condition()
-        self._snapshot = first
-        self._events: list[dict[str, Any]] = []
-        self._saved_events = 0
-        self._saved_at = perf_counter()
-        self._commands: deque[str] = deque()
+        self._released, self._wants_slot = released, wants_slot
+        self._changed = record.changed
+        self._commands: deque[Command] = deque()
         self._thread: threading.Thread | None = None
-        self._granted = False
-        self._weights = Weights(first.id)
-        self._progress = Progress(first.steps)
-        self._note("state", state="queued")
+        self._progress = Progress(record.snapshot().steps)
+        self._ahead = len(task.changes)  # changes that are still to be made again
+        self._pace = Pace()
+        self._checkpoint_bytes = 12 * task.architecture.trace().num_params  # about: two numbers more for each weight
 
-    # -- read, from any thread ------------------------------------------------------------------------------------
+    # -- from any thread ------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
         """Return the run as it is now."""
-        with self._changed:
-            usable = bool(self._weights) and self._snapshot.state != "failed"  # then none are left on the disk either
-            return replace(self._snapshot, events=len(self._events), has_model=usable)
-
-    def events(self, since: int) -> list[dict[str, Any]]:
-        """Return the events with ``n > since``."""
-        with self._changed:
-            return self._events[max(0, since) :]
+        return self.record.snapshot()
 
     def weights(self, step: int | None) -> Published:
         """Return copies of the weights at ``step``, or the latest; answers at once, however long a step takes.
@@ -94,31 +76,35 @@ class Run:
         Raises:
             RunError: there are none yet, or none of that step any more.
         """
-        now = self._snapshot
-        return self._weights.get(step, now.step, now.state == "running")
+        now = self.snapshot()
+        return self.record.weights.get(step, now.step, now.state == "running")
 
-    # -- commands, from any thread --------------------------------------------------------------------------------
-
-    def command(self, do: str) -> None:
-        """Take a command; the run follows it at its next step.
+    def command(self, command: Command) -> None:
+        """Take a command that has been checked; the run follows it before its next step.
 
         Raises:
             RunError: it is over.
         """
         with self._changed:
-            if self._snapshot.state not in LIVE:
-                raise RunError("this run is over ({state}); start a new one", state=state_word(self._snapshot.state))
-            self._commands.append(do)
+            if not self.record.live:
+                raise RunError(
+                    "this run is over ({state}); resume it, branch from it, or start a new one",
+                    state=state_word(self.snapshot().state),
+                )
+            self._commands.append(dict(command))
             self._changed.notify_all()
-            if self._thread is None and do == "stop":  # never began: nobody else will end it
-                self._end("stopped")
+            begun = self._thread is not None
+        if not begun and command["do"] in ("stop", CLOSE):  # never began: nobody else will end it
+            self.record.end("stopped" if command["do"] == "stop" else "interrupted")
 
     def grant(self) -> None:
         """Give the run a slot: begin, or go on."""
         with self._changed:
-            self._granted = True
+            if self.granted:
+                return
+            self.granted = True
             self._changed.notify_all()
-            if self._thread is None and self._snapshot.state in LIVE:
+            if self._thread is None and self.record.live:
                 self._thread = threading.Thread(target=self._work, name=f"run-{self.id}", daemon=True)
                 self._thread.start()
 
@@ -132,7 +118,7 @@ class Run:
     def wait(self, timeout_s: float | None) -> None:
         """Return once the run is over, or after ``timeout_s``."""
         with self._changed:
-            self._changed.wait_for(lambda: self._snapshot.state not in LIVE, timeout=timeout_s)
+            self._changed.wait_for(lambda: not self.snapshot().live, timeout=timeout_s)
 
     # -- the run's own thread -------------------------------------------------------------------------------------
 
@@ -140,174 +126,219 @@ class Run:
         try:
             self._train()
         except CnnLabError as error:
-            self._end("failed", as_message(error))
+            self._flush_group()
+            self.record.end("failed", as_message(error))
         except Exception as error:  # the boundary of a thread: whatever it was, the app goes on
-            if _out_of_memory(error):
-                self._end("failed", self._memory_message())
-            else:
+            self._flush_group()
+            if not out_of_memory(error):
                 _log.exception("run %s failed", self.id)
-                self._end(
-                    "failed", Message("the run broke off by a fault of the lab: {reason}", reason=str(error)[:300])
-                )
+            self.record.end("failed", fault(error, self._task.recipe.batch_size))
         finally:
             self._released(self)
 
     def _train(self) -> None:
         import torch
 
-        from cnnlab.training.loop import Training
-
-        threads = self.spec.recipe.threads
+        threads = self._task.recipe.threads
         torch.set_num_threads(threads)
         give_way()  # before torch starts threads of its own, which inherit it
-        self._set(state="running")
-        self._note("state", state="running")
+        self._enter("running", wait=False)
         with self._cores.hold(threads):
-            training = Training(self.spec.architecture, self._dataset, self.spec.recipe)
+            training = self._begin()
         self._publish(training)
+        self._keep(training, wait=True)
         events = training.events()
         while self._may_go_on(training):
+            known = len(training.changes)
             with self._cores.hold(threads):
                 began = perf_counter()
                 event = next(events, None)
                 took = perf_counter() - began
+            self._note_changes(training, known)
             if event is None:
                 self._finish(training, "done")
                 return
-            self._follow(event, took)
-            if self._weights.due:
+            self._follow(training, event, took)
+            if self.record.weights.due or self._pace.rate is not None:
                 self._publish(training)
-        self._finish(training, "stopped")
+
+    def _begin(self) -> Training:
+        """Return the training, from its beginning or from its checkpoint."""
+        from cnnlab.health.monitor import Monitor, cadence
+        from cnnlab.training.change import Applied
+        from cnnlab.training.checkpoint import Checkpoint
+        from cnnlab.training.loop import Training
+
+        task = self._task
+        if task.checkpoint is None:
+            training = Training(task.architecture, task.dataset, task.recipe)
+        else:
+            training = Training.restore(task.architecture, task.dataset, Checkpoint.from_bytes(task.checkpoint))
+        training.replay([Applied.model_validate(change) for change in task.changes])
+        training.monitor = Monitor(training.network, cadence(training.steps))
+        self._ahead -= len(training.changes)
+        now = self.snapshot()
+        self._progress = Progress(training.steps, training.step, now.train_s)
+        changes = tuple(made.model_dump(mode="json", exclude_none=True) for made in training.changes)
+        self.record.set(step=training.step, steps=training.steps, epoch=training.epoch, changes=changes)
+        description = training.description(now.name).model_dump(mode="json")
+        self.record.save_later(description=description)
+        return training
 
     def _may_go_on(self, training: Training) -> bool:
-        """Follow the commands that came since the last step; return False once the run is to stop."""
-        while self._commands:
-            do = self._next_command(training)
-            if do == "stop" or (do == "pause" and not self._pause(training)):
+        """Follow what came since the last step, pause where that was asked for, keep the pace; False: it is over."""
+        while True:
+            if self.record.lost:
+                self.record.end("interrupted")
                 return False
+            if self._commands:
+                go_on = self._obey(training, self._next_command())
+            elif self._pace.reached(training.step):
+                go_on = self._pause(training)
+            elif self._waits():
+                continue
+            else:
+                return True
+            if not go_on:
+                return False
+
+    def _obey(self, training: Training, command: Command) -> bool:
+        do = str(command["do"])
+        if do == "change":
+            self._change(training, command)
+            return True
+        if do != CLOSE:
+            extra = {"rate": command["rate"]} if "rate" in command else {}
+            self.record.note("command", do=do, step=training.step, **extra)
+        if do in ("stop", CLOSE):
+            self._finish(training, "stopped" if do == "stop" else "interrupted")
+            return False
+        if do == "pause":
+            return self._pause(training)
+        self._pace.aim(command, training.step)
+        self.record.set(rate=self._pace.rate)
         return True
 
-    def _next_command(self, training: Training) -> str:
-        """Wait for a command, log that it is followed at this step, and return it."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._commands)
-            do = self._commands.popleft()
-            self._note("command", do=do, step=training.step)
-            return do
-
     def _pause(self, training: Training) -> bool:
-        """Stand still until told to resume; return False if told to stop instead."""
+        """Stand still until told to go on; return False if the run ended instead."""
+        self._pace.forget()
         self._flush_group()
         self._publish(training)
-        self._granted = False
+        self._keep(training, wait=False)
+        self.granted = False
         self._enter("paused", images_per_s=0.0, time_left_s=None)
         self._released(self)
-        while (do := self._next_command(training)) != "resume":
-            if do == "stop":
-                return False
+        while (do := (command := self._next_command())["do"]) in ("pause", "change"):
+            if do == "change":
+                self._change(training, command)
+        if not self._obey(training, command):
+            return False
         self._enter("queued")
         self._wants_slot(self)
         with self._changed:
-            self._changed.wait_for(lambda: self._granted or "stop" in self._commands)
-        if self._granted:
+            self._changed.wait_for(lambda: self.granted or any(c["do"] in ("stop", CLOSE) for c in self._commands))
+        if self.granted:
             self._progress.again()
-            self._enter("running")
+            self._enter("running", wait=False)
         return True
 
-    def _enter(self, state: State, **values: Any) -> None:
-        self._set(state=state, **values)
-        self._note("state", state=state)
-        self._save()
+    def _next_command(self) -> Command:
+        with self._changed:
+            self._changed.wait_for(lambda: self._commands or self.record.lost)
+            return self._commands.popleft() if self._commands else {"do": CLOSE}
 
-    def _follow(self, event: Event, took: float) -> None:
+    def _waits(self) -> bool:
+        """In slow motion wait until the next step is due; return whether a command came first."""
+        left = self._pace.left_s()
+        if left <= 0:
+            return False
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._commands), timeout=left)
+
+    # -- what happened --------------------------------------------------------------------------------------------
+
+    def _change(self, training: Training, command: Command) -> None:
+        """Make a live change, and write it down before the next step, so that it can be made again."""
+        wanted = {name: value for name, value in command.items() if name != "do"}
+        try:
+            training.apply(wanted)
+        except CnnLabError as error:
+            self.record.note("command", do="change", step=training.step, change=wanted, error=str(error))
+            return
+        self._note_changes(training, len(training.changes) - 1, made_again=False)
+
+    def _note_changes(self, training: Training, known: int, made_again: bool = True) -> None:
+        new = training.changes[known:]
+        if not new:
+            return
+        for applied in new:
+            self.record.note("command", do="change", step=applied.step, change=applied.change.values())
+        self._ahead -= len(new) if made_again else 0
+        self._progress.steps = training.steps
+        made = [applied.model_dump(mode="json", exclude_none=True) for applied in training.changes]
+        self.record.set(steps=training.steps, changes=tuple(made))
+        ahead = [*self._task.changes][len(self._task.changes) - self._ahead :] if self._ahead else []
+        self.record.save(changes=[*made, *ahead])
+
+    def _follow(self, training: Training, event: Event, took: float) -> None:
         """Take an event of the loop into the run's state and log."""
         if isinstance(event, TrainEvent):
-            self._set(**self._progress.step(event, took))
+            self._pace.stepped(took)
+            self.record.set(**self._progress.step(event, took))
             if self._progress.group_is_full:
                 self._flush_group()
-            if perf_counter() - self._saved_at > _SAVE_S:
-                self._append_events()
+            self._keep_if_due(training)
+            self.record.save_soon()
             return
         self._progress.evaluated(took)
         if isinstance(event, ValEvent):
-            self._set(val_loss=event.loss, val_acc=event.acc)
+            self._progress.steps = training.steps
+            self.record.set(val_loss=event.loss, val_acc=event.acc, steps=training.steps)
         if isinstance(event, TestEvent):
             self._flush_group()
-            self._set(test_loss=event.loss, test_acc=event.acc)
-        if isinstance(event, (ValEvent, TestEvent)):
+            chosen = event.step if event.step != training.step else None
+            self.record.set(test_loss=event.loss, test_acc=event.acc, chosen_step=chosen)
+        if isinstance(event, (ValEvent, TestEvent, HealthEvent)):
             values = event.as_dict()
-            self._note(values.pop("kind"), **values)
+            self.record.note(values.pop("kind"), **values)
+        if isinstance(event, ValEvent) and left_in_epoch(training) == 0:
+            self._pace.epoch_over = True
 
     def _flush_group(self) -> None:
         """Note the steps since the last train event, as one."""
         if (values := self._progress.take_group()) is not None:
-            self._note("train", **values)
+            self.record.note("train", **values)
 
-    def _publish(self, training: Training, **result: Any) -> None:
+    def _keep_if_due(self, training: Training) -> None:
+        whole = left_in_epoch(training) == 0
+        if self.record.wants_checkpoint(training.step, whole, self._checkpoint_bytes):
+            self._keep(training, wait=whole or training.step < 64)
+
+    def _keep(self, training: Training, wait: bool) -> None:
+        self.record.keep(training.checkpoint(), left_in_epoch(training) == 0, wait)
+
+    def _publish(self, training: Training, **result: Any) -> Published:
         """Lay out copies of the weights for whoever looks into the run; training does not change them any more."""
-        description = training.description(self._snapshot.name, **result)
-        self._weights.put(Published(training.step, description, training.state()))
+        description = training.description(self.snapshot().name, **result)
+        published = Published(training.weights_step, description, training.state())
+        self.record.weights.put(published)
+        return published
+
+    def _enter(self, state: State, wait: bool = True, **values: Any) -> None:
+        self.record.set(state=state, **values)
+        self.record.note("state", state=state)
+        (self.record.save if wait else self.record.save_later)()
 
     def _finish(self, training: Training, state: State) -> None:
         """Keep the weights with what came of the run, then say that it is over."""
         self._flush_group()
-        now = self._snapshot
-        images = now.step * training.batch_size
-        rate = images / now.train_s if now.train_s else 0.0
-        self._set(images_per_s=rate)
+        now = self.snapshot()
+        rate = now.step * training.batch_size / now.train_s if now.train_s else 0.0
+        self.record.set(images_per_s=rate)
         result = {"test_acc": now.test_acc, "train_s": round(now.train_s, 3), "images_per_s": round(rate, 1)}
-        self._publish(training, **{name: value for name, value in result.items() if value is not None})
-        write_whole(self._store.model_path(self.id), self.weights(None).to_bytes())
-        self._end(state)
-
-    def _end(self, state: State, error: Message | None = None) -> None:
-        with self._changed:
-            self._flush_group()
-            self._commands.clear()
-            self._set(state=state, error=error, time_left_s=None)
-            self._note("state", state=state)
-            try:
-                self._save()
-                self.saved_whole = True
-            except OSError:
-                _log.exception("run %s could not be written", self.id)
-            self._changed.notify_all()
-
-    # -- small things ---------------------------------------------------------------------------------------------
-
-    def _set(self, **values: Any) -> None:
-        with self._changed:
-            self._snapshot = replace(self._snapshot, **values)
-
-    def _note(self, kind: str, **values: Any) -> None:
-        with self._changed:
-            self._events.append({"n": len(self._events) + 1, "kind": kind, **values})
-
-    def _save(self) -> None:
-        self._append_events()
-        self._store.save(self.snapshot())
-
-    def _append_events(self) -> None:
-        with self._changed:
-            new = self._events[self._saved_events :]
-            self._saved_events = len(self._events)
-        self._store.append(self.id, new)
-        self._saved_at = perf_counter()
-
-    def save_first(self) -> None:
-        """Write the run for the first time, so that it is listed whatever happens next."""
-        self._save()
-
-    def _memory_message(self) -> Message:
-        return Message(
-            "the machine ran out of memory; use a smaller batch size, for example {batch} instead of {given}",
-            batch=max(1, self.spec.recipe.batch_size // 4),
-            given=self.spec.recipe.batch_size,
-        )
-
-
-def _out_of_memory(error: Exception) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or any(
-        sign in text for sign in ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")
-    )
+        model = self._publish(training, **{name: value for name, value in result.items() if value is not None})
+        self._keep(training, wait=True)
+        error = None
+        if state == "interrupted":
+            error = Message("the lab was closed at step {step}, before this run was over; resume it", step=now.step)
+        self.record.end(state, error, model)

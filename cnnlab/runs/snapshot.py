@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cnnlab.architecture import Architecture
-from cnnlab.errors import CnnLabError
+from cnnlab.errors import CnnLabError, RunError
 from cnnlab.i18n import N_, Message
 from cnnlab.training.recipe import Recipe
 
-State = Literal["queued", "running", "paused", "stopped", "done", "failed"]
+State = Literal["queued", "running", "paused", "interrupted", "stopped", "done", "failed"]
 
 LIVE: frozenset[str] = frozenset({"queued", "running", "paused"})
 """The states in which a run can still change."""
 
+RESUMABLE: frozenset[str] = frozenset({"interrupted", "stopped"})
+"""The states from which a run can go on where it was."""
 
 _WORDS: dict[str, str] = {
     "queued": N_("waiting"),
     "running": N_("learning"),
     "paused": N_("paused"),
+    "interrupted": N_("interrupted"),
     "stopped": N_("stopped"),
     "done": N_("done"),
     "failed": N_("failed"),
@@ -60,7 +64,7 @@ class Snapshot:
     Attributes:
         id: the key to everything else the engine knows about it.
         name, owner: what it is called and whose it is.
-        state: queued, running, paused, stopped, done or failed.
+        state: queued, running, paused, interrupted, stopped, done or failed.
         net: name of the network; ``architecture_key`` is its canonical JSON.
         data, data_hash: what it learns from.
         step, steps: updates done and to do; ``epoch`` begun of ``epochs``.
@@ -74,6 +78,13 @@ class Snapshot:
         created: seconds since 1970, UTC.
         events: how many events there are.
         has_model: whether ``model(id)`` has weights to give.
+        parent, parent_step: the run that this one branched from, and at which step; None where it began by itself.
+        notes: what people wrote about it.
+        chosen_step: the step whose weights were tested, where it is not the last one.
+        changes: the live changes so far, each ``{"step": ..., "change": {...}}``.
+        rate: steps per second in slow motion, else None.
+        resumed: how often it went on after it was over; events after the step it went on from are then gone.
+        warning: what went wrong without ending it (a disk that is full), or None.
     """
 
     id: str
@@ -102,6 +113,14 @@ class Snapshot:
     created: float
     events: int = 0
     has_model: bool = False
+    parent: str | None = None
+    parent_step: int | None = None
+    notes: str = ""
+    chosen_step: int | None = None
+    changes: tuple[dict[str, Any], ...] = ()
+    rate: float | None = None
+    resumed: int = 0
+    warning: Message | None = None
 
     @property
     def live(self) -> bool:
@@ -112,6 +131,45 @@ class Snapshot:
     def architecture(self) -> Architecture:
         """The network's description."""
         return Architecture.from_json(self.architecture_key)
+
+    @property
+    def recipe_now(self) -> Recipe:
+        """The recipe with all live changes so far."""
+        from cnnlab.training.change import Change
+
+        recipe = self.recipe
+        for made in self.changes:
+            recipe = Change.of(made["change"]).recipe(recipe)
+        return recipe
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the snapshot as JSON values; ``from_dict`` makes an equal one of them."""
+        values = dict(vars(self))
+        values["recipe"] = self.recipe.model_dump(mode="json")
+        values["changes"] = [dict(change) for change in self.changes]
+        for name in ("error", "warning"):
+            message = values[name]
+            values[name] = message and {"template": message.template, "values": dict(message.values)}
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Snapshot:
+        """Return the snapshot that ``as_dict`` wrote; fields of another version of the lab are passed over.
+
+        Raises:
+            RunError: it is none.
+        """
+        known = {field.name for field in fields(cls)}
+        given = {name: value for name, value in values.items() if name in known}
+        try:
+            given["recipe"] = Recipe.of(given["recipe"])
+            given["changes"] = tuple(dict(change) for change in given.get("changes", ()))
+            for name in ("error", "warning"):
+                message = given.get(name)
+                given[name] = Message(str(message["template"]), **message["values"]) if message else None
+            return cls(**given)
+        except (KeyError, TypeError, ValueError, ValidationError, CnnLabError) as error:
+            raise RunError("this is no record of a run: {reason}", reason=str(error)[:200]) from error
 
 
 def as_message(error: CnnLabError) -> Message:

@@ -1,26 +1,35 @@
-"""What lasts of a run: ``runs/ID/run.json``, ``events.jsonl`` and, at its end, ``model.safetensors``."""
+"""What lasts of runs: rows of the database, and artefacts beside them. Several programs may share one store."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import secrets
-import shutil
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from pydantic import ValidationError
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
 
-from cnnlab.errors import RecipeError, RunError
-from cnnlab.home import write_whole
+from cnnlab.errors import RunError
 from cnnlab.i18n import Message
+from cnnlab.runs.artefacts import Artefacts, artefacts
+from cnnlab.runs.database import Database
+from cnnlab.runs.keeping import CheckpointInfo
+from cnnlab.runs.processes import Process, is_alive
 from cnnlab.runs.snapshot import LIVE, Snapshot
-from cnnlab.training.recipe import Recipe
+from cnnlab.runs.tables import CheckpointRow, EventRow, RunRow
 
 _ID = re.compile(r"[0-9a-f]{16}")
-VERSION = 1
+_MANY = 500
+
+Events = list[dict[str, Any]]
+
+
+class LostError(RunError):
+    """The run is no longer this program's: it was deleted, or another one goes on with it."""
 
 
 def new_id() -> str:
@@ -28,150 +37,273 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
-class Store:
-    """The runs under one folder. Several processes may share it; each marks its own live runs with a held lock."""
+def checkpoint_name(id: str, step: int) -> str:
+    """Return the name of the artefact with the checkpoint of run ``id`` at ``step``."""
+    return f"{id}/step-{step:08d}.safetensors"
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._lock = ProcessLock(root / ".live")
+
+def model_name(id: str) -> str:
+    """Return the name of the artefact with the final weights of run ``id``."""
+    return f"{id}/model.safetensors"
+
+
+class Store:
+    """The runs in one database and one place for artefacts, as this program sees them.
+
+    Args:
+        database, files: None takes those that the environment names.
+    """
+
+    def __init__(self, database: Database | None = None, files: Artefacts | None = None) -> None:
+        self.database = database or Database()
+        self.files = files or artefacts()
+        self.process = Process()
+        self._known: dict[str, tuple[int, Snapshot]] = {}
+        self._guard = threading.Lock()
+        with self.database.write() as session:
+            self.process.join(session, self.database.now(session))
 
     def close(self) -> None:
-        """Give up this process's mark: what it leaves live counts as interrupted from now on."""
-        self._lock.release()
+        """Give up this program's mark: what it leaves live counts as interrupted from now on."""
+        with self.database.write() as session:
+            self.process.leave(session)
+        self.database.close()
 
-    def folder(self, id: str) -> Path:
-        """Return the folder of run ``id``; raises RunError if ``id`` is no id at all."""
-        if not _ID.fullmatch(id):
-            raise RunError("there is no run {id}", id=id[:40])
-        return self.root / id
+    # -- write ----------------------------------------------------------------------------------------------------
 
-    def model_path(self, id: str) -> Path:
-        """Return where the weights of run ``id`` are kept once it is over."""
-        return self.folder(id) / "model.safetensors"
+    def add(self, snapshot: Snapshot, events: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Write a new run, which this program trains."""
+        with self.database.write() as session:
+            session.add(_new_row(snapshot, process=self.process.id))
+            session.flush()
+            _add_events(session, snapshot.id, events)
 
-    def ids(self) -> list[str]:
-        """Return the ids of all runs on the disk."""
-        return [entry.name for entry in os.scandir(self.root) if _ID.fullmatch(entry.name) and entry.is_dir()]
+    def adopt(self, snapshot: Snapshot, events: Iterable[Mapping[str, Any]], model: bytes | None) -> None:
+        """Write a run that is over, with its final weights, which are written first."""
+        kept = None
+        if model is not None:
+            kept = {"hash": self.files.put(model_name(snapshot.id), model), "bytes": len(model), "step": snapshot.step}
+        with self.database.write() as session:
+            session.add(_new_row(replace(snapshot, has_model=model is not None), model=kept))
+            session.flush()
+            _add_events(session, snapshot.id, events)
 
-    def save(self, snapshot: Snapshot) -> None:
-        """Write the run's state, whole or not at all."""
-        write_whole(self.folder(snapshot.id) / "run.json", json.dumps(_document(snapshot, self._lock.token)).encode())
+    def save(self, snapshot: Snapshot, events: Iterable[Mapping[str, Any]] = (), **columns: Any) -> None:
+        """Write the state of a run of this program, its new events, and other ``columns`` of its row, all or none.
 
-    def append(self, id: str, events: Iterable[dict[str, Any]]) -> None:
-        """Add ``events`` to the run's log, a line each."""
-        folder = self.folder(id)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(event) + "\n" for event in events)
+        Raises:
+            LostError: it is not this program's any more.
+        """
+        with self.database.write() as session:
+            self._save(session, snapshot, events, **columns)
 
-    def events(self, id: str) -> list[dict[str, Any]]:
-        """Return the run's log; a last line that was cut off in a crash is left out."""
-        found = []
-        try:
-            with (self.folder(id) / "events.jsonl").open(encoding="utf-8") as file:
-                for line in file:
-                    found.append(json.loads(line))
-        except FileNotFoundError:
-            pass
-        except ValueError:
-            return found
-        return found
+    def save_checkpoint(
+        self, snapshot: Snapshot, events: Iterable[Mapping[str, Any]], info: CheckpointInfo, hash: str, at_event: int
+    ) -> None:
+        """As ``save``, with a checkpoint whose artefact is there already."""
+        row = {
+            "run": snapshot.id, "step": info.step, "epoch": info.epoch, "whole": info.whole, "bytes": info.bytes,
+            "hash": hash, "events": at_event,
+        }  # fmt: skip
+        with self.database.write() as session:
+            self._save(session, snapshot, events)
+            session.merge(CheckpointRow(**row))
 
-    def read(self, id: str) -> Snapshot:
-        """Return the run as the disk knows it; one whose process is gone is failed, and says so.
+    def edit(self, id: str, **values: Any) -> None:
+        """Change fields of the snapshot of a run that nobody is training."""
+        with self.database.write() as session:
+            row = self._row(session, id)
+            snapshot = replace(_snapshot(row), **values)
+            row.snapshot, row.version = snapshot.as_dict(), row.version + 1
+
+    def drop_checkpoints(self, id: str, steps: Sequence[int]) -> None:
+        """Remove the checkpoints of ``steps``: first that there are any, then what they were."""
+        with self.database.write() as session:
+            session.execute(delete(CheckpointRow).where(CheckpointRow.run == id, CheckpointRow.step.in_(list(steps))))
+        for step in steps:
+            self.files.remove(checkpoint_name(id, step))
+
+    def delete(self, id: str) -> None:
+        """Remove all that is kept of the run."""
+        with self.database.write() as session:
+            session.execute(delete(RunRow).where(RunRow.id == check_id(id)))
+        self._known.pop(id, None)
+        self.files.remove_run(id)
+
+    def take(self, id: str, step: int | None, changed: Mapping[str, Any]) -> Snapshot:
+        """Make a run that is over this program's again, as it was at checkpoint ``step`` (None: at the beginning).
+
+        Events after that moment, and later checkpoints, are gone; ``changed`` fields of the snapshot are set.
+
+        Raises:
+            RunError: another program was faster, or the run is gone.
+        """
+        with self.database.write() as session:
+            row = self._row(session, id)
+            snapshot = _snapshot(row)
+            if row.state in LIVE or row.process is not None:
+                raise RunError("run {id} goes on in another program already", id=id)
+            kept = session.get(CheckpointRow, (id, step)) if step is not None else None
+            count = kept.events if kept else 0
+            session.execute(delete(EventRow).where(EventRow.run == id, EventRow.n > count))
+            session.execute(
+                delete(CheckpointRow).where(
+                    CheckpointRow.run == id, CheckpointRow.step > (step if step is not None else -1)
+                )
+            )
+            snapshot = replace(snapshot, events=count, **changed)
+            row.snapshot, row.state, row.version = snapshot.as_dict(), snapshot.state, row.version + 1
+            row.process = self.process.id
+            steps = session.scalars(select(CheckpointRow.step).where(CheckpointRow.run == id))
+            keep = frozenset(checkpoint_name(id, step).rpartition("/")[2] for step in steps)
+        self.files.remove_run(id, keep | {"model.safetensors"})
+        return snapshot
+
+    # -- read -----------------------------------------------------------------------------------------------------
+
+    def snapshot(self, id: str) -> Snapshot:
+        """Return the run as the database knows it; one whose program is gone is interrupted from now on.
 
         Raises:
             RunError: there is no such run, or its record is damaged.
         """
-        path = self.folder(id) / "run.json"
-        try:
-            document = json.loads(path.read_bytes())
-            snapshot = _snapshot(document, self.model_path(id).is_file())
-        except FileNotFoundError as error:
-            raise RunError("there is no run {id}", id=id[:40]) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError, RecipeError) as error:
-            raise RunError("the record of run {id} is damaged; delete the run", id=id) from error
-        if snapshot.state in LIVE and not self._lock.held(document.get("process", "")):
-            return self._interrupted(snapshot)
+        found = self._look([check_id(id)])
+        if id not in found:
+            raise RunError("there is no run {id}", id=id[:40])
+        snapshot = found[id]
+        if snapshot is None:
+            raise RunError("the record of run {id} is damaged; delete the run", id=id)
         return snapshot
 
-    def delete(self, id: str) -> None:
-        """Remove all that is kept of the run."""
-        shutil.rmtree(self.folder(id), ignore_errors=True)
+    def all(self) -> list[Snapshot]:
+        """Return all runs; a damaged record is left out."""
+        return [snapshot for snapshot in self._look(None).values() if snapshot is not None]
 
-    def _interrupted(self, snapshot: Snapshot) -> Snapshot:
-        events = self.events(snapshot.id)
-        steps = [event["step"] for event in events if isinstance(event.get("step"), int)]
-        step = max([snapshot.step, *steps])
-        error = Message(
-            "the lab was closed or broke off at step {step}, before this run was over; start it again", step=step
-        )
-        values = {**vars(snapshot), "state": "failed", "error": error, "step": step, "time_left_s": None}
-        return Snapshot(**{**values, "events": len(events), "images_per_s": 0.0})
+    def events(self, id: str, since: int = 0) -> Events:
+        """Return what happened in the run after event number ``since``."""
+        with self.database.read() as session:
+            wanted = select(EventRow.data).where(EventRow.run == id, EventRow.n > since).order_by(EventRow.n)
+            return list(session.scalars(wanted))
+
+    def checkpoints(self, id: str) -> list[CheckpointInfo]:
+        """Return the checkpoints that are kept, in the order of their steps."""
+        with self.database.read() as session:
+            rows = session.scalars(select(CheckpointRow).where(CheckpointRow.run == id).order_by(CheckpointRow.step))
+            return [CheckpointInfo(row.step, row.epoch, row.bytes, row.whole) for row in rows]
+
+    def checkpoint(self, id: str, step: int) -> bytes:
+        """Return a checkpoint's bytes; raises RunError where it is not kept or damaged."""
+        with self.database.read() as session:
+            row = session.get(CheckpointRow, (id, step))
+        if row is None:
+            raise RunError("run {id} has kept no checkpoint of step {step}", id=id, step=step)
+        return self.files.get(checkpoint_name(id, step), row.hash)
+
+    def column(self, id: str, name: str) -> Any:
+        """Return one column of the run's row: ``description``, ``model`` or ``changes``."""
+        with self.database.read() as session:
+            return session.scalar(select(getattr(RunRow, name)).where(RunRow.id == check_id(id)))
+
+    def model(self, id: str, kept: Mapping[str, Any]) -> bytes:
+        """Return the final weights that the row's ``model`` column says are kept; RunError where they are damaged."""
+        return self.files.get(model_name(id), kept["hash"])
+
+    def model_path(self, id: str) -> Path | None:
+        """Return the file with the final weights, or None where there is none on this machine."""
+        return self.files.path(model_name(check_id(id)))
+
+    # -- small things ---------------------------------------------------------------------------------------------
+
+    def _save(self, session: Session, snapshot: Snapshot, events: Iterable[Mapping[str, Any]], **columns: Any) -> None:
+        values = {"state": snapshot.state, "snapshot": snapshot.as_dict(), "version": RunRow.version + 1, **columns}
+        mine = (RunRow.id == snapshot.id) & (RunRow.process == self.process.id)
+        done = session.execute(update(RunRow).where(mine).values(**values).execution_options(synchronize_session=False))
+        if done.rowcount != 1:  # type: ignore[attr-defined]
+            raise LostError("run {id} is not this program's any more", id=snapshot.id)
+        _add_events(session, snapshot.id, events)
+
+    def _row(self, session: Session, id: str) -> RunRow:
+        row = session.get(RunRow, check_id(id), with_for_update=True)
+        if row is None:
+            raise RunError("there is no run {id}", id=id[:40])
+        return row
+
+    def _look(self, ids: list[str] | None) -> dict[str, Snapshot | None]:
+        """Return the snapshots of ``ids``, or of all runs; None for a damaged one; only what is new is read again."""
+        heads = select(RunRow.id, RunRow.version, RunRow.state, RunRow.process)
+        with self.database.read() as session:
+            rows = session.execute(heads if ids is None else heads.where(RunRow.id.in_(ids))).all()
+            now = self.database.now(session)
+            others = {row.process for row in rows if row.state in LIVE and row.process != self.process.id}
+            dead = {process for process in others if not is_alive(session, process, now)}
+        orphans = [row.id for row in rows if row.state in LIVE and row.process in dead]
+        if orphans:
+            with self.database.write() as session:
+                for id in orphans:
+                    interrupt(session, id, self.database.now(session))
+        old = [row.id for row in rows if row.id in orphans or self._known.get(row.id, (0,))[0] != row.version]
+        found: dict[str, Snapshot | None] = {}
+        for start in range(0, len(old), _MANY):
+            found.update(self._read(old[start : start + _MANY]))
+        kept = {row.id: self._known[row.id][1] for row in rows if row.id not in old and row.id in self._known}
+        return {**kept, **found}
+
+    def _read(self, ids: list[str]) -> dict[str, Snapshot | None]:
+        found: dict[str, Snapshot | None] = {}
+        with self.database.read() as session:
+            for row in session.scalars(select(RunRow).where(RunRow.id.in_(ids))):
+                try:
+                    found[row.id] = _snapshot(row)
+                    self._known[row.id] = (row.version, _snapshot(row))
+                except RunError:
+                    found[row.id] = None
+        return found
 
 
-class ProcessLock:
-    """A lock file for as long as this process lives; any process can ask whether another's is still held."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.token = secrets.token_hex(8)
-        self._file: IO[bytes] | None = (folder / self.token).open("wb")
-        _try_lock(self._file)
-        for entry in os.scandir(folder):
-            if entry.name != self.token and not self.held(entry.name):
-                Path(entry.path).unlink(missing_ok=True)
-
-    def release(self) -> None:
-        """Give the lock up and remove its file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-            (self.folder / self.token).unlink(missing_ok=True)
-
-    def held(self, token: str) -> bool:
-        """Return whether the process that was given ``token`` is still there."""
-        if token == self.token:
-            return self._file is not None
-        if not _ID.fullmatch(token):
-            return False
-        try:
-            with (self.folder / token).open("rb+") as file:
-                return not _try_lock(file)
-        except OSError:
-            return False
+def check_id(id: str) -> str:
+    """Return ``id``; raises RunError if it is no id at all."""
+    if not isinstance(id, str) or not _ID.fullmatch(id):
+        raise RunError("there is no run {id}", id=str(id)[:40])
+    return id
 
 
-def _try_lock(file: IO[bytes]) -> bool:
-    """Return whether the file's lock could be taken; it is given back when the file is closed."""
+def interrupt(session: Session, id: str, now: float) -> None:
+    """Mark a live run whose program is gone as interrupted, with what is known of how far it came."""
+    row = session.get(RunRow, id, with_for_update=True)
+    if row is None or row.state not in LIVE or is_alive(session, row.process, now):
+        return  # somebody was faster
+    row.state, row.process, row.slot, row.waiting, row.version = "interrupted", None, None, None, row.version + 1
     try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _document(snapshot: Snapshot, token: str) -> dict[str, Any]:
-    values = {**vars(snapshot), "recipe": snapshot.recipe.model_dump(mode="json")}
-    if snapshot.error is not None:
-        values["error"] = {"template": snapshot.error.template, "values": dict(snapshot.error.values)}
-    return {"version": VERSION, "process": token, **values}
+        snapshot = _snapshot(row)
+    except RunError:
+        return
+    step = snapshot.step
+    kept = session.scalar(select(func.max(CheckpointRow.step)).where(CheckpointRow.run == id))
+    count = session.scalar(select(func.max(EventRow.n)).where(EventRow.run == id)) or 0
+    error = Message("the lab was closed or broke off at step {step}, before this run was over; resume it", step=step)
+    event = {"n": count + 1, "kind": "state", "state": "interrupted", "step": step}
+    _add_events(session, id, [event])
+    snapshot = replace(
+        snapshot, state="interrupted", error=error, time_left_s=None, images_per_s=0.0, events=count + 1,
+        has_model=kept is not None or row.model is not None,
+    )  # fmt: skip
+    row.snapshot = snapshot.as_dict()
 
 
-def _snapshot(document: dict[str, Any], has_model: bool) -> Snapshot:
-    values = {name: value for name, value in document.items() if name not in ("version", "process")}
-    if (error := values["error"]) is not None:
-        template, filled = error["template"], error["values"]
-        values["error"] = Message(template, **filled)
-    values["recipe"] = Recipe.of(values["recipe"])
-    values["has_model"] = has_model
-    return Snapshot(**values)
+def _new_row(snapshot: Snapshot, **columns: Any) -> RunRow:
+    return RunRow(
+        id=snapshot.id, owner=snapshot.owner, state=snapshot.state, created=snapshot.created, version=1,
+        snapshot=snapshot.as_dict(), parent=snapshot.parent, changes=list(snapshot.changes), **columns,
+    )  # fmt: skip
+
+
+def _snapshot(row: RunRow) -> Snapshot:
+    if not isinstance(row.snapshot, dict):
+        raise RunError("the record of run {id} is damaged; delete the run", id=row.id)
+    return Snapshot.from_dict(row.snapshot)
+
+
+def _add_events(session: Session, id: str, events: Iterable[Mapping[str, Any]]) -> None:
+    rows = [{"run": id, "n": event["n"], "data": dict(event)} for event in events]
+    if rows:
+        session.execute(insert(EventRow), rows)

@@ -58,11 +58,11 @@ class Curves:
             kind = event.get("kind")
             if kind == "train":
                 self._train(int(event["step"]), float(event["loss"]), float(event["acc"]))
-            elif kind == "val":
+            elif kind == "val" and event["loss"] is not None:  # None: no number, the weights have grown beyond bounds
                 self.val.append(
                     (int(event["step"]), float(event["loss"]), float(event["acc"]), bool(event.get("whole")))
                 )
-            elif kind == "test":
+            elif kind == "test" and event["loss"] is not None:
                 self.test = (float(event["loss"]), float(event["acc"]))
 
     def _train(self, step: int, loss: float, acc: float) -> None:
@@ -138,6 +138,7 @@ class Watch:
         self._clock = clock
         self._lock = threading.Lock()
         self._since = 0
+        self._resumed = 0
         self._curves: Curves | None = None
         self._view: View | None = None
         self._looked_at = self._glimpse_at = float("-inf")
@@ -154,8 +155,9 @@ class Watch:
             if self._view is not None and now - self._looked_at < _FRESH_S:
                 return self._view
             snapshot = engine().snapshot(self.id)
-            if self._curves is None or self._curves.steps != max(1, snapshot.steps):
-                self._curves, self._since = Curves(snapshot.steps), 0
+            other = self._resumed != snapshot.resumed  # events after the step that it went on from are gone
+            if self._curves is None or self._curves.steps != max(1, snapshot.steps) or other:
+                self._curves, self._since, self._resumed = Curves(snapshot.steps), 0, snapshot.resumed
             events = engine().events(self.id, self._since)
             self._curves.extend(events)
             self._since += len(events)

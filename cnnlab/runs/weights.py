@@ -71,6 +71,11 @@ class Weights:
             self._asked = False
             self._changed.notify_all()
 
+    def has(self, step: int) -> bool:
+        """Return whether the copy of ``step`` is still kept here."""
+        with self._changed:
+            return any(published.step == step for published in self._kept)
+
     def get(self, step: int | None, at_step: int, learning: bool) -> Published:
         """Return the copy of ``step``, or the latest.
 

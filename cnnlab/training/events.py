@@ -23,7 +23,7 @@ class TrainEvent(_Event):
         step: how many steps are done, from 1.
         epoch: how many epochs are begun, from 1.
         loss: mean over the step's batch, before the step changed the weights.
-        acc: the share of the batch that was right, in [0, 1].
+        acc: the share of the batch that was right, in [0, 1]; with mixup, the class with the larger share is.
         images: how many images the batch held.
         lr: the learning rate that the step used.
     """
@@ -59,7 +59,13 @@ class ValEvent(_Event):
 
 @dataclass(frozen=True)
 class TestEvent(_Event):
-    """The end: the network was judged once, in float32, on the test set that nothing has looked at before."""
+    """The end: the network was judged once, in float32, on the test set that nothing has looked at before.
+
+    Attributes:
+        step: whose weights were judged: the last, or with early stopping the one that the validation set chose.
+        loss: mean loss.
+        acc: the share that was right, in [0, 1].
+    """
 
     __test__ = False  # no test class, whatever pytest thinks
     kind: ClassVar[str] = "test"
@@ -82,4 +88,20 @@ class LookEvent(_Event):
     images: int
 
 
-Event = TrainEvent | ValEvent | TestEvent | LookEvent
+@dataclass(frozen=True)
+class HealthEvent(_Event):
+    """What a monitor saw in a step: it follows the step's own event.
+
+    Attributes:
+        step: the step.
+        layers: for each layer the figures that it has, by name (``cnnlab.health.series``); None: no number.
+        predicted: how many of the batch's images were taken for each class.
+    """
+
+    kind: ClassVar[str] = "health"
+    step: int
+    layers: dict[str, dict[str, float | None]]
+    predicted: tuple[int, ...] = ()
+
+
+Event = TrainEvent | ValEvent | TestEvent | LookEvent | HealthEvent

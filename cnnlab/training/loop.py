@@ -11,28 +11,42 @@ machine, whatever else runs beside it (with the same number of torch threads; th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlab.architecture import Architecture, check_budget
-from cnnlab.architecture.layers import BatchNorm2d
-from cnnlab.build import build
-from cnnlab.data.augment import augment
+from cnnlab.architecture import Architecture
 from cnnlab.data.dataset import DataSet, Split
-from cnnlab.description import ModelAbout, ModelDescription, Preprocessing
-from cnnlab.errors import ArchitectureError, RecipeError, RunError
+from cnnlab.description import ModelAbout, ModelDescription
+from cnnlab.errors import RunError
 from cnnlab.model import Model
+from cnnlab.training.change import Applied, Change
+from cnnlab.training.checkpoint import Checkpoint, Standing, check_tensors, set_generator
+from cnnlab.training.checks import check_branch, check_trainable, part_size
 from cnnlab.training.events import Event, LookEvent, TestEvent, TrainEvent, ValEvent
+from cnnlab.training.images import count_images, count_steps, generator_for, some, training_split
+from cnnlab.training.learner import Learner
 from cnnlab.training.losses import loss_of
-from cnnlab.training.optim import learning_rate, make_optimizer
+from cnnlab.training.optim import follow, learning_rate, make_optimizer, remember, remembered
+from cnnlab.training.order import Order
+from cnnlab.training.patience import Verdict
 from cnnlab.training.recipe import Recipe
-from cnnlab.training.whitening import PATCH_IMAGES, whiten_first_layer
+from cnnlab.training.watching import Watcher
+
+__all__ = [
+    "Training",
+    "check_trainable",
+    "count_images",
+    "count_steps",
+    "generator_for",
+    "some",
+    "train",
+    "training_split",
+]
 
 VAL_IMAGES = 1_000
 """How many images, always the same, the quick validation looks at."""
@@ -52,21 +66,18 @@ def train(architecture: Architecture, dataset: DataSet, recipe: Recipe) -> Itera
     return Training(architecture, dataset, recipe).events()
 
 
-def generator_for(seed: int, purpose: str) -> torch.Generator:
-    """Return the run's generator for one purpose ("init", "order", "augmentation", "dropout"), as the seed says."""
-    digest = sha256(f"{seed}:{purpose}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+class Training(Learner):
+    """One run as a value that ``events()`` moves forward; between two events it stands still.
 
-
-class Training:
-    """One run as a value that ``events()`` moves forward; between two events it stands still and can be read.
+    There, and only there, it can be read, changed (``apply``) and kept (``checkpoint``); one thread at a time.
 
     Attributes:
+        recipe: the one in force; ``begun_with`` is the one at the start, ``changes`` what was changed since.
         step: optimizer updates done.
-        steps: those of the whole run.
-        steps_per_epoch: whole batches in the training images; the rest of an epoch's order is left out.
-        epoch: epochs begun.
+        steps: those of the whole run, as far as is known now: another batch size or early stopping changes it.
+        verdict: what the looks at the validation images have decided.
         network: the module that learns; never look into it from elsewhere, ask ``model()``.
+        monitor: who watches some of the steps, if anybody; ``events()`` tells what was seen.
 
     Raises:
         ShapeError, ArchitectureError, DataError, BudgetError: the network cannot run, or not on this data.
@@ -75,60 +86,239 @@ class Training:
 
     def __init__(self, architecture: Architecture, dataset: DataSet, recipe: Recipe) -> None:
         check_trainable(architecture, dataset, recipe)
-        self.architecture, self.dataset, self.recipe = architecture, dataset, recipe
-        self.preprocessing = Preprocessing.of(architecture, dataset)
-        self._padding = self.preprocessing.padding
-        self._mean = torch.tensor(self.preprocessing.mean).view(1, -1, 1, 1)
-        self._std = torch.tensor(self.preprocessing.std).view(1, -1, 1, 1)
-        self.images, self.targets = training_split(dataset, recipe)
-        self.batch_size = min(recipe.batch_size, len(self.targets))
-        self.steps_per_epoch = len(self.targets) // self.batch_size
-        self.steps = recipe.epochs * self.steps_per_epoch
-        self.step = self.epoch = 0
+        super().__init__(architecture, dataset, recipe)
+        self.begun_with = recipe
+        self.changes: tuple[Applied, ...] = ()
+        self._ahead: deque[Applied] = deque()
+        self._order = Order(len(self.targets), self._generators["order"])
         self._judged = Split(self.images, self.targets) if recipe.full_train else dataset.val
         self._glance = some(self._judged, VAL_IMAGES)
-        self._order = generator_for(recipe.seed, "order")
-        self._augmentation = generator_for(recipe.seed, "augmentation")
-        self.network = build(architecture, generator_for(recipe.seed, "init"))
-        self.network.use_generator(generator_for(recipe.seed, "dropout"))
-        if recipe.whiten:
-            whiten_first_layer(self.network, self.preprocessing.apply(self.images[:PATCH_IMAGES]))
-        self._format = torch.contiguous_format if recipe.memory_format == "contiguous" else torch.channels_last
-        self.network.to(memory_format=self._format)  # type: ignore[call-overload]
-        self._optimizer = make_optimizer(self.network.parameters(), recipe)
+        self.step = 0
+        self.verdict = Verdict()
+        self._best: dict[str, Tensor] = {}
+        self._due: Literal["none", "some", "all"] = "none"
+        self._tested = False
+        self.monitor: Watcher | None = None
+        self._plan()
 
     def events(self) -> Iterator[Event]:
-        """Yield the events of the run; each step is computed when its event is asked for.
+        """Yield the events from where the run stands to its end; each step is computed when its event is asked for.
 
         Raises:
             RunError: the loss is no longer a number.
         """
-        every = max(1, min(VAL_STEPS, self.steps // 8))
-        while self.epoch < self.recipe.epochs:
-            self.epoch += 1
-            order = torch.randperm(len(self.targets), generator=self._order)
-            for batch in order[: self.steps_per_epoch * self.batch_size].split(self.batch_size):
-                yield self._train_step(batch)
-                left = -self.step % self.steps_per_epoch  # steps to the end of this epoch
-                if left == 0 or (self.step % every == 0 and left >= every // 2):
-                    yield from self._validate(whole=left == 0 and not self.recipe.full_train)
-        yield from self._test()
+        while True:
+            if self._due != "none":
+                yield from self._validate(whole=self._due == "all")
+            while self._ahead and self._ahead[0].step <= self.step:
+                self.apply(self._ahead.popleft().change)
+            if self.step == self.steps:
+                break
+            yield self._train_step()
+            if self.monitor is not None and (seen := self.monitor.take()) is not None:
+                yield seen
+        if not self._tested:
+            yield from self._test()
+
+    @property
+    def epoch(self) -> int:
+        """Epochs begun."""
+        return self._order.epoch
+
+    @property
+    def batch_size(self) -> int:
+        """Images of a step."""
+        return self._order.batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in the training images; the rest of an epoch's order is left out."""
+        return self._order.per_epoch
+
+    @property
+    def weights_step(self) -> int:
+        """The step whose weights ``state`` and ``model`` give: the present one, at the end the one that val chose."""
+        over = self.step == self.steps and self._due == "none"
+        return self.verdict.best_step if over and self._best and self.verdict.best_step is not None else self.step
+
+    def _plan(self) -> None:
+        """Count anew what is still to do."""
+        self._order.cut(self.recipe.batch_size)
+        self._part = part_size(self.architecture, self.batch_size + 1)
+        self.steps = self.step + (0 if self.verdict.ended else self._order.steps_left(self.recipe.epochs))
+        self._every = max(1, min(VAL_STEPS, self.steps // 8))
+
+    # -- changes and checkpoints ----------------------------------------------------------------------------------
+
+    def apply(self, change: Mapping[str, Any] | Change) -> Applied:
+        """Change the run before its next step, and return the change with the step after which it was made.
+
+        The same changes at the same steps give the same bits. See ``Change`` for what each field does.
+
+        Raises:
+            RecipeError, BudgetError: the change is not one, or cannot be trained with; nothing has changed then.
+            RunError: the run has no further step.
+        """
+        change = Change.of(change)
+        if self.step == self.steps:
+            raise RunError("this run has done its last step; nothing can be changed any more")
+        recipe = change.recipe(self.recipe)
+        change.check_layers(self.architecture)
+        if change.batch_size is not None:
+            check_trainable(self.architecture, self.dataset, recipe)
+        if change.frozen is not None:
+            self.freeze(change.frozen)
+        for name, p in (change.dropout or {}).items():
+            self._drops[name].p = p
+        self.recipe = recipe
+        follow(self._optimizer, recipe)
+        self._plan()
+        applied = Applied(step=self.step, change=change)
+        self.changes = (*self.changes, applied)
+        return applied
+
+    def replay(self, changes: Iterable[Applied]) -> None:
+        """Let ``events()`` make the rest of ``changes`` by itself, each at its step.
+
+        Args:
+            changes: all that were ever made to the run, in order, those that this one already knows first.
+
+        Raises:
+            RunError: these are the changes of another run, or one of them is of a step that has passed.
+        """
+        changes = tuple(changes)
+        known, ahead = changes[: len(self.changes)], changes[len(self.changes) :]
+        steps = [self.step, *(applied.step for applied in ahead)]
+        if known != self.changes or steps != sorted(steps):
+            raise RunError("these changes do not continue those of this run; replay the ones of the run itself")
+        self._ahead = deque(ahead)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return copies of all that the run goes on from: ``restore`` gives a run with the same bits from here on.
+
+        A look at the validation images or a test that is under way will then be begun anew.
+        """
+        standing = Standing(
+            data=self.dataset.name,
+            data_hash=self.dataset.hash,
+            recipe=self.begun_with,
+            changes=self.changes,
+            dropout=self.dropout,
+            frozen=self.frozen,
+            step=self.step,
+            epoch=self.epoch,
+            position=self._order.position,
+            planned=self._order.planned,
+            due=self._due,
+            verdict=self.verdict,
+            tested=self._tested,
+        )
+        tensors = {f"weights/{name}": tensor for name, tensor in _copies(self.network.state_dict()).items()}
+        tensors |= {f"best/{name}": tensor for name, tensor in _copies(self._best).items()}
+        for name, tensor in _copies(remembered(self.network, self._optimizer)).items():
+            tensors[f"optimizer/{name}"] = tensor
+        states = {name: generator.get_state() for name, generator in self._generators.items()}
+        if self.epoch:
+            states["order"] = self._order.state.clone()
+        return Checkpoint(standing, {**tensors, **{f"generator/{name}": state for name, state in states.items()}})
+
+    @classmethod
+    def restore(
+        cls, architecture: Architecture, dataset: DataSet, checkpoint: Checkpoint, recipe: Recipe | None = None
+    ) -> Training:
+        """Return a run that stands where ``checkpoint`` was taken.
+
+        Without ``recipe`` it is the same run: its events and weights go on to the bit as if it had never been left.
+
+        With ``recipe`` it is a branch: same weights, same place in the order of images, then on as ``recipe`` says
+        (as after a change of all its fields at once). What the optimizer remembers is kept where it is the same
+        optimizer; with another seed, chance is new from here on, except for the order of the epoch that has begun.
+
+        Raises:
+            RunError: the checkpoint is of other data or of another network, or contradicts itself.
+            RecipeError: the branch's recipe takes other images, or ends before the checkpoint.
+            Also what ``Training`` raises.
+        """
+        standing = checkpoint.standing
+        if standing.data_hash != dataset.hash:
+            raise RunError(
+                "this checkpoint learns from {data}, but with other content; go on with the very same data",
+                data=standing.data or "-",
+            )
+        if recipe is not None:
+            check_branch(standing, recipe)
+        training = cls(architecture, dataset, recipe or standing.recipe)
+        training._take(checkpoint, branch=recipe is not None)
+        return training
+
+    def _take(self, checkpoint: Checkpoint, branch: bool) -> None:
+        standing, wanted = checkpoint.standing, self.network.state_dict()
+        check_tensors(checkpoint.weights, wanted)
+        for name, tensor in wanted.items():
+            tensor.copy_(checkpoint.weights[name])
+        if not branch:
+            for applied in standing.changes:
+                self.recipe = applied.change.recipe(self.recipe)
+            self.changes = standing.changes
+            check_trainable(self.architecture, self.dataset, self.recipe)
+        self._take_memory(checkpoint, branch)
+        self._take_place(standing, branch)
+        self._take_chance(checkpoint, new=self.recipe.seed != standing.recipe.seed)
+        Change.model_construct(dropout=standing.dropout, frozen=standing.frozen).check_layers(self.architecture)
+        for name, p in standing.dropout.items():
+            self._drops[name].p = p
+        self.freeze(standing.frozen)
+        self._plan()
+
+    def _take_memory(self, checkpoint: Checkpoint, branch: bool) -> None:
+        """Take over what optimizer and validation remember, as far as the recipe in force has a use for it."""
+        before, verdict = checkpoint.recipe, checkpoint.standing.verdict
+        self._optimizer = make_optimizer(self._learning, self.recipe)
+        if self.recipe.optimizer == before.optimizer:
+            remember(self.network, self._optimizer, self.recipe, checkpoint.under("optimizer"))
+        if branch:
+            follow(self._optimizer, self.recipe)
+            verdict = verdict.carried(before, self.recipe)
+        if verdict.best_step is not None:
+            check_tensors(checkpoint.under("best"), self.network.state_dict())
+            self._best = _copies(checkpoint.under("best"))
+        self.verdict = verdict
+
+    def _take_place(self, standing: Standing, branch: bool) -> None:
+        if standing.epoch > self.recipe.epochs:
+            raise RunError("this checkpoint contradicts itself: its place is outside the run")
+        self.step, self._due = standing.step, standing.due
+        self._tested = standing.tested and not branch
+
+    def _take_chance(self, checkpoint: Checkpoint, new: bool) -> None:
+        """Draw the present epoch's order again, and go on with each generator, unless it is to be ``new``."""
+        states, standing, drawn_from = checkpoint.under("generator"), checkpoint.standing, torch.Generator()
+        set_generator(drawn_from, states.get("order"))
+        self._order.go_to(standing.epoch, standing.position, standing.planned, drawn_from)
+        if not new:
+            self._generators["order"].set_state(drawn_from.get_state())
+            for name in ("augmentation", "dropout"):
+                set_generator(self._generators[name], states.get(name))
+
+    # -- what others read -----------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Tensor]:
-        """Return copies of all parameters and buffers as they are now; training does not change them any more."""
-        return {
-            name: tensor.detach().clone(memory_format=torch.contiguous_format)
-            for name, tensor in self.network.state_dict().items()
-        }
+        """Return copies of all parameters and buffers at ``weights_step``; training does not change them any more."""
+        return _copies(self._weights())
+
+    def _weights(self) -> Mapping[str, Tensor]:
+        return self._best if self.weights_step != self.step else self.network.state_dict()
 
     def description(self, name: str = "", **result: Any) -> ModelDescription:
-        """Return what a model with the present weights says of itself; ``result`` adds to what came of the run."""
+        """Return what a model with the weights of ``weights_step`` says of itself; ``result`` adds to what came of the run."""
+        log = [{"step": applied.step, **applied.change.values()} for applied in self.changes]
+        changes = {"changes": log} if log else {}
         about = ModelAbout(
             name=name or self.architecture.name,
             data=self.dataset.name,
             data_hash=self.dataset.hash,
-            recipe=self.recipe.model_dump(mode="json"),
-            result={"step": self.step, "steps": self.steps, **result},
+            recipe=self.begun_with.model_dump(mode="json"),
+            result={"step": self.weights_step, "steps": self.steps, **changes, **result},
             mirror=self.recipe.mirror,
         )
         return ModelDescription(
@@ -139,34 +329,33 @@ class Training:
         )
 
     def model(self, name: str = "", **result: Any) -> Model:
-        """Return the model as it is now, with weights of its own."""
-        return Model(self.description(name, **result), self.network.state_dict())
+        """Return the model at ``weights_step``, with weights of its own."""
+        return Model(self.description(name, **result), self._weights())
 
-    def input_of(self, images: Tensor) -> Tensor:
-        """Return uint8 ``images`` as the network takes them, in the recipe's memory format.
+    def learn_next(self, lr: float) -> tuple[float, float]:
+        """Make the next batch's step at ``lr``, whatever the schedule says; return loss and accuracy before it.
 
-        The same numbers as ``Preprocessing.apply``, to the bit; here in place, since it is done at each step.
+        For a copy that is thrown away: no step is counted, and nothing is judged.
         """
-        padded = F.pad(images, self._padding) if any(self._padding) else images
-        x = padded.to(torch.float32, memory_format=self._format)
-        return x.div_(255).sub_(self._mean).div_(self._std)
+        return self.learn(self._order.next(), lr)
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.recipe.precision == "bfloat16":
-            return torch.autocast("cpu", torch.bfloat16)
-        return nullcontext()
+    def _watched(self) -> AbstractContextManager[None]:
+        if self.monitor is None or not self.monitor.wants(self.step + 1):
+            return nullcontext()
+        return self.monitor.look(self.step + 1)
 
-    def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        images = augment(self.images.index_select(0, index), self.recipe.augmentation, self._augmentation)
-        return self.input_of(images), self.targets.index_select(0, index)
-
-    def _train_step(self, index: Tensor) -> TrainEvent:
-        x, targets = self._batch(index)
-        lr = learning_rate(self.recipe, self.step, self.steps, self.steps_per_epoch)
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
-        loss, acc = self.update(x, targets)
+    def _train_step(self) -> TrainEvent:
+        total = self.recipe.epochs * self.steps_per_epoch  # had the batch size always been the present one
+        at = max(0, total - (self.steps - self.step))
+        lr = learning_rate(self.recipe, at, total, self.steps_per_epoch) * self.verdict.scale
+        index = self._order.next()
+        with self._watched():
+            loss, acc = self.learn(index, lr)
         self.step += 1
+        if self._order.left == 0:
+            self._due = "some" if self.recipe.full_train else "all"
+        elif self.step % self._every == 0 and self._order.left >= self._every // 2:
+            self._due = "some"
         if not math.isfinite(loss):
             raise RunError(
                 "the loss became {loss} at step {step}: the weights have grown beyond all bounds. "
@@ -176,46 +365,30 @@ class Training:
                 lr=self.recipe.lr / 10,
                 given=self.recipe.lr,
             )
-        return TrainEvent(self.step, self.epoch, loss, acc, len(targets), lr)
-
-    def update(self, x: Tensor, targets: Tensor) -> tuple[float, float]:
-        """Change the weights once, by the gradient of the loss on ``x``; return loss and accuracy before the change.
-
-        Shape:
-            x: (N, C, H, W) float, as ``input_of`` gives it.
-            targets: (N,) int64.
-        """
-        with self._autocast():
-            logits = self.network.logits(x)
-        logits = logits.float()
-        loss = loss_of(logits, targets, self.recipe, self.architecture.ends_in_softmax)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self._optimizer.step()
-        acc = (logits.detach().argmax(1) == targets).float().mean()
-        return loss.item(), acc.item()
+        return TrainEvent(self.step, self.epoch, loss, acc, len(index), lr)
 
     def _validate(self, whole: bool) -> Iterator[Event]:
         split = self._judged if whole else self._glance
         total, right = 0.0, 0
         for images, targets in _parts(split):
-            logits = self._look(images)
+            logits = self.look(images)
             loss = loss_of(logits, targets, self.recipe, self.architecture.ends_in_softmax)
             total += loss.item() * len(targets)
             right += int((logits.argmax(1) == targets).sum())
             yield LookEvent(self.step, len(targets))
         name = "train" if self.recipe.full_train else "val"
+        self._due = "none"
+        if whole:
+            self._decide(total / len(split))
         yield ValEvent(self.step, total / len(split), right / len(split), whole, name)
 
-    @torch.no_grad()
-    def _look(self, images: Tensor) -> Tensor:
-        """Return the logits of uint8 ``images`` in evaluation mode, at the recipe's precision."""
-        self.network.eval()
-        try:
-            with self._autocast():
-                return self.network.logits(self.input_of(images)).float()
-        finally:
-            self.network.train()
+    def _decide(self, loss: float) -> None:
+        """Follow what ``loss`` on the whole validation set means for the rest of the run."""
+        self.verdict = self.verdict.after(loss, self.step, self.recipe)
+        if self.verdict.best_step == self.step:
+            self._best = _copies(self.network.state_dict())
+        if self.verdict.ended:
+            self._plan()
 
     def _test(self) -> Iterator[Event]:
         """Judge the finished model in float32, with the mirrored view if it has one: the numbers of its own probs."""
@@ -226,67 +399,13 @@ class Training:
             total -= log_probs.gather(1, targets[:, None]).sum().item()
             right += int((log_probs.argmax(1) == targets).sum())
             yield LookEvent(self.step, len(targets))
-        yield TestEvent(self.step, total / len(split), right / len(split))
+        self._tested = True
+        yield TestEvent(self.weights_step, total / len(split), right / len(split))
 
 
 def _parts(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
     return zip(split.images.split(_EVAL_BATCH), split.targets.split(_EVAL_BATCH))
 
 
-def training_split(dataset: DataSet, recipe: Recipe) -> Split:
-    """Return the images that a run learns from: ``fit`` or, with ``full_train``, all of ``train``; cut to the limit.
-
-    Which images a limit keeps is drawn once and for all, so that no class is favoured however the data is sorted.
-    """
-    split = dataset.train if recipe.full_train else dataset.fit
-    return split if recipe.limit_train is None else some(split, recipe.limit_train)
-
-
-def count_images(dataset: DataSet, recipe: Recipe) -> int:
-    """Return how many images of ``dataset`` a run with ``recipe`` learns from."""
-    return min(len(dataset.train if recipe.full_train else dataset.fit), recipe.limit_train or len(dataset.train))
-
-
-def count_steps(dataset: DataSet, recipe: Recipe) -> int:
-    """Return how many steps ``Training`` makes of ``recipe`` on ``dataset``."""
-    count = count_images(dataset, recipe)
-    return recipe.epochs * (count // min(recipe.batch_size, count))
-
-
-def some(split: Split, count: int) -> Split:
-    """Return ``count`` images of ``split``, in its order, always the same ones; all where there are no more."""
-    if count >= len(split):
-        return split
-    index = torch.randperm(len(split), generator=generator_for(0, "some"))[:count].sort().values
-    return Split(split.images[index], split.targets[index])
-
-
-def check_trainable(architecture: Architecture, dataset: DataSet, recipe: Recipe) -> None:
-    """Raise unless ``architecture`` can learn ``dataset`` as ``recipe`` says, before anything is allocated.
-
-    Raises:
-        ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: with what to change.
-    """
-    count = len(dataset.fit if not recipe.full_train else dataset.train)
-    batch = min(recipe.batch_size, count, recipe.limit_train or count)
-    check_budget(architecture, batch)
-    Preprocessing.of(architecture, dataset)
-    output, classes = architecture.output_shape, len(dataset.class_names)
-    if len(output) != 1 or output[0] != classes:
-        raise ArchitectureError(
-            "the network ends in {shape} numbers, but {data} has {classes} classes; "
-            "let its last layers be Flatten and Linear with out_features={classes}",
-            shape="x".join(map(str, output)),
-            data=dataset.name,
-            classes=classes,
-        )
-    for row in architecture.trace().rows:
-        lonely = isinstance(row.layer, BatchNorm2d) and row.output_shape is not None and row.output_shape[1:] == (1, 1)
-        if lonely and batch == 1:
-            raise RecipeError(
-                "batch_size: with 1 image a batch, {name} has a single number for each channel and no spread to "
-                "divide by; use batch_size >= 2",
-                name=row.name,
-            )
-    if all(row.num_params == 0 for row in architecture.trace().rows):
-        raise ArchitectureError("this network has no weight to learn; add a layer that has some, such as Linear")
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}

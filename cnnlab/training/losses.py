@@ -1,4 +1,4 @@
-"""The losses, on logits: cross-entropy with label smoothing, and the mean squared error against one-hot targets."""
+"""The losses, on logits: cross-entropy with label smoothing, and the mean squared error, for classes or shares."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ def loss_of(logits: Tensor, targets: Tensor, recipe: Recipe, softmax: bool) -> T
 
     Shape:
         logits: (N, K) float.
-        targets: (N,) int64.
+        targets: (N,) int64; or (N, K) float, the share of each class, which then takes the place of onehot.
     """
     if recipe.loss == "cross_entropy":
         return F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
     output = logits.softmax(1) if softmax else logits
-    return F.mse_loss(output, F.one_hot(targets, logits.shape[1]).to(output.dtype))
+    shares = F.one_hot(targets, logits.shape[1]) if targets.dim() == 1 else targets
+    return F.mse_loss(output, shares.to(output.dtype))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from cnnlab.errors import RunError
 from cnnlab.training.recipe import Recipe
 
 _ONE_CYCLE_START = 1 / 25
@@ -33,6 +34,85 @@ def make_optimizer(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.
             return torch.optim.AdamW(trained, lr, weight_decay=decay, fused=True)
         case "rmsprop":  # torch has no fused one
             return torch.optim.RMSprop(trained, lr, momentum=recipe.momentum, weight_decay=decay)
+        case "adagrad":
+            return torch.optim.Adagrad(trained, lr, weight_decay=decay, fused=True)
+
+
+_REMEMBERED: dict[str, tuple[set[str], set[str]]] = {
+    "sgd": (set(), {"momentum_buffer"}),
+    "adam": ({"step", "exp_avg", "exp_avg_sq"}, set()),
+    "adamw": ({"step", "exp_avg", "exp_avg_sq"}, set()),
+    "rmsprop": ({"step", "square_avg"}, {"momentum_buffer"}),
+    "adagrad": ({"step", "sum"}, set()),
+}
+"""What each optimizer remembers of a parameter once it has moved it: always, and with momentum."""
+
+
+def remembered(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return what ``optimizer`` remembers, as ``PARAMETER/KEY``: its own tensors, no copies."""
+    return {
+        f"{name}/{key}": value
+        for name, parameter in network.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def remember(
+    network: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, tensors: Mapping[str, Tensor]
+) -> None:
+    """Let ``optimizer`` remember copies of ``tensors``, named as by ``remembered``, each laid out as its parameter.
+
+    Raises:
+        RunError: a tensor that this optimizer does not keep of this network, or one too few.
+    """
+    states: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        owner, _slash, key = name.rpartition("/")
+        states.setdefault(owner, {})[key] = tensor
+    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+    always, with_momentum = _REMEMBERED[recipe.optimizer]
+    for name, state in states.items():
+        if name not in trained or not always <= state.keys() <= always | with_momentum:
+            raise _not_its_memory(name)
+        parameter = trained[name]
+        for key, tensor in state.items():
+            shape = () if key == "step" else parameter.shape
+            if tensor.shape != shape or tensor.dtype != torch.float32:
+                raise _not_its_memory(f"{name}/{key}")
+        optimizer.state[parameter] = {
+            key: tensor.clone() if key == "step" else torch.empty_like(parameter.data).copy_(tensor)
+            for key, tensor in state.items()
+        }
+
+
+def _not_its_memory(name: str) -> RunError:
+    return RunError(
+        "{name}: the checkpoint's optimizer does not fit this run; restore it with the recipe that it is of",
+        name=name[:80],
+    )
+
+
+def follow(optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
+    """Let ``optimizer`` go on with the momentum and weight decay of ``recipe``.
+
+    torch makes a momentum buffer at a parameter's first step only. Here, with momentum switched on later, every
+    parameter that has moved gets one of zeros, which is what the first step would make of it; switched off, the
+    buffers are forgotten, so that no old direction comes back.
+    """
+    for group in optimizer.param_groups:
+        group["weight_decay"] = recipe.weight_decay
+        if "momentum" not in group:
+            continue
+        group["momentum"] = recipe.momentum
+        if "nesterov" in group:
+            group["nesterov"] = recipe.nesterov
+        for parameter in group["params"]:
+            state = optimizer.state[parameter]
+            if recipe.momentum == 0:
+                state.pop("momentum_buffer", None)
+            elif state or recipe.optimizer == "sgd":
+                state.setdefault("momentum_buffer", torch.zeros_like(parameter.data))
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int) -> float:
@@ -45,22 +125,31 @@ def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int) -
         cosine      lr * (1 + cos(pi * t / T)) / 2
         one_cycle   a cosine from lr/25 up to lr at warmup * T, then a cosine down to lr/250,000
         triangular  a line from 0.2 lr up to lr at warmup * T, then a line down to 0 at T
+        reduce_on_plateau   lr; the loop multiplies it by what the validation set has decided (``patience.Verdict``)
+
+    The first three and the last are multiplied by (t + 1) / (W + 1) in the first W = round(warmup_epochs *
+    steps_per_epoch) steps: a line that would reach 1 at step W.
 
     Source: torch.optim.lr_scheduler.StepLR, CosineAnnealingLR and OneCycleLR (Smith & Topin 2018, arXiv:1708.07120;
-    here without the cycled momentum); the triangle is that of Jordan 2024, arXiv:2404.00498.
+    here without the cycled momentum); the triangle is that of Jordan 2024, arXiv:2404.00498; warm-up is LinearLR
+    (Goyal et al. 2017, arXiv:1706.02677, section 2.2), multiplied with the schedule, which begins at step 0 as well.
     """
+    lr = recipe.lr
+    if recipe.warmup_epochs:
+        warm = round(recipe.warmup_epochs * steps_per_epoch)
+        lr *= min(1.0, (step + 1) / (warm + 1))
     match recipe.schedule:
-        case "constant":
-            return recipe.lr
+        case "constant" | "reduce_on_plateau":
+            return lr
         case "step":
             stairs: int = step // (recipe.step_epochs * steps_per_epoch)
-            return recipe.lr * recipe.step_factor**stairs
+            return lr * recipe.step_factor**stairs
         case "cosine":
-            return recipe.lr * (1 + math.cos(math.pi * step / steps)) / 2
+            return lr * (1 + math.cos(math.pi * step / steps)) / 2
         case "one_cycle":
-            return recipe.lr * _one_cycle(step, steps, recipe.warmup)
+            return lr * _one_cycle(step, steps, recipe.warmup)
         case "triangular":
-            return recipe.lr * _triangle(step, steps, recipe.warmup)
+            return lr * _triangle(step, steps, recipe.warmup)
 
 
 def _one_cycle(step: int, steps: int, warmup: float) -> float:
@@ -79,3 +168,15 @@ def _triangle(step: int, steps: int, warmup: float) -> float:
 
 def _cosine_between(start: float, end: float, part: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
+
+
+def add_l1(parameters: Iterable[nn.Parameter], strength: float) -> None:
+    """Add the gradient of ``strength * sum |w|`` to that of each weight; biases and scales (one axis) are spared.
+
+    d/dw |w| = sign(w), and 0 at 0, as torch has it.
+
+    Source: Tibshirani 1996 (the lasso); here by subgradient, so that a weight swings around zero by about a step.
+    """
+    for parameter in parameters:
+        if parameter.dim() > 1 and parameter.grad is not None:
+            parameter.grad.add_(parameter.detach().sign(), alpha=strength)

@@ -12,8 +12,8 @@ from cnnlab.errors import RecipeError
 from cnnlab.i18n import N_
 from cnnlab.validation import first_finding
 
-Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
-Schedule = Literal["constant", "step", "cosine", "one_cycle", "triangular"]
+Optimizer = Literal["sgd", "adam", "adamw", "rmsprop", "adagrad"]
+Schedule = Literal["constant", "step", "cosine", "one_cycle", "triangular", "reduce_on_plateau"]
 Loss = Literal["cross_entropy", "mse"]
 Precision = Literal["auto", "float32", "bfloat16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
@@ -23,11 +23,13 @@ LABELS: dict[str, str] = {
     "adam": N_("Adam"),
     "adamw": N_("AdamW"),
     "rmsprop": N_("RMSprop"),
+    "adagrad": N_("Adagrad"),
     "constant": N_("constant"),
     "step": N_("in steps"),
     "cosine": N_("cosine"),
     "one_cycle": N_("one cycle"),
     "triangular": N_("triangular"),
+    "reduce_on_plateau": N_("smaller when stuck"),
     "cross_entropy": N_("cross-entropy"),
     "mse": N_("mean squared error"),
     "auto": N_("automatic"),
@@ -54,9 +56,12 @@ class Recipe(BaseModel):
     batch_size: int = Field(
         64,
         ge=1,
-        le=4096,
+        le=10_000_000,
         title=N_("Batch size"),
-        description=N_("How many images are looked at before the weights change once (one step)."),
+        description=N_(
+            "How many images are looked at before the weights change once (one step). 1: stochastic; as many as there "
+            "are, or more: the whole set at once."
+        ),
     )
     optimizer: Optimizer = Field(
         "adam",
@@ -89,6 +94,22 @@ class Recipe(BaseModel):
         title=N_("Weight decay"),
         description=N_("How strongly each step pulls the weights towards zero."),
     )
+    l1: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title=N_("L1 penalty"),
+        description=N_(
+            "Pulls every weight towards zero equally hard, large or small, so that many end at it. No biases."
+        ),
+    )
+    clip_norm: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        title=N_("Gradient clipping"),
+        description=N_("A gradient longer than this is shortened to it, so that no single step goes far; 0: never."),
+    )
     schedule: Schedule = Field(
         "constant",
         title=N_("Schedule"),
@@ -115,6 +136,42 @@ class Recipe(BaseModel):
         title=N_("Rising part"),
         description=N_("One cycle and triangular: the part of the run in which the learning rate rises."),
     )
+    warmup_epochs: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        title=N_("Warm-up, epochs"),
+        description=N_(
+            "For so many epochs (0.5: half of one) the learning rate first rises in a straight line. One cycle and "
+            "triangular rise anyway."
+        ),
+    )
+    plateau_factor: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        title=N_("Factor when stuck"),
+        description=N_("Schedule smaller when stuck: what the learning rate is multiplied by."),
+    )
+    plateau_patience: int = Field(
+        2,
+        ge=0,
+        le=100,
+        title=N_("Patience when stuck, epochs"),
+        description=N_(
+            "Schedule smaller when stuck: how many epochs in a row may bring no smaller loss on the validation set."
+        ),
+    )
+    early_stopping: int = Field(
+        0,
+        ge=0,
+        le=100,
+        title=N_("Early stopping, epochs"),
+        description=N_(
+            "End the run after so many epochs without a smaller loss on the validation set, and keep the weights of the "
+            "best one; 0: never."
+        ),
+    )
     loss: Loss = Field(
         "cross_entropy",
         title=N_("Loss"),
@@ -131,6 +188,16 @@ class Recipe(BaseModel):
         default_factory=Augmentation,
         title=N_("Augmentation"),
         description=N_("How each training image is varied anew each time it is seen."),
+    )
+    mixup: float = Field(
+        0.0,
+        ge=0,
+        le=4,
+        title=N_("Mixup"),
+        description=N_(
+            "Lay two training images over each other, and ask for both classes by the same shares. 0: never; 0.2: mostly "
+            "one of the two; 1: any share."
+        ),
     )
     whiten: bool = Field(
         False,
@@ -189,6 +256,16 @@ class Recipe(BaseModel):
             raise RecipeError(
                 "label_smoothing: {value} has no meaning with mse; use 0, or the loss cross_entropy",
                 value=self.label_smoothing,
+            )
+        if self.warmup_epochs and self.schedule in ("one_cycle", "triangular"):
+            raise RecipeError(
+                "warmup_epochs: the schedule {schedule} rises by itself; set warmup, or use warmup_epochs 0",
+                schedule=self.schedule,
+            )
+        if self.full_train and (self.early_stopping or self.schedule == "reduce_on_plateau"):
+            raise RecipeError(
+                "full_train: no image is left to judge by, as early_stopping and reduce_on_plateau do; switch full_train "
+                "off, or use early_stopping 0 and another schedule"
             )
         return self
 

@@ -1,6 +1,5 @@
 """Runs that are over, on the disk, without training any: what pages choose among."""
 
-from cnnlab.home import home
 from cnnlab.model import Model
 from cnnlab.runs.snapshot import Snapshot
 from cnnlab.runs.store import Store, new_id
@@ -18,9 +17,7 @@ def keep_run(space: Workspace, model: Model, *, created: float = 1.0, weights: b
         "recipe": Recipe(), "architecture_key": model.architecture.key, "created": created,
     }  # fmt: skip
     run = Snapshot(**{**values, **changes})
-    store = Store(home() / "runs")
-    store.save(run)
-    if weights:
-        model.save(store.model_path(run.id))
+    store = Store()
+    store.adopt(run, [], model.to_bytes() if weights else None)
     store.close()
     return run.id

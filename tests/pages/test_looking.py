@@ -109,7 +109,9 @@ def test_the_same_name_for_a_run_on_every_page(page, space):
     assert label in page("explore").selectbox(key=MENU).options
     assert label in page("train", run=id).selectbox(key="train.run").options
     at = page("draw", model=f"run:{id}")
-    assert at.selectbox(key="draw.compare.1").options[1] == "with test: your run 1, 90.0%"  # the chosen one is not offered
+    assert (
+        at.selectbox(key="draw.compare.1").options[1] == "with test: your run 1, 90.0%"
+    )  # the chosen one is not offered
 
 
 @pytest.mark.parametrize("kind", ["file", "other", "gone"])

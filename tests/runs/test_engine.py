@@ -14,6 +14,7 @@ from cnnlab.model import Model, ModelRef
 from cnnlab.runs import machine, models, progress, resolve
 from cnnlab.runs.engine import Engine, engine
 from cnnlab.runs.snapshot import RunSpec
+from cnnlab.runs.tables import RunRow
 from cnnlab.training.recipe import Recipe
 
 NET = Architecture(
@@ -129,7 +130,7 @@ def test_a_stopped_run_keeps_its_weights_and_is_not_tested(lab):
     found = done(lab, id)
     assert found.state == "stopped" and found.test_acc is None and found.has_model
     assert Model.from_bytes(lab.model(id)).about.result["step"] == found.step
-    with pytest.raises(RunError, match=r"this run is over \(stopped\)"):
+    with pytest.raises(RunError, match=r"this run is over \(stopped\); resume it"):
         lab.command(id, {"do": "resume"})
 
 
@@ -286,66 +287,63 @@ def test_resolve_gives_the_same_object_until_what_it_names_changes(lab, lab_home
     assert len(models._kept) <= models.MOST_KEPT
 
 
-def test_finished_runs_are_listed_after_a_restart_and_broken_off_ones_say_so(lab_home):
+def test_runs_are_listed_after_a_restart_and_a_damaged_record_can_only_be_deleted(lab_home):
     lab = engine()
     id = lab.submit(spec(name="kept"))
     before = done(lab, id)
     events = lab.events(id)
-    record = lab_home / "runs" / id / "run.json"
+    broken = lab.submit(spec())
+    done(lab, broken)
     lab.close()
-    live = {**json.loads(record.read_bytes()), "id": "00" * 8, "state": "running", "step": 0, "process": "ab" * 8}
-    other = lab_home / "runs" / ("00" * 8)
-    other.mkdir()
-    (other / "run.json").write_text(json.dumps(live))
-    (other / "events.jsonl").write_text('{"n": 1, "kind": "train", "step": 4, "loss": 1, "acc": 0}\n{"n": 2, "ki')
-    damaged = lab_home / "runs" / ("11" * 8)
-    damaged.mkdir()
-    (damaged / "run.json").write_text("{")
     again = engine()
     assert again is not lab
-    found = {snapshot.id: snapshot for snapshot in again.list("ann")}
-    assert set(found) == {id, "00" * 8}
-    assert (found[id].state, found[id].test_acc, found[id].name) == ("done", before.test_acc, "kept")
+    with again._store.database.write() as session:
+        session.get(RunRow, broken).snapshot = {"id": broken}
+        session.get(RunRow, broken).version += 1
+    assert again.list("ann") == [before] == [again.snapshot(id)]
     assert again.events(id) == events
     assert Model.from_bytes(again.model(id)).architecture == NET
-    broken = found["00" * 8]
-    assert broken.state == "failed" and broken.step == 4
-    assert "broke off at step 4" in str(broken.error)
-    assert "第 4 步" in broken.error.text("zh_CN")
     with pytest.raises(RunError, match="damaged"):
-        again.delete("11" * 8, owner="ann")
-    again.delete("11" * 8)
-    assert not damaged.exists()
+        again.delete(broken, owner="ann")
+    again.delete(broken)
+    with pytest.raises(RunError, match="there is no run"):
+        again.snapshot(broken)
     again.close()
 
 
-def test_closing_stops_what_is_live_and_keeps_its_weights(lab_home):
+def test_closing_interrupts_what_is_live_and_it_can_go_on(lab_home):
     lab = Engine(slots=1)
-    running, waiting = lab.submit(spec(LONG)), lab.submit(spec(LONG))
+    running, waiting = lab.submit(spec(LONG)), lab.submit(spec())
     at_step(lab, running, 1)
     lab.close()
     again = Engine()
-    assert again.snapshot(running).state == "stopped"
-    assert again.snapshot(waiting).state == "stopped"
-    assert Model.from_bytes(again.model(running)).about.result["step"] > 0
+    found = again.snapshot(running)
+    assert found.state == again.snapshot(waiting).state == "interrupted"
+    assert "resume it" in str(found.error) and found.error.text("zh_CN") != str(found.error)
+    assert Model.from_bytes(again.model(running)).about.result["step"] == found.step > 0
     with pytest.raises(RunError, match="closing"):
         lab.submit(spec())
+    again.resume(waiting)
+    assert done(again, waiting).state == "done"
     again.close()
 
 
-def test_another_engine_on_the_same_folder_sees_a_live_run_as_live_and_leaves_it_alone(lab_home):
+def test_two_engines_on_one_store_see_each_others_runs_and_tell_them_what_to_do(lab_home):
     lab, other = Engine(), Engine()
     try:
         id = lab.submit(spec(LONG))
         at_step(lab, id, 1)
         assert other.snapshot(id).live
-        with pytest.raises(RunError, match="another program"):
-            other.command(id, {"do": "stop"})
-        with pytest.raises(RunError, match="another program"):
-            other.delete(id)
+        other.command(id, {"do": "pause"})
+        until(lambda: other.snapshot(id).state == "paused")
+        assert lab.snapshot(id).state == "paused"
+        assert other.model_step(id) == other.checkpoints(id)[-1].step == lab.snapshot(id).step
+        assert Model.from_bytes(other.model(id)).architecture == NET
+        assert other.events(id) == lab.events(id)
+        other.delete(id)
+        assert lab.list() == other.list() == []
     finally:
         lab.close()
-        assert other.snapshot(id).state == "stopped"
         other.close()
 
 

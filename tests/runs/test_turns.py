@@ -1,12 +1,14 @@
 """Slots go round: who submits ten runs makes nobody wait for all ten."""
 
 import pytest
+from sqlalchemy import select
 
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import Flatten, Linear
 from cnnlab.runs.engine import Engine
 from cnnlab.runs.run import Run
 from cnnlab.runs.snapshot import RunSpec
+from cnnlab.runs.tables import TurnRow
 from cnnlab.training.recipe import Recipe
 
 NET = Architecture(name="line", input_shape=(1, 28, 28), layers=(Flatten(), Linear(out_features=10)))
@@ -25,7 +27,7 @@ class Class:
 
     def stop(self, id: str) -> None:
         """End a run and wait until its slot has gone to the next."""
-        run = self.lab._runs[id]
+        run = self.lab._crew.get(id)
         self.lab.command(id, {"do": "stop"})
         assert run.join(60)
 
@@ -38,7 +40,7 @@ def class_of(lab_home, monkeypatch):
         found = Class(slots)
         made.append(found)
         grant = Run.grant
-        monkeypatch.setattr(Run, "grant", lambda run: (found.begun.append(run.owner), grant(run))[1])
+        monkeypatch.setattr(Run, "grant", lambda run: (run.granted or found.begun.append(run.owner), grant(run))[1])
         return found
 
     yield make
@@ -77,7 +79,10 @@ def test_one_learner_alone_has_all_slots_in_the_order_of_submission(class_of):
     ids = [learners.submit("ann") for _ in range(4)]
     learners.stop(ids[1])
     assert [learners.lab.snapshot(id).state for id in ids[3:]] == ["queued"]
-    assert set(learners.lab._active) == {ids[0], ids[2]}
+    assert set(learners.lab._slots.hand_out()) == {ids[0], ids[2]}
+    assert [learners.lab.position(id) for id in ids] == [None, None, None, 0]
     for id in (ids[3], ids[0], ids[2]):
         learners.stop(id)
-    assert not learners.lab._active and not learners.lab._turns
+    assert not learners.lab._slots.hand_out()
+    with learners.lab._store.database.read() as session:
+        assert session.scalars(select(TurnRow)).all() == []  # nobody waits for anybody: all are equal again

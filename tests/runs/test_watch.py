@@ -47,13 +47,13 @@ def test_a_loss_that_is_no_number_does_not_break_the_curve() -> None:
 
 
 @pytest.fixture
-def finished(tmp_path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def finished(lab_home, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     """Return the id of a short real run, in an engine of its own."""
     from cnnlab.architecture.presets import PRESETS
     from cnnlab.runs import models
     from cnnlab.training.recipe import Recipe
 
-    engine = Engine(tmp_path / "runs", slots=1)
+    engine = Engine(slots=1)
     monkeypatch.setattr(module, "engine", lambda: engine)
     monkeypatch.setattr(models, "engine", lambda: engine)
     recipe = Recipe(epochs=1, batch_size=32, lr=0.003, limit_train=320, threads=1, precision="float32")

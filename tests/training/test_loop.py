@@ -256,6 +256,67 @@ def test_what_cannot_be_trained_is_refused_at_once(mnist, architecture, recipe, 
         Training(architecture, mnist, recipe)
 
 
+@pytest.mark.parametrize("recipe", [{"optimizer": "sgd", "lr": 0.1, "momentum": 0.9}, {"clip_norm": 0.1, "l1": 1e-3}])
+def test_a_batch_taken_in_parts_is_one_batch(mnist, recipe, monkeypatch):
+    net = Architecture(
+        input_shape=(1, 28, 28),
+        layers=(Conv2d(out_channels=4, kernel_size=5), ReLU(), MaxPool2d(), Flatten(), Linear(out_features=10)),
+    )
+    recipe = Recipe(
+        epochs=4, batch_size=10_000_000, limit_train=300, precision="float32", label_smoothing=0.1, **recipe
+    )
+    whole = _steps(net, mnist, recipe)
+    assert [event.images for event in whole[0]] == [300] * 4
+    monkeypatch.setattr("cnnlab.training.checks.PART_BYTES", 4 * net.trace().activation_elements * 70)
+    parts = _steps(net, mnist, recipe)
+    for one, other in zip(whole[0], parts[0]):
+        assert one.loss == pytest.approx(other.loss, abs=1e-6)
+        assert one.acc == pytest.approx(other.acc)
+    for name in whole[1]:
+        torch.testing.assert_close(parts[1][name], whole[1][name], rtol=1e-5, atol=1e-6)
+
+
+def test_the_whole_set_at_once_stays_within_memory_or_is_refused(mnist):
+    lenet = PRESETS["article-000-lenet5"].architecture
+    recipe = Recipe(batch_size=10_000_000, epochs=3)
+    training = Training(lenet, mnist, recipe)
+    assert (training.batch_size, training.steps, training.steps_per_epoch) == (54_000, 3, 1)
+    assert 4 * lenet.trace().activation_elements * training._part <= 128_000_000
+    with pytest.raises(BudgetError, match="use a batch size of"):
+        Training(PRESETS["mnist-sprint"].architecture, mnist, recipe)
+
+
+def test_clipping_and_l1_are_those_of_a_plain_torch_loop(mnist):
+    net = Architecture(input_shape=(1, 28, 28), layers=(Flatten(), Linear(out_features=10)))
+    recipe = Recipe(
+        epochs=1, batch_size=20, limit_train=100, optimizer="sgd", lr=0.5, l1=0.01, clip_norm=0.8, precision="float32"
+    )
+    network = build(net, generator_for(0, "init"))
+    optimizer = torch.optim.SGD(network.parameters(), 0.5)
+    images, targets = training_split(mnist, recipe)
+    norms = []
+    for index in torch.randperm(100, generator=generator_for(0, "order")).split(20):
+        x = (images[index].float() / 255 - mnist.mean[0]) / mnist.std[0]
+        loss = F.cross_entropy(network.logits(x), targets[index]) + 0.01 * network.fc1.weight.abs().sum()
+        optimizer.zero_grad()
+        loss.backward()
+        norms.append(float(torch.nn.utils.clip_grad_norm_(network.parameters(), 0.8)))
+        optimizer.step()
+    assert max(norms) > 0.8
+    _, state = _steps(net, mnist, recipe)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(state[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_mixup_learns_soft_targets(mnist):
+    recipe = Recipe(epochs=1, batch_size=25, limit_train=500, mixup=1.0, optimizer="sgd", lr=0.1, precision="float32")
+    net = Architecture(input_shape=(1, 28, 28), layers=(Flatten(), Linear(out_features=10)))
+    events, _ = _steps(net, mnist, recipe)
+    plain, _ = _steps(net, mnist, recipe.changed(mixup=0))
+    assert sum(event.loss for event in events[-5:]) > 1.2 * sum(event.loss for event in plain[-5:])  # a harder question
+    assert sum(event.acc for event in events[-5:]) / 5 > 0.4
+
+
 def test_no_data_loader_stands_in_the_training_path():
     for folder in ("training", "runs", "data"):
         for path in (Path(cnnlab.__file__).parent / folder).glob("*.py"):

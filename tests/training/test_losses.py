@@ -36,3 +36,21 @@ def test_mse_compares_the_networks_own_output():
     recipe = Recipe(loss="mse")
     torch.testing.assert_close(loss_of(LOGITS, TARGETS, recipe, False), ((LOGITS - ONEHOT) ** 2).mean())
     torch.testing.assert_close(loss_of(LOGITS, TARGETS, recipe, True), ((LOGITS.softmax(1) - ONEHOT) ** 2).mean())
+
+
+@given(smoothing=st.floats(0, 0.9), seed=st.integers(0, 99))
+def test_shares_of_classes_are_torchs_probabilities(smoothing, seed):
+    shares = torch.rand(6, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    shares /= shares.sum(1, keepdim=True)
+    found = loss_of(LOGITS, shares, Recipe(label_smoothing=smoothing), softmax=False)
+    torch.testing.assert_close(found, F.cross_entropy(LOGITS, shares, label_smoothing=smoothing))
+    soft = (1 - smoothing) * shares + smoothing / 5
+    torch.testing.assert_close(found, -(soft * LOGITS.log_softmax(1)).sum(1).mean())
+    torch.testing.assert_close(
+        loss_of(LOGITS, shares, Recipe(loss="mse"), True), ((LOGITS.softmax(1) - shares) ** 2).mean()
+    )
+
+
+def test_whole_shares_are_the_classes_themselves():
+    for recipe in (Recipe(label_smoothing=0.1), Recipe(loss="mse")):
+        torch.testing.assert_close(loss_of(LOGITS, ONEHOT, recipe, True), loss_of(LOGITS, TARGETS, recipe, True))

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, StepLR
+from torch.optim.lr_scheduler import ChainedScheduler, ConstantLR, CosineAnnealingLR, LinearLR, OneCycleLR, StepLR
 
-from cnnlab.training.optim import learning_rate, make_optimizer
+from cnnlab.training.optim import add_l1, learning_rate, make_optimizer
 from cnnlab.training.recipe import Recipe
 
 ORACLES = {
@@ -20,6 +20,10 @@ ORACLES = {
     "rmsprop": (
         {"lr": 0.01, "momentum": 0.5, "weight_decay": 0.1},
         lambda p: torch.optim.RMSprop(p, 0.01, momentum=0.5, weight_decay=0.1, foreach=False),
+    ),
+    "adagrad": (
+        {"lr": 0.1, "weight_decay": 0.1},
+        lambda p: torch.optim.Adagrad(p, 0.1, weight_decay=0.1, foreach=False),
     ),
 }
 
@@ -89,3 +93,42 @@ def test_triangular_by_hand():
     recipe = Recipe(lr=1.0, schedule="triangular", warmup=0.5)
     rates = [learning_rate(recipe, t, 8, 8) for t in range(8)]
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 0.75, 0.5, 0.25])
+
+
+@given(steps_per_epoch=st.integers(1, 20), epochs=st.integers(1, 4), warm=st.floats(0.01, 5), every=st.integers(1, 2))
+def test_warm_up_is_LinearLR_times_the_schedule(steps_per_epoch, epochs, warm, every):
+    steps, width = steps_per_epoch * epochs, round(warm * steps_per_epoch)
+    schedules = {
+        "constant": [],
+        "step": [lambda o: StepLR(o, every * steps_per_epoch, 0.5)],
+        "cosine": [lambda o: CosineAnnealingLR(o, steps)],
+    }
+    for name, rest in schedules.items():
+        recipe = Recipe(lr=0.1, schedule=name, warmup_epochs=warm, step_epochs=every, step_factor=0.5)
+        rates = [learning_rate(recipe, t, steps, steps_per_epoch) for t in range(steps)]
+        linear = [lambda o: LinearLR(o, 1 / (width + 1), total_iters=width)] if width else []
+        oracle = _rates(lambda o, all=(*linear, *rest): _chained([make(o) for make in all], o), steps)
+        assert rates == pytest.approx(oracle, rel=1e-6, abs=1e-12)
+
+
+def _chained(schedulers, optimizer):
+    """Return torch's product of ``schedulers``; of none, one that does nothing."""
+    return ChainedScheduler(schedulers, optimizer) if schedulers else ConstantLR(optimizer, 1.0)
+
+
+def test_warm_up_by_hand():
+    recipe = Recipe(lr=1.0, warmup_epochs=0.5)
+    assert [learning_rate(recipe, t, 12, 6) for t in range(5)] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
+
+
+def test_l1_is_the_gradient_of_the_sum_of_the_weights_sizes_and_spares_biases():
+    values = torch.tensor([[-2.0, 0.0, 0.5], [1.0, -0.1, 3.0]])
+    ours = [nn.Parameter(values.clone()), nn.Parameter(torch.ones(3)), nn.Parameter(values.clone())]
+    theirs = [nn.Parameter(parameter.detach().clone()) for parameter in ours]
+    for parameters in (ours, theirs):
+        sum((parameter**3).sum() for parameter in parameters[:2]).backward()
+    (0.7 * theirs[0].abs().sum()).backward()
+    add_l1(ours, 0.7)
+    torch.testing.assert_close(ours[0].grad, theirs[0].grad)
+    torch.testing.assert_close(ours[1].grad, theirs[1].grad)
+    assert ours[2].grad is None

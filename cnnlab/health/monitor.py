@@ -1,0 +1,231 @@
+"""``Monitor``: looks at every layer of a network in some of its training steps, and leaves nothing behind in the others.
+
+The loop asks before each step (``wants``), lets the step run inside ``look`` and takes what was seen (``take``). The
+looks read only: a run has the same bits with a monitor and without (tested). Between two looks no hook is on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.build import Network
+from cnnlab.health.series import SATURATED, WINDOW
+from cnnlab.training.events import HealthEvent
+
+EVERY = 50
+"""After how many steps a layer is looked at again, once the dense start is over."""
+
+DENSE = 32
+"""Up to this step the looks are at 1, 2, 4, 8, ...: most of what goes wrong goes wrong there."""
+
+MOST_LOOKS = 400
+"""A longer run is looked at less often, so that its events stay small."""
+
+_SEEN = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.GELU)
+
+
+def cadence(steps: int, every: int = EVERY) -> int:
+    """Return how often a run of ``steps`` steps is looked at: each ``every`` steps, less often where that is too much."""
+    return max(every, -(-steps // MOST_LOOKS))
+
+
+class Monitor:
+    """Measures, at some steps, what goes on in each layer.
+
+    For each layer with parameters that learn (their entries taken together, weights and biases)
+
+        grad_norm     ||g||, the gradient of the loss before any clipping
+        weight_norm   ||w||, before the step
+        update_ratio  ||w_after - w_before|| / ||w_before||
+
+    and for the output of each convolution, dense layer, normalisation and activation
+
+        mean, std     over the batch and all units (std divides by n)
+        dead          ReLU: the share of units that were zero for every image of the batch. A unit is a map (all of its
+                      positions: a filter is dead, not a corner of the picture) or a number of a vector
+        dead_window   the share that was so in every one of the last 5 looks, this one included
+        saturated     Tanh: the share of outputs with |y| > 0.97, Sigmoid: with |2y - 1| > 0.97. There the slope is below
+                      6 % of its largest
+
+    Source: the ratio of updates to weights and the dead ReLU are those of the notes to Stanford's CS231n, "Learning";
+    0.97 is the bound that A. Karpathy draws in "makemore", part 3 (activations and gradients).
+
+    Args:
+        network: the one that learns.
+        every: look at each multiple of this step, after 1, 2, 4, 8, 16 and 32.
+
+    Raises:
+        ValueError: ``every`` is below 1.
+    """
+
+    def __init__(self, network: Network, every: int = EVERY) -> None:
+        if every < 1:
+            raise ValueError(f"every={every}: the steps between two looks are 1 or more")
+        self.every = every
+        self._network = network
+        children = list(network.named_children())
+        scored = children[:-1] if network.architecture.ends_in_softmax else children
+        self._last = scored[-1][1] if scored else None
+        self._watched: dict[str, nn.Module] = {name: m for name, m in children if isinstance(m, _SEEN)}
+        self._silent: dict[str, deque[Tensor]] = {name: deque(maxlen=WINDOW) for name in self._watched}
+        self._seen: HealthEvent | None = None
+
+    def wants(self, step: int) -> bool:
+        """Return whether ``step`` (counted from 1) is one to look at."""
+        return step % self.every == 0 or (step <= DENSE and step & (step - 1) == 0)
+
+    def take(self) -> HealthEvent | None:
+        """Return what the last look saw, once."""
+        seen, self._seen = self._seen, None
+        return seen
+
+    @contextmanager
+    def look(self, step: int) -> Iterator[None]:
+        """Watch what happens inside, which is one step of training; a step that raises leaves no hook and no event."""
+        view = _View(self._watched, self._last)
+        try:
+            yield
+        finally:
+            view.close()
+        layers = view.layers()
+        for name, silent in view.silent().items():
+            window = self._silent[name]
+            window.append(silent)
+            layers[name]["dead"] = _plain(silent.float().mean())
+            layers[name]["dead_window"] = _plain(torch.stack([*window]).all(0).float().mean())
+        self._seen = HealthEvent(step, layers, view.predicted)
+
+
+class _View:
+    """One look: hooks from ``__init__`` to ``close``, sums in between."""
+
+    def __init__(self, watched: dict[str, nn.Module], last: nn.Module | None) -> None:
+        self._outputs = {name: _Output(module) for name, module in watched.items()}
+        self._gradients: dict[str, dict[str, Tensor]] = {name: {} for name in watched}
+        self._learning = {
+            name: {key: p for key, p in module.named_parameters() if p.requires_grad}
+            for name, module in watched.items()
+        }
+        self._before = {
+            name: {key: parameter.detach().clone() for key, parameter in parameters.items()}
+            for name, parameters in self._learning.items()
+        }
+        self.predicted: tuple[int, ...] = ()
+        self._handles: list[Any] = []
+        for name, module in watched.items():
+            self._handles.append(module.register_forward_hook(self._outputs[name].add))
+            for key, parameter in self._learning[name].items():
+                hook = _keep_norm(self._gradients[name], key)
+                self._handles.append(parameter.register_post_accumulate_grad_hook(hook))
+        if last is not None:
+            self._handles.append(last.register_forward_hook(self._count))
+
+    def close(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    @torch.no_grad()
+    def _count(self, module: nn.Module, args: Any, output: Tensor) -> None:
+        if output.dim() != 2:
+            return
+        counts = torch.bincount(output.argmax(1), minlength=output.shape[1]).tolist()
+        self.predicted = tuple(a + b for a, b in zip(self.predicted or [0] * len(counts), counts))
+
+    @torch.no_grad()
+    def layers(self) -> dict[str, dict[str, float | None]]:
+        """Return what was seen of each layer; call it after the step."""
+        return {name: {**self._learned(name), **output.figures()} for name, output in self._outputs.items()}
+
+    def silent(self) -> dict[str, Tensor]:
+        """Return which units of each ReLU were zero throughout: (C,) or (F,) bool."""
+        return {name: output.silent for name, output in self._outputs.items() if output.silent is not None}
+
+    def _learned(self, name: str) -> dict[str, float | None]:
+        parameters, before = self._learning[name], self._before[name]
+        if not parameters:
+            return {}
+        weight = _norm_of(torch.linalg.vector_norm(tensor) for tensor in before.values())
+        moved = _norm_of(torch.linalg.vector_norm(parameters[key].detach() - before[key]) for key in parameters)
+        return {
+            "grad_norm": _plain(_norm_of(self._gradients[name].values())),
+            "weight_norm": _plain(weight),
+            "update_ratio": _plain(moved / weight) if weight > 0 else None,
+        }
+
+
+def _keep_norm(norms: dict[str, Tensor], key: str) -> Callable[[Tensor], None]:
+    """Return a hook that keeps the norm of a parameter's gradient; where it comes in parts, the last has all."""
+
+    def hook(parameter: Tensor) -> None:
+        if parameter.grad is not None:
+            norms[key] = torch.linalg.vector_norm(parameter.grad.detach())
+
+    return hook
+
+
+class _Output:
+    """The sums over a layer's output; a batch may come in several parts."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._relu = isinstance(module, nn.ReLU)
+        self._bounds = _BOUNDS.get(type(module))
+        self._count = 0
+        self._mean = self._squares = self._extreme = 0.0
+        self.silent: Tensor | None = None
+
+    @torch.no_grad()
+    def add(self, module: nn.Module, args: Any, output: Tensor) -> None:
+        """Take one output in: a forward hook."""
+        y, count = output.detach(), output.numel()
+        mean = y.mean(dtype=torch.float32).item()
+        squares = count * _variance(y, mean)
+        total, apart = self._count + count, mean - self._mean
+        self._squares += squares + apart * apart * self._count * count / total
+        self._mean += apart * count / total
+        self._count = total
+        if self._bounds is not None:
+            centre, reach = self._bounds
+            self._extreme += torch.count_nonzero((y - centre).abs_() > reach).item()
+        if self._relu:  # nothing is negative: a sum of zero is zero throughout, and much faster than a maximum
+            silent = y.sum((0, 2, 3) if y.dim() == 4 else 0, dtype=torch.float32) == 0
+            self.silent = silent if self.silent is None else self.silent & silent
+
+    def figures(self) -> dict[str, float | None]:
+        """Return what the sums say."""
+        if not self._count:
+            return {}
+        figures = {"mean": _plain(self._mean), "std": _plain((self._squares / self._count) ** 0.5)}
+        if self._bounds is not None:
+            figures["saturated"] = _plain(self._extreme / self._count)
+        return figures
+
+
+_BOUNDS: dict[type[nn.Module], tuple[float, float]] = {nn.Tanh: (0.0, SATURATED), nn.Sigmoid: (0.5, SATURATED / 2)}
+"""The middle of what comes out, and how far from it an output is saturated."""
+
+
+def _variance(y: Tensor, mean: float) -> float:
+    """Return the variance of ``y`` (dividing by n): E[y^2] - mean^2, or E[(y - mean)^2] where that would cancel."""
+    square = float(torch.linalg.vector_norm(y, dtype=torch.float32)) ** 2 / y.numel()
+    variance = square - mean * mean
+    if variance < 1e-2 * square:
+        variance = float(torch.linalg.vector_norm(y.float() - mean)) ** 2 / y.numel()
+    return variance
+
+
+def _norm_of(norms: Any) -> float:
+    """Return the norm of all tensors together from the norm of each."""
+    return math.sqrt(sum(float(norm) ** 2 for norm in norms))
+
+
+def _plain(value: Any) -> float | None:
+    """Return a number with six digits, as JSON can hold it; None for what is no number."""
+    number = float(value)
+    return float(f"{number:.6g}") if math.isfinite(number) else None

@@ -1,0 +1,176 @@
+"""The runs of this program: they wait for slots, learn, and are told what other programs ask of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from time import perf_counter
+
+from sqlalchemy import delete, select
+
+from cnnlab.errors import RunError
+from cnnlab.runs.cores import Cores
+from cnnlab.runs.database import StoreError
+from cnnlab.runs.processes import BEAT_S
+from cnnlab.runs.record import Record
+from cnnlab.runs.run import CLOSE, Command, Run
+from cnnlab.runs.slots import Slots
+from cnnlab.runs.store import Store
+from cnnlab.runs.tables import CommandRow
+from cnnlab.runs.task import Task
+
+_log = logging.getLogger(__name__)
+
+CLOSE_S = 30.0
+_LOOK_S = 0.2
+
+
+class Crew:
+    """All live runs of this program.
+
+    Args:
+        store: where they last.
+        slots: who may learn.
+        cores: what their steps take turns with.
+    """
+
+    def __init__(self, store: Store, slots: Slots, cores: Cores) -> None:
+        self._store, self._slots, self._cores = store, slots, cores
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._runs: dict[str, Run] = {}
+        self._closed = False
+        self._beaten = 0.0
+        self._thread: threading.Thread | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether no run can begin any more."""
+        return self._closed
+
+    def get(self, id: str) -> Run | None:
+        """Return a live run of this program, or one that is over and not yet in the store; else None."""
+        run = self._runs.get(id)
+        return None if run is None or run.record.saved_whole else run
+
+    def all(self) -> list[Run]:
+        """Return the runs that ``get`` gives."""
+        with self._lock:
+            return [*self._runs.values()]
+
+    def start(self, record: Record, task: Task) -> None:
+        """Let a run wait for its slot, and go.
+
+        Raises:
+            RunError: this program is closing.
+        """
+        run = Run(record, task, self._cores, self._released, self._wants_slot)
+        with self._lock:
+            if self._closed:
+                raise RunError("the lab is closing; no new run can begin")
+            self._runs[run.id] = run
+            if self._thread is None:
+                self._beaten = 0.0
+                self._thread = threading.Thread(target=self._watch, name="run-keeper", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        self._wants_slot(run)
+
+    def command(self, run: Run, command: Command) -> None:
+        """Tell a run of this program; raises RunError where it is over."""
+        run.command(command)
+        if not run.record.live:  # it had not begun: no thread of its own says that it is over
+            self._released(run)
+
+    def retire(self) -> None:
+        """Forget the runs that are over and safely in the store: from now on they are read from there."""
+        with self._lock:
+            for run in [run for run in self._runs.values() if run.record.saved_whole]:
+                del self._runs[run.id]
+
+    def close(self) -> None:
+        """Interrupt all live runs, keep where they are, and wait until their threads have ended."""
+        with self._lock:
+            self._closed = True
+            self._changed.notify_all()
+        runs = self.all()
+        for run in runs:
+            try:
+                run.command({"do": CLOSE})
+            except RunError:
+                pass  # it ended by itself meanwhile
+        for run in runs:
+            run.join(CLOSE_S)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(CLOSE_S)
+
+    # -- slots ----------------------------------------------------------------------------------------------------
+
+    def _wants_slot(self, run: Run) -> None:
+        self._slots.want(run.id)
+        self._dispatch()
+
+    def _released(self, run: Run) -> None:
+        try:
+            if not run.record.saved_whole:  # else its end has given it back, and it may have been resumed already
+                self._slots.release(run.id)
+            self.retire()
+            self._dispatch()
+        except StoreError:  # the keeper tries again
+            _log.warning("the slot of run %s could not be given back", run.id, exc_info=True)
+
+    def _dispatch(self) -> None:
+        if self._closed:
+            return
+        for id in self._slots.hand_out():
+            run = self._runs.get(id)
+            if run is not None:
+                run.grant()
+
+    # -- the keeper's thread --------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """As long as there are runs: let the heart beat, take commands and slots from other programs."""
+        while True:
+            with self._lock:
+                self._changed.wait_for(lambda: self._closed or self._runs)
+                if self._closed:
+                    return
+                self._changed.wait_for(lambda: self._closed, timeout=_LOOK_S)
+            try:
+                self._look()
+            except (RunError, OSError):  # the disk is full, the server is away: the next look may succeed
+                _log.debug("the store does not answer", exc_info=True)
+
+    def _look(self) -> None:
+        runs = self.all()
+        self._beat()
+        for id, command in self._take_commands([run.id for run in runs]):
+            run = self.get(id)
+            if run is not None and run.record.live:
+                self.command(run, command)
+        for run in runs:
+            if run.record.over and not run.record.saved_whole and run.join(0):
+                run.record.save_again()
+                self._released(run)
+        if any(not run.granted and run.snapshot().state == "queued" for run in runs):
+            self._dispatch()
+
+    def _beat(self) -> None:
+        if perf_counter() - self._beaten < BEAT_S:
+            return
+        with self._store.database.write() as session:
+            self._store.process.beat(session, self._store.database.now(session))
+        self._beaten = perf_counter()
+
+    def _take_commands(self, ids: list[str]) -> Sequence[tuple[str, Command]]:
+        mine = CommandRow.run.in_(ids)
+        with self._store.database.read() as session:
+            if session.scalars(select(CommandRow.id).where(mine).limit(1)).first() is None:
+                return []
+        with self._store.database.write() as session:
+            rows = session.scalars(select(CommandRow).where(mine).order_by(CommandRow.id)).all()
+            taken = [(row.run, row.data) for row in rows]
+            session.execute(delete(CommandRow).where(CommandRow.id.in_([row.id for row in rows])))
+        return taken

@@ -1,0 +1,144 @@
+"""What a kept moment of a run is good for: looking into its network, going on from it, branching from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.description import ModelDescription
+from cnnlab.errors import RunError
+from cnnlab.runs import machine
+from cnnlab.runs.keeping import CheckpointInfo
+from cnnlab.runs.snapshot import RunSpec, Snapshot, state_word
+from cnnlab.runs.store import Store, new_id
+from cnnlab.runs.task import Task
+
+if TYPE_CHECKING:
+    from cnnlab.data.dataset import DataSet
+    from cnnlab.training.checkpoint import Checkpoint
+
+
+def begun(spec: RunSpec) -> tuple[dict[str, Any], Task]:
+    """Return what a new run learns for its snapshot once its data is here, and what it is to do.
+
+    Raises:
+        ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
+    """
+    from cnnlab.data.loader import load
+    from cnnlab.training.loop import check_trainable, count_steps
+
+    dataset = load(spec.data)
+    check_trainable(spec.architecture, dataset, spec.recipe)
+    recipe = machine.resolve_recipe(spec.recipe, spec.architecture)
+    values = {"data_hash": dataset.hash, "steps": count_steps(dataset, recipe), "recipe": recipe}
+    return values, Task(spec.architecture, recipe, dataset)
+
+
+def kept_step(store: Store, run: Snapshot, kept: Sequence[CheckpointInfo], step: int | None) -> int:
+    """Return ``step`` if its weights are kept, or for None the latest that are.
+
+    Raises:
+        RunError: none are kept, or not those.
+    """
+    final = store.column(run.id, "model")
+    steps = [info.step for info in kept] + ([final["step"]] if final else [])
+    if not steps or (step is None and run.state == "failed"):
+        raise RunError("run {id} has left no weights ({state})", id=run.id, state=state_word(run.state))
+    if step is not None and step not in steps:
+        raise RunError(
+            "run {id} has kept no weights of step {step}; the latest are those of step {latest}",
+            id=run.id,
+            step=step,
+            latest=max(steps),
+        )
+    if step is not None:
+        return step
+    return int(final["step"]) if final and run.state == "done" else max(steps)  # what a run ends with is its model
+
+
+def model_bytes(store: Store, run: Snapshot, kept: Sequence[CheckpointInfo], step: int | None) -> bytes:
+    """Return the weights of a kept step as the bytes of a model's file; raises RunError as ``kept_step``."""
+    from cnnlab.model import Model
+    from cnnlab.training.checkpoint import Checkpoint
+
+    step = kept_step(store, run, kept, step)
+    final = store.column(run.id, "model")
+    if final and final["step"] == step and not run.live:
+        return store.model(run.id, final)
+    checkpoint = Checkpoint.from_bytes(store.checkpoint(run.id, step))
+    description = ModelDescription.model_validate(store.column(run.id, "description"))
+    result = {"step": step, "steps": run.steps}
+    about = description.about.model_copy(update={"result": result, "name": run.name})
+    return Model(description.model_copy(update={"about": about}), checkpoint.weights).to_bytes()
+
+
+def task_of(store: Store, run: Snapshot) -> tuple[int | None, Task]:
+    """Return the last checkpoint that is whole (None: the run begins anew) and what is to be done from there.
+
+    Raises:
+        DataError: the data is not here any more.
+        RunError: it is not the same any more, or a branch has lost what it began with.
+    """
+    dataset = _same_data(run)
+    changes = store.column(run.id, "changes") or []
+    kept = store.checkpoints(run.id)
+    for info in reversed(kept):
+        try:
+            data = store.checkpoint(run.id, info.step)
+        except RunError:
+            continue  # damaged: the one before it will do
+        return info.step, Task(run.architecture, run.recipe, dataset, data, changes)
+    if run.parent is not None:
+        raise RunError("run {id} has lost the checkpoint that it began with; branch from its parent again", id=run.id)
+    return None, Task(run.architecture, run.recipe, dataset, None, changes)
+
+
+def standing_again(run: Snapshot, step: int | None) -> dict[str, Any]:
+    """Return the fields of a run that goes on from ``step``."""
+    return {
+        "state": "queued", "step": step or 0, "error": None, "warning": None, "time_left_s": None,
+        "images_per_s": 0.0, "test_loss": None, "test_acc": None, "chosen_step": None, "resumed": run.resumed + 1,
+        "train_s": run.train_s if step else 0.0,
+    }  # fmt: skip
+
+
+def branched(
+    store: Store, parent: Snapshot, step: int, changes: Mapping[str, Any], name: str
+) -> tuple[Snapshot, Checkpoint, Task]:
+    """Return a new run that goes on from a checkpoint of ``parent`` with ``changes`` of the recipe, and its beginning.
+
+    Raises:
+        RunError: there is no such checkpoint, or the data is no longer the same.
+        RecipeError, BudgetError: the changed recipe cannot go on from there.
+    """
+    from cnnlab.training.checkpoint import Checkpoint
+    from cnnlab.training.loop import Training
+
+    dataset = _same_data(parent)
+    checkpoint = Checkpoint.from_bytes(store.checkpoint(parent.id, step))
+    recipe = machine.resolve_recipe(checkpoint.recipe.changed(**changes), parent.architecture)
+    training = Training.restore(parent.architecture, dataset, checkpoint, recipe)
+    beginning = training.checkpoint()
+    first = replace(
+        parent, id=new_id(), name=name[:80] or parent.name, state="queued", parent=parent.id, parent_step=step,
+        created=time(), recipe=recipe, step=step, steps=training.steps, epoch=training.epoch, epochs=recipe.epochs,
+        train_s=0.0, images_per_s=0.0, time_left_s=None, train_loss=None, train_acc=None, val_loss=None,
+        val_acc=None, test_loss=None, test_acc=None, error=None, warning=None, notes="", chosen_step=None,
+        changes=(), rate=None, resumed=0, has_model=False,
+    )  # fmt: skip
+    return first, beginning, Task(parent.architecture, recipe, dataset, beginning.to_bytes())
+
+
+def _same_data(run: Snapshot) -> DataSet:
+    from cnnlab.data.loader import load
+
+    dataset = load(run.data)
+    if dataset.hash != run.data_hash:
+        raise RunError(
+            "the data set {data} is no longer the one that this run learned from; import that one again, or start a "
+            "new run",
+            data=run.data,
+        )
+    return dataset

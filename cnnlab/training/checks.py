@@ -1,0 +1,77 @@
+"""What is looked at before a run begins or changes: can this network learn this data, as the recipe says?"""
+
+from __future__ import annotations
+
+from cnnlab.architecture import Architecture, check_budget
+from cnnlab.architecture.layers import BatchNorm2d
+from cnnlab.data.dataset import DataSet
+from cnnlab.description import Preprocessing
+from cnnlab.errors import ArchitectureError, RecipeError
+from cnnlab.training.checkpoint import Standing
+from cnnlab.training.images import count_images
+from cnnlab.training.recipe import Recipe
+
+PART_BYTES = 128_000_000
+"""How much memory the activations of one part of a batch may take."""
+
+
+def part_size(architecture: Architecture, batch_size: int) -> int:
+    """Return how many images of a batch are looked at together.
+
+    A batch whose activations are larger than ``PART_BYTES`` is taken in parts, and their gradients are added up: the
+    same step, whatever the size of the batch. Batch normalisation looks at a whole batch and cannot be taken in parts.
+    """
+    if any(isinstance(layer, BatchNorm2d) for layer in architecture.layers):
+        return batch_size
+    return max(1, min(batch_size, PART_BYTES // (4 * max(1, architecture.trace().activation_elements))))
+
+
+def check_trainable(architecture: Architecture, dataset: DataSet, recipe: Recipe) -> None:
+    """Raise unless ``architecture`` can learn ``dataset`` as ``recipe`` says, before anything is allocated.
+
+    Raises:
+        ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: with what to change.
+    """
+    batch = min(recipe.batch_size, count_images(dataset, recipe))
+    architecture.check()
+    check_budget(architecture, part_size(architecture, batch))
+    Preprocessing.of(architecture, dataset)
+    output, classes = architecture.output_shape, len(dataset.class_names)
+    if len(output) != 1 or output[0] != classes:
+        raise ArchitectureError(
+            "the network ends in {shape} numbers, but {data} has {classes} classes; "
+            "let its last layers be Flatten and Linear with out_features={classes}",
+            shape="x".join(map(str, output)),
+            data=dataset.name,
+            classes=classes,
+        )
+    for row in architecture.trace().rows:
+        lonely = isinstance(row.layer, BatchNorm2d) and row.output_shape is not None and row.output_shape[1:] == (1, 1)
+        if lonely and batch == 1:
+            raise RecipeError(
+                "batch_size: with 1 image a batch, {name} has a single number for each channel and no spread to "
+                "divide by; use batch_size >= 2",
+                name=row.name,
+            )
+    if all(row.num_params == 0 for row in architecture.trace().rows):
+        raise ArchitectureError("this network has no weight to learn; add a layer that has some, such as Linear")
+
+
+def check_branch(standing: Standing, recipe: Recipe) -> None:
+    """Raise RecipeError unless a run with ``recipe`` can go on from where another one stands."""
+    for name in ("limit_train", "full_train", "whiten"):
+        before, after = getattr(standing.recipe, name), getattr(recipe, name)
+        if before != after:
+            raise RecipeError(
+                "{name}: a branch goes on with the images and the fixed filters of its parent, {before}; start a new "
+                "run for {after}",
+                name=name,
+                before=str(before),
+                after=str(after),
+            )
+    if recipe.epochs < standing.epoch:
+        raise RecipeError(
+            "epochs: {given} is too small; the checkpoint is in epoch {epoch}, use {epoch} or more",
+            given=recipe.epochs,
+            epoch=standing.epoch,
+        )
