@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks.training import BATCH, LENET, STEPS, WARM
+from benchmarks.lenet import BATCH, LENET, STEPS, WARM
 from cnnlab.build import build
 from cnnlab.data.dataset import DataSet
 from cnnlab.description import Preprocessing
