@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import Any
 
 import cnnlab
+from cnnlab.addresses import lan_address
 from cnnlab.data.catalog import catalog
 from cnnlab.description import bundled_models
 from cnnlab.home import home, write_whole
@@ -34,6 +35,7 @@ PACKAGES = (
     "numpy",
     "pillow",
     "tqdm",
+    "segno",
 )
 MINIMUM_FREE_BYTES = 1_000_000_000
 
@@ -112,20 +114,6 @@ def port_is_free(port: int) -> bool:
         except (OSError, OverflowError):
             return False
     return True
-
-
-def lan_address() -> str | None:
-    """Return this machine's address on its network, None without one.
-
-    A UDP socket is pointed at a documentation address (RFC 5737), which picks the outgoing interface and sends nothing.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return None
-        address = str(probe.getsockname()[0])
-    return None if address.startswith(("127.", "0.")) else address
 
 
 def write_access() -> dict[str, Any]:

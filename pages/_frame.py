@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnnlab.home import ASSETS
 from cnnlab.i18n import LANGUAGES, _
-from pages import _run_line, _session
+from pages import _continue, _run_line, _session
 from pages._glossary import glossary_button
 
 _SHORT = {"en": "EN", "zh_CN": "中文"}
@@ -20,8 +20,10 @@ def draw() -> None:
     st.html(ASSETS / "css" / "lab.css")
     st.logo(ASSETS / "css" / "wordmark.svg", icon_image=ASSETS / "css" / "mark.svg", size="large")
     _run_line.draw()
+    _continue.arrive()
     with st.sidebar, st.container(key="frame", gap="small"):
         glossary_button()
+        _continue.offer_button()
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             _language_switch()
             _workspace_menu()

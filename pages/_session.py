@@ -7,6 +7,7 @@ should outlive a reload is also kept in the learner's workspace.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -34,6 +35,8 @@ _DATA = "lab.data"
 _MODEL = "lab.model"
 _IMAGE = "lab.image"
 _RUN = "lab.run"
+_BRANCH = "lab.branch"
+_BRANCH_KEPT = "train.branch"
 _UPLOAD = "lab.upload"
 _VISITED = "lab.visited"
 _WATCHER = "lab.watcher"
@@ -41,6 +44,21 @@ _TEACHER = "lab.teacher"
 _PAGE = "lab.page"
 _WIDGETS = "lab.widgets"
 _MAX_UNDO = 100
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A run that is to go on from ``step`` of ``run`` with other settings.
+
+    Attributes:
+        rewind: whether exactly one setting may differ.
+        recipe: what it is to train with; None as long as nothing was changed.
+    """
+
+    run: str
+    step: int
+    rewind: bool = False
+    recipe: Recipe | None = None
 
 
 def enter() -> None:
@@ -90,6 +108,13 @@ def new_workspace() -> None:
         del st.session_state[key]
     st.session_state[_WORKSPACE] = new_id()
     choose_language(code)
+
+
+def open_workspace(space: Workspace) -> None:
+    """Go on in ``space``, which a one-time link led to; this browser's own stays on the disk."""
+    for key in [key for key in st.session_state if isinstance(key, str)]:
+        del st.session_state[key]
+    st.session_state[_WORKSPACE] = space.id
 
 
 def is_teacher() -> bool:
@@ -299,6 +324,20 @@ def current_run() -> str | None:
 def set_current_run(id: str | None) -> None:
     """Make ``id`` the run that the sidebar and the Train page show."""
     _set(_RUN, "run", id)
+
+
+def branch() -> Branch | None:
+    """Return what the learner is about to branch from, or None; what was changed in its recipe dies with a reload."""
+    if _BRANCH not in st.session_state:
+        place = kept(_BRANCH_KEPT, None)
+        st.session_state[_BRANCH] = Branch(str(place[0]), int(place[1]), bool(place[2])) if place else None
+    return st.session_state[_BRANCH]
+
+
+def set_branch(branch: Branch | None) -> None:
+    """Let the recipe of the Train page be that of a branch, or of a new run again (None)."""
+    st.session_state[_BRANCH] = branch
+    keep(_BRANCH_KEPT, None if branch is None else (branch.run, branch.step, branch.rewind))
 
 
 def kept(key: str, default: Any) -> Any:

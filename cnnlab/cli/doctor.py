@@ -19,13 +19,22 @@ def register(group: click.Group) -> None:
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="The lab's port.")
+@click.option("--qr", is_flag=True, help="Show the address that learners open as a QR code, too.")
 @json_option
-def doctor(port: int, as_json: bool) -> None:
+def doctor(port: int, qr: bool, as_json: bool) -> None:
     """Say whether this machine is ready for a class."""
     from cnnlab.doctor import examine  # only now: other commands start without it
 
     report = examine(port)
     emit(report.as_dict(), as_json, lambda: _screen(report))
+    if qr and not as_json and report.lan_address:
+        from cnnlab.figures.qr import qr_text
+
+        click.echo(f"\n{qr_text(_learners_open(report))}")
+
+
+def _learners_open(report: Report) -> str:
+    return f"http://{report.lan_address}:{report.port['number']}"
 
 
 def _screen(report: Report) -> str:
@@ -44,7 +53,7 @@ def _screen(report: Report) -> str:
         ("port", f"{port}, {'free' if report.port['free'] else 'taken'}"),
         (
             "learners open",
-            f"http://{report.lan_address}:{port}" if report.lan_address else "no network: this machine only",
+            _learners_open(report) if report.lan_address else "no network: this machine only",
         ),
         (
             "writes to",
