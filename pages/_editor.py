@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from cnnlab.errors import CnnLabError
-from cnnlab.i18n import N_, _
+from cnnlab.i18n import N_, Message, _
 from cnnlab.validation import first_finding
 from pages import _session
 
@@ -31,6 +31,7 @@ def spec_editor(
     columns: int = 1,
     labels: Mapping[str, str] | None = None,
     disabled: bool = False,
+    refused: list[Message] | None = None,
 ) -> M:
     """Draw a widget for each field of a pydantic model and return the edited copy.
 
@@ -45,6 +46,8 @@ def spec_editor(
         columns: how many widgets stand side by side.
         labels: what a person reads for each option of a choice (marked ids).
         disabled: show the values without letting anyone change them.
+        refused: gets the sentence of what is refused, instead of its being shown here. A number out of range then
+            comes here too: a field that knows its range turns red in the browser and tells nobody.
     """
     model = spec if isinstance(spec, type) else type(spec)
     current: Any = value if value is not None else (model() if isinstance(spec, type) else spec)
@@ -54,36 +57,56 @@ def spec_editor(
         places = st.columns(columns) if columns > 1 else [st.container()]
         for place, name in zip(places, names[first : first + columns], strict=False):
             with place:
-                field = _Field(model.model_fields[name], name, f"{key}.{name}", labels or {}, disabled)
+                field = _Field(model.model_fields[name], name, f"{key}.{name}", labels or {}, disabled, refused is None)
                 changes[name] = field.draw(getattr(current, name))
-    return _edited(current, changes)
+    return _edited(current, changes, refused)
 
 
-def _edited(current: Any, changes: dict[str, Any]) -> Any:
+def _edited(current: Any, changes: dict[str, Any], refused: list[Message] | None) -> Any:
     values = {name: getattr(current, name) for name in type(current).model_fields}
     if all(values[name] == new for name, new in changes.items()):
         return current
     try:
         return type(current).model_validate({**values, **changes})
     except ValidationError as error:
-        st.error(first_finding(error).text(_session.language()), icon=":material/error:")
+        said = _named(first_finding(error), type(current))
     except CnnLabError as error:
-        st.error(error.text(_session.language()), icon=":material/error:")
+        said = Message(error.message, **error.values)
+    if refused is None:
+        st.error(said.text(_session.language()), icon=":material/error:")
+    else:
+        refused.append(said)
     return current
+
+
+def _named(finding: Message, model: type[BaseModel]) -> Message:
+    """Return ``finding`` with the name that stands above the field instead of the one it has in code."""
+    name = str(finding.values.get("where", ""))
+    if name not in model.model_fields:
+        return finding
+    label = Message(field_id(name, model.model_fields[name]))
+    return Message(finding.template, **{**finding.values, "where": label})
 
 
 def field_label(name: str, info: FieldInfo | None = None) -> str:
     """Return what a person reads above a field: plain words first, the torch name after where it has one."""
-    return _(LABELS.get(name) or (info.title if info and info.title else name))
+    return _(field_id(name, info))
+
+
+def field_id(name: str, info: FieldInfo | None = None) -> str:
+    """Return ``field_label`` as an id, to be translated where it is shown."""
+    return LABELS.get(name) or (info.title if info and info.title else name)
 
 
 class _Field:
     """One field of a model as a widget; the type and the bounds decide which."""
 
-    def __init__(self, info: FieldInfo, name: str, key: str, labels: Mapping[str, str], disabled: bool) -> None:
+    def __init__(
+        self, info: FieldInfo, name: str, key: str, labels: Mapping[str, str], disabled: bool, bounded: bool = True
+    ) -> None:
         self.kind, self.optional = _plain_type(info.annotation)
         self.label = field_label(name, info)
-        self.key, self.labels, self.disabled = key, labels, disabled
+        self.key, self.labels, self.disabled, self.bounded = key, labels, disabled, bounded
         self.help = _(info.description) if info.description else None
         self.low, self.high = _bounds(info, self.kind)
         if self.help and self.high is not None and self.kind in (int, float) and self.high <= 1_000_000:
@@ -110,8 +133,8 @@ class _Field:
     def _number(self, value: Any, common: dict[str, Any]) -> Any:
         kind = self.kind
         _session.seed(self.key, None if value is None else kind(value))
-        low = None if self.low is None else kind(self.low)
-        high = None if self.high is None else kind(self.high)
+        low = None if self.low is None or not self.bounded else kind(self.low)
+        high = None if self.high is None or not self.bounded else kind(self.high)
         if kind is float:
             common |= {"step": _float_step(value), "format": "%.6g"}
         else:

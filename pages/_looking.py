@@ -11,7 +11,7 @@ from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError, DataError, ModelError, RunError
 from cnnlab.i18n import _
 from cnnlab.workspace import ImageRef, open_image
-from pages import _choices, _names, _session
+from pages import _choices, _names, _session, _time
 from pages._links import go_to
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def model_line() -> tuple[ModelRef, Model]:
 
     A model that cannot be opened is said, and the bundled one takes its place.
     """
-    ref, model, problem = _resolved(_session.model_ref())
+    ref, model, problem = _resolved(_time.kept(_session.model_ref()))
     current = ref.source
     labels = _names.model_labels()
     labels.setdefault(current, ref.value)  # weights that are just being laid out
@@ -43,6 +43,7 @@ def model_line() -> tuple[ModelRef, Model]:
         if chosen != current and chosen in labels:
             _session.set_model_ref(chosen)
             ref, model, problem = _resolved(ModelRef.parse(chosen))
+        _time.line(ref)
         st.html(f'<p class="lab-facts">{_model_facts(model)}</p>', width="content")
     if problem is not None:
         st.error(problem.text(_session.language()), icon=":material/error:")

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 
 
 def own_runs() -> dict[int, Snapshot]:
-    """Return the learner's runs by number, the newest first; a number stays with its run."""
+    """Return the learner's runs by number, the newest first; a number stays with its run. None from the bin."""
+    gone = _session.kept("runs.bin", ())
+    return {number: run for number, run in _every_run().items() if run.id not in gone}
+
+
+def binned_runs() -> dict[int, Snapshot]:
+    """Return the runs that lie in the learner's bin, by number, the newest first."""
+    gone = _session.kept("runs.bin", ())
+    return {number: run for number, run in _every_run().items() if run.id in gone}
+
+
+def _every_run() -> dict[int, Snapshot]:
     from cnnlab import runs
 
     space = _session.workspace()
@@ -54,6 +65,8 @@ def short_names(refs: Iterable[ModelRef]) -> list[str]:
     def short(ref: ModelRef) -> str:
         if ref.kind == "run" and ref.value in named:
             number, name = named[ref.value]
+            if ref.step is not None:
+                return _("{name}: your run {number}, step {step:,}", name=name, number=number, step=ref.step)
             return _("{name}: your run {number}", name=name, number=number)
         return PurePath(ref.value).stem
 

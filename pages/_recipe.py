@@ -9,7 +9,7 @@ import streamlit as st
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.errors import CnnLabError
-from cnnlab.i18n import _
+from cnnlab.i18n import Message, _
 from pages import _session
 from pages._editor import spec_editor
 from pages._links import go_to
@@ -18,6 +18,7 @@ from pages._looking import data_title
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
     from cnnlab.runs import Snapshot
+    from cnnlab.training.recipe import Recipe
 
 MAIN = ("epochs", "batch_size", "optimizer", "lr", "schedule", "seed")
 
@@ -31,11 +32,15 @@ def draw(run: Snapshot | None) -> None:
             network = _network_choice()
             dataset = _data_choice()
             button, plan = st.container(width="content"), st.empty()
-        problem = True if dataset is None else _fit(network, dataset) is not None
+        held = dataset is None or _fit(network, dataset) is not None
+        why = st.container()
+        recipe, refused = edit(_session.recipe(), "train.recipe")
+        _session.set_recipe(recipe)
+        if refused:
+            why.warning(refused[0].text(_session.language()), icon=":material/pan_tool:")
         start = button.button(
-            _("Start"), icon=":material/play_arrow:", type="primary", key="train.start", disabled=problem
+            _("Start"), icon=":material/play_arrow:", type="primary", key="train.start", disabled=held or bool(refused)
         )
-        recipe = _recipe_editor()
         if dataset is not None:
             plan.html(f'<p class="lab-facts">{_plan(network, dataset, recipe)}</p>', width="content")
             if start:
@@ -116,30 +121,31 @@ def _fit(network: Architecture, dataset: DataSet) -> CnnLabError | None:
         return error
 
 
-def _recipe_editor():
+def edit(recipe: Recipe, key: str) -> tuple[Recipe, list[Message]]:
+    """Draw the editor of a recipe; return what it holds, and the sentences of what is refused."""
     from cnnlab.training.recipe import LABELS, Recipe
 
-    recipe = _session.recipe()
-    edited = spec_editor(Recipe, recipe, "train.recipe", only=MAIN, columns=3, labels=LABELS)
+    refused: list[Message] = []
+    edited = spec_editor(Recipe, recipe, key, only=MAIN, columns=3, labels=LABELS, refused=refused)
     with st.container(horizontal=True, gap="small"):
         with st.popover(
             _("More of the recipe"), icon=":material/tune:", width="content",
             help=_("Everything else that a run fixes: momentum, weight decay, the loss, precision, threads."),
         ):  # fmt: skip
-            edited = spec_editor(
-                Recipe, edited, "train.recipe.more", skip=(*MAIN, "augmentation"), columns=2, labels=LABELS
-            )
+            skip = (*MAIN, "augmentation")
+            edited = spec_editor(Recipe, edited, f"{key}.more", skip=skip, columns=2, labels=LABELS, refused=refused)
         with st.popover(
             _("Vary the images"), icon=":material/shuffle:", width="content",
             help=_("Shift, turn, scale or mirror the images anew at each step. The Data page shows what each does."),
         ):  # fmt: skip
-            augmentation = spec_editor(type(edited.augmentation), edited.augmentation, "train.recipe.augmentation")
+            augmentation = spec_editor(
+                type(edited.augmentation), edited.augmentation, f"{key}.augmentation", refused=refused
+            )
             edited = edited.changed(augmentation=augmentation)
-    _session.set_recipe(edited)
-    return edited
+    return edited, refused
 
 
-def _plan(network: Architecture, dataset: DataSet, recipe) -> str:
+def _plan(network: Architecture, dataset: DataSet, recipe: Recipe) -> str:
     from cnnlab.training.loop import count_images, count_steps
 
     return _(
@@ -150,7 +156,7 @@ def _plan(network: Architecture, dataset: DataSet, recipe) -> str:
     )
 
 
-def _submit(network: Architecture, data: str, recipe) -> None:
+def _submit(network: Architecture, data: str, recipe: Recipe) -> None:
     from cnnlab import runs
 
     spec = runs.RunSpec(

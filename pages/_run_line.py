@@ -73,6 +73,11 @@ def _line(asked: float | None) -> None:
                 on_click=command,
                 args=(found.id, "resume" if paused else "pause"),
             )
+        elif found.state == "interrupted":
+            st.button(
+                _("Resume"), icon=":material/play_arrow:", type="tertiary", key="run_line.again",
+                on_click=go_on, args=(found.id,),
+            )  # fmt: skip
 
 
 def line_html(found: Snapshot) -> str:
@@ -89,11 +94,21 @@ def line_html(found: Snapshot) -> str:
     )
 
 
-def command(id: str, do: str) -> None:
-    """Tell run ``id`` to pause, resume or stop."""
+def command(id: str, do: str, **more: float) -> None:
+    """Tell run ``id`` what to do, as ``cnnlab.runs.commands`` says."""
     from cnnlab import runs
 
     try:
-        runs.engine().command(id, {"do": do}, owner=_session.workspace().owner)
+        runs.engine().command(id, {"do": do, **more}, owner=_session.workspace().owner)
+    except CnnLabError as error:
+        st.toast(error.text(_session.language()), icon=":material/error:")
+
+
+def go_on(id: str) -> None:
+    """Take run ``id`` up again where it was interrupted or stopped."""
+    from cnnlab import runs
+
+    try:
+        runs.engine().resume(id, owner=_session.workspace().owner)
     except CnnLabError as error:
         st.toast(error.text(_session.language()), icon=":material/error:")

@@ -11,8 +11,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import live as pictures
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import state_word
-from pages import _names, _run_line, _session
-from pages._links import go_to
+from pages import _branch, _hand, _names, _run_line, _session, _time
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -23,9 +22,19 @@ FIRST_S = 0.1
 
 
 def runs_line(run: Snapshot | None) -> None:
-    """Offer the learner's earlier runs where there is more than one."""
+    """Draw which run is shown, at which moment, what it branched from, and how to branch from it."""
+    if run is None:
+        return
+    with st.container(key="train_runs", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        _run_choice(run)
+        _time.line(_time.of_run(run.id))
+        _branch.offer(run)
+    _branch.parent_line(run)
+
+
+def _run_choice(run: Snapshot) -> None:
     names = {mine.id: _names.run_label(number, mine) for number, mine in _names.own_runs().items()}
-    if run is None or len(names) < 2:
+    if len(names) < 2:
         return
     chosen = st.selectbox(
         _("Run"),
@@ -67,15 +76,44 @@ def live(id: str, asked: float | None, state: str) -> None:
         return
     if view.snapshot.state != state or _run_line.is_another_pace(asked, pace(view.snapshot)):
         st.rerun()
-    if view.snapshot.error is not None:
-        st.error(view.snapshot.error.text(_session.language()), icon=":material/error:")
+    _told(view.snapshot)
     with st.container(key="train_bar", horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(_numbers(view.snapshot))
         with st.container(
             key="train_controls", horizontal=True, vertical_alignment="center", width="content", gap="small"
         ):
-            _controls(view.snapshot)
+            _hand.controls(view.snapshot)
+            if not view.snapshot.live:
+                _delete_button(view.snapshot)
     _pictures(view)
+
+
+def _told(run: Snapshot) -> None:
+    """Say what stands in the way of the run, or stood, and what happens next."""
+    for said, show in ((run.error, st.error), (run.warning, st.warning)):
+        if said is not None:
+            show(said.text(_session.language()), icon=":material/error:")
+    if run.state == "interrupted":
+        st.info(
+            _(
+                "The lab ended while this run was at work. Nothing is lost: *Resume* goes on from the last moment that "
+                "was kept, and ends with the same weights as if nothing had happened."
+            ),
+            icon=":material/power_off:",
+        )
+    elif run.state == "queued" and (said := _queue(run)):
+        st.info(said, icon=":material/hourglass_empty:")
+
+
+def _queue(run: Snapshot) -> str:
+    from cnnlab import runs
+
+    before = runs.engine().position(run.id)
+    if before is None:
+        return ""
+    if not before:
+        return _("This run is the next: it begins as soon as one that is learning ends or pauses.")
+    return _("Runs that come before this one: {count}. It begins by itself when its turn comes.", count=before)
 
 
 def _numbers(run: Snapshot) -> str:
@@ -84,6 +122,11 @@ def _numbers(run: Snapshot) -> str:
     told = _("tested when it ends") if run.live else _("ended before the test set")
     if accuracy is not None and tested:
         told = _("about {wrong} wrong in a thousand", wrong=round((1 - accuracy) * 1000))
+        if run.chosen_step is not None:
+            told = _("at step {step:,}, the best by validation", step=run.chosen_step)
+    pace = state_word(run.state).text()
+    if run.live and run.rate:
+        pace = _("{state}, {rate:g} steps a second", state=pace, rate=run.rate)
     rows = (
         (
             _("step"),
@@ -98,12 +141,12 @@ def _numbers(run: Snapshot) -> str:
         (
             _("images per second"),
             f"{run.images_per_s:,.0f}" if run.images_per_s else "–",
-            _("{count} a step", count=run.recipe.batch_size),
+            _("{count} a step", count=run.recipe_now.batch_size),
         ),
         (
             _("time left") if run.live else _("time it took"),
             pictures.seconds(run.time_left_s if run.live else run.train_s),
-            state_word(run.state).text(),
+            pace,
         ),
     )
     cells = "".join(f"<div><dt>{a}</dt><dd>{b}<small>{c}</small></dd></div>" for a, b, c in rows)
@@ -111,25 +154,6 @@ def _numbers(run: Snapshot) -> str:
     return (
         f'<dl class="lab-numbers">{cells}</dl><div class="lab-bar lab-progress"><i style="width:{share:.1%}"></i></div>'
     )
-
-
-def _controls(run: Snapshot) -> None:
-    """Draw what can be done with the run now: pause and stop while it lives, use it when it is over."""
-
-    def button(label: str, icon: str, do: str, **more: str) -> None:
-        st.button(label, icon=icon, key=f"train.{do}", on_click=_run_line.command, args=(run.id, do), **more)
-
-    if run.state == "running":
-        button(_("Pause"), ":material/pause:", "pause", type="primary")
-    elif run.state == "paused":
-        button(_("Resume"), ":material/play_arrow:", "resume", type="primary")
-    if run.live:
-        button(_("Stop"), ":material/stop:", "stop")
-    elif run.has_model:
-        go_to("draw", _("Draw for it"))
-        go_to("explore", _("Look inside it"))
-    if not run.live:
-        _delete_button(run)
 
 
 def _delete_button(run: Snapshot) -> None:
@@ -151,7 +175,7 @@ def _delete(id: str) -> None:
 
     owner = _session.workspace().owner
     runs.engine().delete(id, owner=owner)
-    if str(_session.model_ref()) == f"run:{id}":
+    if _session.model_ref().source == f"run:{id}":
         _session.set_model_ref(_session.DEFAULT_MODEL)
     if _session.current_run() == id:
         left = runs.engine().list(owner=owner)
@@ -161,13 +185,16 @@ def _delete(id: str) -> None:
 def _pictures(view: View) -> None:
     """Draw the curves, the first filters and the wall of guesses, each below its title."""
     language, dark = _session.language(), _session.dark()
-    glimpse, weights = view.glimpse, view.glimpse.filters if view.glimpse else None
+    step = _time.of_run(view.snapshot.id).step
+    glimpse = _glimpse(view, step)
+    weights = glimpse.filters if glimpse else None
     seen = view.snapshot.recipe.full_train
     classes = len(glimpse.class_names) if glimpse else 10
     with st.container(key="train_pictures"):
         curves, filters, guesses = st.columns([4.7, 2.25, 2.95], gap="medium")
     with curves:
-        _curves(view, (view.train, view.val, view.steps, classes, seen))
+        _curves(view, (view.train, view.val, view.steps, classes, seen), step)
+        _hand.told_changes(view.snapshot)
     if glimpse is None:
         wait = _("The first filters and guesses appear with the first steps.")
         guesses.html(f'<p class="lab-facts lab-wait">{escape(wait)}</p>')
@@ -177,7 +204,7 @@ def _pictures(view: View) -> None:
             _title(pictures.filters_title(weights, glimpse.layer), _about_filters(weights.shape[1] == 3))
             st.html(
                 view.shared(
-                    ("filters", language, dark),
+                    ("filters", language, dark, glimpse.step),
                     lambda: pictures.filters_html(weights, glimpse.layer, dark, glimpse.step),
                 )
             )
@@ -186,19 +213,33 @@ def _pictures(view: View) -> None:
             pictures.guesses_title(glimpse.targets, glimpse.predictions),
             _("What the network says to these images right now, and how sure it is. It never learns from them."),
         )
-        st.html(view.shared(("guesses", language), lambda: _guesses(glimpse)))
+        st.html(view.shared(("guesses", language, glimpse.step), lambda: _guesses(glimpse)))
 
 
-def _curves(view: View, lines: tuple[Any, ...]) -> None:
+def _glimpse(view: View, step: int | None) -> Glimpse | None:
+    """Return what the network looks like at ``step`` (None: now); the newest where that moment is no longer kept."""
+    from cnnlab.runs.watch import moment
+
+    if step is None:
+        return view.glimpse
+    try:
+        return moment(_time.kept(_time.of_run(view.snapshot.id)), view.snapshot.data)
+    except CnnLabError:
+        return view.glimpse
+
+
+def _curves(view: View, lines: tuple[Any, ...], step: int | None) -> None:
     language, on = _session.language(), pictures.checked_on(view.snapshot.recipe.full_train)
     key = _(
         "Faint: each batch. Bold: the average of the last batches. Dots: {on}. Dashed: what blind guessing reaches.",
         on=on,
     )
+    marks = [(made["step"], str(number)) for number, made in enumerate(view.snapshot.changes, 1)]
+    marks += [] if step is None else [(step, "")]
     _title(_("Loss"), _("How wrong the network is; learning is to make this small.") + "\n\n" + key)
-    st.html(view.shared(("loss", language), lambda: pictures.loss_html(*lines)))
+    st.html(view.shared(("loss", language, step), lambda: pictures.loss_html(*lines, marks=marks)))
     _title(_("Accuracy"), _("The share of images that the network names right.") + "\n\n" + key)
-    st.html(view.shared(("acc", language), lambda: pictures.accuracy_html(*lines)))
+    st.html(view.shared(("acc", language, step), lambda: pictures.accuracy_html(*lines, marks=marks)))
 
 
 def _guesses(glimpse: Glimpse) -> str:

@@ -23,6 +23,7 @@ _HIGH = 100.0
 _APART = 0.1  # half of what two lines of text need, as a part of the chart's height
 _FILTERS_PX = 216  # room for the filters in their column
 _Points = Sequence[tuple[float, float]]
+_Marks = Sequence[tuple[int, str]]
 
 
 _INK = """
@@ -55,12 +56,19 @@ def percent(value: float) -> str:
 
 
 def loss_html(
-    train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int, classes: int, seen: bool = False
+    train: np.ndarray,
+    val: Sequence[tuple[int, float, float, bool]],
+    steps: int,
+    classes: int,
+    seen: bool = False,
+    marks: _Marks = (),
 ) -> str:
     """Return the loss over the steps: each point faint, smoothed bold, validation beside it.
 
     Args:
         seen: whether ``val`` was measured on images that the run learns from; the line is then named so.
+        marks: steps at which something was changed, with the number that stands there; without one it is the moment
+            that is looked at.
 
     Shape:
         train: (points, 5): step, loss, acc, smoothed loss, smoothed acc
@@ -73,11 +81,18 @@ def loss_html(
     while len(recent) and float(np.median(recent)) > top:
         top *= 2
     points = [(s, loss) for s, loss, _acc, _w in val]
-    return _chart(_("Loss"), train[:, 0], train[:, 1], smooth, points, steps, top, guess, number, checked_on(seen))
+    return _chart(
+        _("Loss"), train[:, 0], train[:, 1], smooth, points, steps, top, guess, number, checked_on(seen), marks
+    )
 
 
 def accuracy_html(
-    train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int, classes: int, seen: bool = False
+    train: np.ndarray,
+    val: Sequence[tuple[int, float, float, bool]],
+    steps: int,
+    classes: int,
+    seen: bool = False,
+    marks: _Marks = (),
 ) -> str:
     """Return the accuracy over the steps, as percent; arguments as in :func:`loss_html`."""
     points = [(s, acc) for s, _loss, acc, _w in val]
@@ -92,6 +107,7 @@ def accuracy_html(
         1 / max(classes, 2),
         percent,
         checked_on(seen),
+        marks,
     )
 
 
@@ -121,6 +137,7 @@ def _chart(
     guess: float,
     write: Callable[[float], str],
     name: str,
+    marks: _Marks,
 ) -> str:
     x = step / max(steps, 1)
     lines = _path("raw", x, raw / top) + _path("train", x, smooth / top)
@@ -141,8 +158,23 @@ def _chart(
     guess_line = f'<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{guessing}</em></span>'
     picture = svg_img(lines, "0 0 100 100", ", ".join(said), "lab-lines", stretch=True)
     above = _ends(smooth, val, top, write, name) + _readings(step, smooth, val, steps, write, name)
-    chart = f'<div class="lab-chart">{grid}{guess_line}{picture}{_dots(dots)}{ticks}{above}</div>'
+    chart = (
+        f'<div class="lab-chart">{grid}{guess_line}{picture}{_dots(dots)}{ticks}{_marked(marks, steps)}{above}</div>'
+    )
     return f'<figure class="lab-figure">{chart}</figure>'
+
+
+def _marked(marks: _Marks, steps: int) -> str:
+    """Return an upright line at each marked step, with its number."""
+    found = []
+    for step, number_of in marks:
+        said = _("change {number} at step {step:,}", number=number_of, step=step) if number_of else ""
+        said = said or _("looking at step {step:,}", step=step)
+        style = "lab-mark" if number_of else "lab-mark lab-mark-now"
+        left = min(max(step / max(steps, 1), 0.0), 1.0)
+        found.append(f'<span class="{style}" style="left:{left:.2%}" role="img" aria-label="{escape(said)}">'
+                     f"<b>{escape(number_of)}</b></span>")  # fmt: skip
+    return "".join(found)
 
 
 def _step_ticks(steps: int) -> list[int]:

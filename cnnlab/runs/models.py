@@ -27,11 +27,16 @@ _kept: OrderedDict[Key, Model] = OrderedDict()
 _guard = threading.Lock()
 
 
-def resolve(ref: ModelRef) -> Model:
+def resolve(ref: ModelRef, stays: bool = True) -> Model:
     """Return the model that ``ref`` names; the same object as long as what it names has not changed.
 
     A live run gives copies of its weights as they were at its last steps: each call may give a newer model.
     Models are shared by all who ask: read them, and hang hooks on ``copy_network()`` only.
+
+    Args:
+        ref: which model.
+        stays: a run's weights of a step that is named stay in memory beside its newer ones, for somebody who goes back
+            and forth between them; False where they are only passed on the way.
 
     Raises:
         ModelError: the file or the bundled model is absent, or no model.
@@ -40,7 +45,7 @@ def resolve(ref: ModelRef) -> Model:
     if ref.kind == "run":
         over = not engine().snapshot(ref.value).live  # its last step then comes with what came of the run
         step = engine().model_step(ref.value, ref.step)
-        return _keep((f"run:{ref.value}", (step, over)), lambda: _of_run(ref.value, step))
+        return _keep((str(ref) if stays else ref.source, (step, over)), lambda: _of_run(ref.value, step))
     path = bundled_path(ref.value) if ref.kind == "bundled" else Path(ref.value)
     try:
         status = path.stat()

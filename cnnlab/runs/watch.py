@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -186,8 +187,13 @@ class Watch:
         return new
 
 
-def glimpse(ref: ModelRef, data: str, step: int = 0) -> Glimpse:
+def glimpse(ref: ModelRef, data: str, step: int = 0, stays: bool = False) -> Glimpse:
     """Return the first filters of a model and what it says to the first test images of ``data``.
+
+    Args:
+        ref, data: which model, and on whose images.
+        step: what the glimpse says of itself.
+        stays: as of ``resolve``.
 
     Raises:
         ModelError, RunError: the model cannot be read.
@@ -195,7 +201,7 @@ def glimpse(ref: ModelRef, data: str, step: int = 0) -> Glimpse:
     """
     from cnnlab.data import loader
 
-    model = resolve(ref)
+    model = resolve(ref, stays)
     test = loader.load(data).test
     images = test.images[:IMAGES]
     probs, predictions = model.probs(images).max(dim=1)
@@ -210,6 +216,16 @@ def glimpse(ref: ModelRef, data: str, step: int = 0) -> Glimpse:
         probs=tuple(probs.tolist()),
         class_names=model.class_names,
     )
+
+
+@lru_cache(maxsize=64)
+def moment(ref: ModelRef, data: str) -> Glimpse:
+    """Return the glimpse of a kept step of a run, which never changes; it is looked at once.
+
+    Raises:
+        ModelError, RunError, DataError: as ``glimpse``.
+    """
+    return glimpse(ref, data, ref.step or 0, stays=True)
 
 
 _watches: OrderedDict[str, Watch] = OrderedDict()

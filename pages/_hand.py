@@ -1,0 +1,206 @@
+"""A run in the learner's hand: how fast it goes, how far, and what is changed while it learns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from cnnlab.architecture.layers import Dropout, Dropout2d
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import Message, _
+from cnnlab.training.recipe import LABELS, Recipe
+from pages import _run_line, _session
+from pages._editor import field_label, spec_editor
+from pages._links import go_to
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Snapshot
+
+RATES = (1, 2, 5, 10, 25, 50)
+_CHANGED = "train.change"
+_SIMPLE = ("lr", "momentum", "weight_decay", "batch_size", "l1", "clip_norm", "mixup")
+
+
+# -------------------------------------------------------------------- the bar of controls
+def controls(run: Snapshot) -> None:
+    """Draw what can be done with the run now: move it by hand while it lives, take it up again, use it."""
+    if run.live:
+        _drive(run)
+        panel(run)
+        _command(run, _("Stop"), "stop", "stop")
+        return
+    if run.state in ("interrupted", "stopped"):
+        st.button(
+            _("Resume"), icon=":material/play_arrow:", type="primary", key="train.again",
+            on_click=_run_line.go_on, args=(run.id,),
+            help=_("Goes on from the last moment that was kept, as if it had never ended."),
+        )  # fmt: skip
+    if run.has_model:
+        go_to("draw", _("Draw for it"))
+        go_to("explore", _("Look inside it"))
+
+
+def _drive(run: Snapshot) -> None:
+    if run.state == "running":
+        _command(run, _("Pause"), "pause", "pause", type="primary")
+    elif run.state == "paused":
+        _command(run, _("Resume"), "play_arrow", "resume", type="primary")
+    else:
+        return  # it waits for its turn
+    _command(run, _("One step"), "skip_next", "step", help=_("Learns from one batch, then pauses."))
+    _command(run, _("One epoch"), "fast_forward", "epoch", help=_("Goes to the end of this epoch, then pauses."))
+    with st.popover(
+        _("{rate:g} a second", rate=run.rate) if run.rate else _("Slow motion"),
+        icon=":material/slow_motion_video:", key="train.slow", help=_("So many steps a second that each can be seen."),
+    ):  # fmt: skip
+        key = _session.seed("train.rate", run.rate if run.rate in RATES else _session.kept("train.rate", RATES[1]))
+        rate = st.segmented_control(
+            _("Steps a second"), RATES, key=key, format_func=lambda rate: f"{rate:g}", required=True
+        )
+        with st.container(horizontal=True):
+            if st.button(_("Go at this pace"), icon=":material/slow_motion_video:", key="train.slow.go"):
+                _session.keep("train.rate", rate)
+                _run_line.command(run.id, "slow", rate=rate)
+            if run.rate:
+                st.button(
+                    _("Full speed"), icon=":material/speed:", key="train.slow.end",
+                    on_click=_run_line.command, args=(run.id, "resume"),
+                )  # fmt: skip
+
+
+def _command(run: Snapshot, label: str, icon: str, do: str, **more: Any) -> None:
+    st.button(
+        label, icon=f":material/{icon}:", key=f"train.{do}", on_click=_run_line.command, args=(run.id, do), **more
+    )
+
+
+# -------------------------------------------------------------------- what is changed while it learns
+def panel(run: Snapshot) -> None:
+    """Draw what can be changed between two steps; nothing is changed before it is sent off as a whole."""
+    if run.state not in ("running", "paused"):
+        return
+    with st.popover(
+        _("Change it"), icon=":material/tune:", key="train.change_it",
+        help=_("Change how it learns, from its next step on. Each change is marked on the curves."),
+    ), st.form("train.change.form", border=False):  # fmt: skip
+        refused: list[Message] = []
+        values = _wanted(run, refused)
+        for said in refused:
+            st.error(said.text(_session.language()), icon=":material/error:")
+        sent = st.form_submit_button(_("Change it from the next step on"), type="primary", key="train.change.send")
+        if sent and not refused:
+            _send(run, values)
+
+
+def _wanted(run: Snapshot, refused: list[Message]) -> dict[str, Any]:
+    """Draw the fields that apply to this run; return those that differ from what is in force."""
+    now = run.recipe_now
+    has_momentum = now.optimizer in ("sgd", "rmsprop")
+    fields = [name for name in _SIMPLE if name != "momentum" or has_momentum]
+    edited = spec_editor(Recipe, now, _CHANGED, only=fields, columns=2, labels=LABELS, refused=refused)
+    values = {name: getattr(edited, name) for name in fields if getattr(edited, name) != getattr(now, name)}
+    values |= _wanted_of_layers(run)
+    with st.expander(_("Vary the images"), icon=":material/shuffle:"):
+        varied = spec_editor(
+            type(now.augmentation), now.augmentation, f"{_CHANGED}.augmentation", columns=2, refused=refused
+        )
+    if varied != now.augmentation:
+        values["augmentation"] = varied.model_dump(mode="json")
+    return values
+
+
+def _wanted_of_layers(run: Snapshot) -> dict[str, Any]:
+    shares, frozen = in_force(run)
+    values: dict[str, Any] = {}
+    wanted = {}
+    for name, share in shares.items():
+        key = _session.seed(f"{_CHANGED}.dropout.{name}", float(share))
+        said = _("Share that {layer} switches off", layer=name)
+        wanted[name] = float(st.number_input(said, 0.0, 0.99, step=0.05, format="%.3g", key=key))
+    if moved := {name: share for name, share in wanted.items() if share != float(shares[name])}:
+        values["dropout"] = moved
+    learning = [row.name for row in run.architecture.trace().rows if row.num_params]
+    key = _session.seed(f"{_CHANGED}.frozen", list(frozen))
+    chosen = st.multiselect(
+        _("Frozen layers"), learning, key=key, placeholder=_("none"),
+        help=_("Layers whose weights stay as they are while the others learn."),
+    )  # fmt: skip
+    if set(chosen) != set(frozen):
+        values["frozen"] = [name for name in learning if name in chosen]
+    return values
+
+
+def _send(run: Snapshot, values: dict[str, Any]) -> None:
+    """Send the change off; what is said of it must outlive this view, which is drawn anew in a moment."""
+    from cnnlab import runs
+
+    if not values:
+        st.toast(_("Nothing was changed."), icon=":material/info:")
+        return
+    try:
+        runs.engine().command(run.id, {"do": "change", **values}, owner=_session.workspace().owner)
+    except CnnLabError as error:
+        st.toast(error.text(_session.language()), icon=":material/error:")
+
+
+def in_force(run: Snapshot, changes: int | None = None) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Return the share of each dropout layer, and the frozen layers, after the first ``changes`` (None: all)."""
+    layers = zip(run.architecture.names, run.architecture.layers)
+    shares = {name: layer.p for name, layer in layers if isinstance(layer, (Dropout, Dropout2d))}
+    frozen: tuple[str, ...] = ()
+    for made in run.changes[:changes]:
+        shares |= made["change"].get("dropout") or {}
+        frozen = tuple(made["change"].get("frozen", frozen))
+    return shares, frozen
+
+
+# -------------------------------------------------------------------- what was changed
+def told_changes(run: Snapshot) -> None:
+    """List the live changes of a run, by the numbers that stand over its curves."""
+    from cnnlab.training.change import Change
+
+    recipe, lines = run.recipe, []
+    for number, made in enumerate(run.changes, 1):
+        change = Change.of(made["change"])
+        after = change.recipe(recipe)
+        parts = differences(recipe, after)
+        shares, frozen = in_force(run, number - 1)
+        for name, share in (change.dropout or {}).items():
+            parts.append(_arrow(_("share that {layer} switches off", layer=name), shares.get(name), share))
+        if change.frozen is not None:
+            none = _("none")
+            parts.append(_arrow(_("Frozen layers"), ", ".join(frozen) or none, ", ".join(change.frozen) or none))
+        said = _("step {step:,}", step=made["step"])
+        lines.append(f"{number}. {said}: " + "; ".join(parts or [_("as it was")]))
+        recipe = after
+    if lines:
+        st.markdown("\n".join(lines))
+
+
+def differences(before: Recipe, after: Recipe) -> list[str]:
+    """Return what differs between two recipes, a line for each setting: its name, before, after."""
+    found = []
+    for name, info in Recipe.model_fields.items():
+        old, new = getattr(before, name), getattr(after, name)
+        if old == new:
+            continue
+        if name != "augmentation":
+            found.append(_arrow(field_label(name, info), old, new))
+            continue
+        for part, about in type(old).model_fields.items():
+            if getattr(old, part) != getattr(new, part):
+                found.append(_arrow(field_label(part, about), getattr(old, part), getattr(new, part)))
+    return found
+
+
+def _arrow(name: str, before: Any, after: Any) -> str:
+    return f"{name} {_value(before)} → {_value(after)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("on") if value else _("off")
+    if value is None:
+        return _("automatic")
+    return f"{value:g}" if isinstance(value, float) else _(LABELS.get(str(value), str(value)))

@@ -1,0 +1,127 @@
+"""The time slider: which moment of a run is looked into, the same on every page that shows a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.description import ModelRef
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import _
+from pages import _session
+
+if TYPE_CHECKING:
+    from cnnlab.runs.keeping import CheckpointInfo
+
+NOW = -1
+"""The slider's last place: the newest weights of a run that goes on, what came of one that is over."""
+
+EVERY_S = 4.0
+"""After how many seconds the slider of a live run offers what was kept meanwhile."""
+
+
+def line(ref: ModelRef) -> None:
+    """Draw the slider over the kept moments of the run ``ref``; where it is moved, the page is drawn anew."""
+    if ref.kind != "run":
+        return
+    from cnnlab import runs
+
+    try:
+        live = runs.engine().snapshot(ref.value).live
+    except CnnLabError:
+        return
+    pace = max(EVERY_S, _session.interval()) if live else None
+    st.fragment(_slider, run_every=pace)(ref)
+
+
+def _slider(ref: ModelRef) -> None:
+    _session.enter()
+    try:
+        labels = moments(ref.value)
+    except CnnLabError:
+        return  # deleted meanwhile: the page says so
+    if len(labels) < 2:
+        return
+    place = NOW if ref.step is None else ref.step
+    if place not in labels:
+        place = min(labels, key=lambda step: abs(step - place) if step != NOW else 1 << 62)
+    key = _session.seed(f"time.{ref.value}", place, labels)
+    if st.session_state[key] not in labels:
+        st.session_state[key] = place
+    chosen = st.select_slider(
+        _("Moment"),
+        list(labels),
+        key=key,
+        format_func=lambda step: labels.get(step, str(step)),
+        width=340,
+        help=_(
+            "Each moment of this run that was kept: move it to see what the network was like then. All pages follow."
+        ),
+    )
+    if chosen != (NOW if ref.step is None else ref.step):
+        _session.set_model_ref(ModelRef(ref.source, None if chosen == NOW else chosen))
+        st.rerun()
+
+
+def moments(id: str) -> dict[int, str]:
+    """Return what each kept moment of run ``id`` is called, by its step, in order; the last is ``NOW``.
+
+    Raises:
+        RunError: there is no such run.
+    """
+    from cnnlab import runs
+
+    run = runs.engine().snapshot(id)
+    kept = runs.engine().checkpoints(id)
+    labels = {info.step: _label(info) for info in kept}
+    if run.live:
+        return {**labels, NOW: _("now")}
+    try:
+        last = runs.engine().model_step(id)
+    except CnnLabError:
+        return {}
+    if kept and kept[-1].step == last:
+        labels.pop(last)
+    chosen = kept and kept[-1].step > last
+    said = _("best by validation: step {step:,}", step=last) if chosen else _("end: step {step:,}", step=last)
+    return {**labels, NOW: said}
+
+
+def _label(info: CheckpointInfo) -> str:
+    if info.step == 0:
+        return _("step 0: nothing learned yet")
+    if info.whole:
+        return _("step {step:,}: end of epoch {epoch}", step=info.step, epoch=info.epoch)
+    return _("step {step:,}", step=info.step)
+
+
+def kept(ref: ModelRef) -> ModelRef:
+    """Return ``ref``, at the nearest moment that is still kept where the run has given up the one that it names."""
+    if ref.kind != "run" or ref.step is None:
+        return ref
+    from cnnlab import runs
+
+    steps = [info.step for info in runs.engine().checkpoints(ref.value)]
+    if ref.step in steps:
+        return ref
+    return ModelRef(ref.source, min(steps, key=lambda step: abs(step - (ref.step or 0))) if steps else None)
+
+
+def of_run(id: str) -> ModelRef:
+    """Return the moment of run ``id`` that is looked at: the one on the slider, else its newest."""
+    ref = _session.model_ref()
+    return ref if ref.source == f"run:{id}" else ModelRef(f"run:{id}")
+
+
+def place(id: str) -> int | None:
+    """Return the kept step from which one would go on: the one on the slider, else the last; None without any.
+
+    Raises:
+        RunError: there is no such run.
+    """
+    from cnnlab import runs
+
+    steps = [info.step for info in runs.engine().checkpoints(id)]
+    step = of_run(id).step
+    return step if step in steps else max(steps, default=None)
