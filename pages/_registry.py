@@ -35,6 +35,7 @@ PAGES: tuple[PageInfo, ...] = (
     PageInfo("data", N_("Data"), N_("Make"), ":material/grid_view:"),
     PageInfo("build", N_("Build"), N_("Make"), ":material/layers:"),
     PageInfo("train", N_("Train"), N_("Make"), ":material/show_chart:"),
+    PageInfo("runs", N_("Runs"), N_("Make"), ":material/stacked_line_chart:"),
     PageInfo("draw", N_("Draw"), N_("Use"), ":material/gesture:"),
     PageInfo("explore", N_("Explore"), N_("Look inside"), ":material/search:"),
     PageInfo("explain", N_("Explain"), N_("Question"), ":material/help_center:"),

@@ -133,7 +133,9 @@ def _text(folder: Path, name: str) -> str:
 
 
 def _no_run(folder: Path, reason: str) -> RunError:
-    return RunError("{name}: no folder that a run was exported to ({reason})", name=str(folder), reason=reason)
+    return RunError(
+        "{name}: no folder that a run was exported to ({reason})", name=folder.name or str(folder), reason=reason
+    )
 
 
 def _kept(folder: Path) -> Kept:
