@@ -149,8 +149,20 @@ def answer(runs: Engine, id: str, out: Path | None, half: bool, as_json: bool) -
         "train_s": round(snapshot.train_s, 3),
         "images_per_s": round(snapshot.images_per_s, 1),
         "model": str(path) if path else None,
+        "findings": _say_findings(runs, id),
     }
     emit(result, as_json, lambda: _sentence(snapshot, result))
+
+
+def _say_findings(runs: Engine, id: str) -> list[str]:
+    """Say on standard error what is the matter with run ``id``; return the rules that found something."""
+    from cnnlab.runs.findings import findings
+
+    found = findings(runs, id)
+    for finding in found:
+        first, _rest = (*str(finding.why).split(". ", 1), "")[:2]
+        click.echo(f"{finding.severity}: {finding.title}. {first.rstrip('.')}.", err=True)
+    return [finding.rule for finding in found]
 
 
 def with_flags(fields: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:

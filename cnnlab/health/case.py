@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.network import Row
+from cnnlab.data.augmentation import Augmentation
 from cnnlab.health.facts import DataFacts
 from cnnlab.health.history import History
 from cnnlab.i18n import Message
@@ -37,8 +38,10 @@ class Evidence:
         series: names of ``cnnlab.health.series``: of the layers, or of the run where there are none.
         layers: whose, by name.
         limit: the value that was crossed, or None.
-        values: bars by name (of a layer or a class) instead of lines.
+        values: bars by name (of a layer, a class, a setting) instead of lines.
         marked: the bars that the finding is about.
+        title: what the bars show (an id of the catalogues).
+        varied: how a picture of the data is to be varied, to be looked at.
     """
 
     series: tuple[str, ...] = ()
@@ -46,6 +49,8 @@ class Evidence:
     limit: float | None = None
     values: Mapping[str, float] = field(default_factory=dict)
     marked: tuple[str, ...] = ()
+    title: str = ""
+    varied: Augmentation | None = None
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,10 @@ class ClassNeverPredicted(Rule):
             usual=case.facts.images / case.facts.classes,
         )
         bars = {name: float(count) for name, count in zip(names, counts)}
-        return self.finding(why, Evidence(values=bars, marked=tuple(names[k] for k in missing)))
+        return self.finding(
+            why,
+            Evidence(values=bars, marked=tuple(names[k] for k in missing), title=N_("How often each class was named")),
+        )
 
 
 def _predictions(case: Case) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,6 +55,25 @@ class DataFacts:
     def are_characters(self) -> bool:
         """Whether each class is one written character (``7``, ``k``, ``お o``), which mirrored or turned is another."""
         return all(len(name.split()[0]) == 1 and name[0].isalnum() for name in self.class_names if name.split())
+
+
+def facts_for(name: str, recipe: Recipe) -> DataFacts:
+    """Return the facts of what a run with ``recipe`` learns from the data set ``name``; measured once.
+
+    Raises:
+        DataError: it is not here.
+    """
+    from cnnlab.data.loader import load
+
+    return _facts_for(name, load(name).hash, recipe.limit_train, recipe.full_train)
+
+
+@lru_cache(maxsize=32)
+def _facts_for(name: str, _hash: str, limit_train: int | None, full_train: bool) -> DataFacts:
+    from cnnlab.data.loader import load
+    from cnnlab.training.recipe import Recipe
+
+    return DataFacts.of(load(name), Recipe(limit_train=limit_train, full_train=full_train))
 
 
 def _nearest_mean(fit: Split, val: Split, counts: tuple[int, ...]) -> float:

@@ -110,11 +110,12 @@ class VanishingGradient(Rule):
         if not shares or median(shares) > FADED:
             return None
         why = Message(
-            "Of the gradient that {last} gets, {first} gets {share:.2g} (in the middle of all looks): each layer on the way back has "
-            "made it smaller. The first layers, which should find edges and strokes, stay almost as chance made them.",
-            last=names[-1],
+            "The gradient of {first} is {times:,.0f} times smaller than the largest one, in the middle of all looks: each layer on "
+            "the way back from {last} has made it shorter. The first layers, which should find edges and strokes, stay almost "
+            "as chance made them.",
             first=names[0],
-            share=median(shares),
+            times=min(1 / max(median(shares), 1e-12), 1e12),
+            last=names[-1],
         )
         return self.finding(why, Evidence(("grad_norm",), names), layers=(names[0],))
 
@@ -184,10 +185,9 @@ class LearningRateLow(Rule):
         if usual >= SLOW:
             return None
         why = Message(
-            "A step changes the middle layer by {usual:.1g} of its weights' length, where about a thousandth is usual: at "
-            "this pace it would take {steps:,.0f} steps to change it once over. With the learning rate {lr:g} the loss has come "
-            "from {before:.2f} to {after:.2f} in {done:,} steps.",
-            usual=usual,
+            "One step changes the middle layer by 1/{steps:,.0f} of its weights' length, where about 1/1,000 is usual: it would "
+            "take that many steps to change it once over. With the learning rate {lr:g} the loss has come from {before:.2f} to "
+            "{after:.2f} in {done:,} steps.",
             steps=1 / max(usual, 1e-12),
             lr=case.recipe.lr,
             before=case.history.train[0].loss,

@@ -236,7 +236,9 @@ class HighDropout(Rule):
             share=high[name],
             factor=1 / (1 - high[name]),
         )
-        return self.finding(why, Evidence(values=high, limit=HIGH_DROPOUT, marked=(*high,)), layers=(*high,))
+        return self.finding(
+            why, Evidence(values=high, marked=(*high,), title=N_("Share that is set to zero")), layers=(*high,)
+        )
 
     def apply(self, case: Case) -> Change | None:
         def lowered(layer: LayerSpec) -> LayerSpec:
@@ -292,12 +294,12 @@ class SigmoidStack(Rule):
         if len(rows) < DEEP_SIGMOIDS or any(row.layer.kind == "BatchNorm2d" for row in case.head):
             return None
         why = Message(
-            "A sigmoid is nowhere steeper than 1/4. Behind {count} of them, the gradient that reaches {first} has been "
-            "multiplied by {most:.2g} at the very most: the first layers hardly move. ReLU lets it through whole wherever a unit "
-            "is active.",
+            "A sigmoid is nowhere steeper than 1/4. Behind {count} of them, the gradient that reaches {first} has been made "
+            "smaller {times:,} times at the very least: the first layers hardly move. ReLU lets it through whole wherever "
+            "a unit is active.",
             count=len(rows),
             first=case.learned[0].name if case.learned else rows[0].name,
-            most=0.25 ** len(rows),
+            times=4 ** len(rows),
         )
         names = tuple(row.name for row in case.learned)
         return self.finding(why, Evidence(("grad_norm",), names), layers=tuple(row.name for row in rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cnnlab.data.augmentation import Augmentation
 from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
 from cnnlab.i18n import N_, Message
 from cnnlab.training.recipe import Recipe
@@ -53,6 +54,8 @@ class BatchTooLarge(Rule):
         steps = recipe.epochs * (images // batch)
         if steps >= FEW_STEPS or batch <= 16:
             return None
+        works = _fitting(recipe, images)
+        more = recipe.epochs * (images // works)
         why = Message(
             "{images:,} images in batches of {batch:,} make {each} steps an epoch, {steps} in the whole run. The weights change once "
             "a step, and this few changes lead nowhere. A batch of {works} makes {more} of the same images.",
@@ -60,10 +63,12 @@ class BatchTooLarge(Rule):
             batch=batch,
             each=images // batch,
             steps=steps,
-            works=_fitting(recipe, images),
-            more=recipe.epochs * (images // _fitting(recipe, images)),
+            works=works,
+            more=more,
         )
-        return self.finding(why, Evidence(("loss",)))
+        bars = {f"{batch:,}": float(steps), f"{works:,}": float(more)}
+        title = N_("Steps of the whole run, by batch size")
+        return self.finding(why, Evidence(values=bars, marked=(f"{batch:,}",), title=title), Evidence(("loss",)))
 
     def apply(self, case: Case) -> Change | None:
         return case.recipe.changed(batch_size=_fitting(case.recipe, case.facts.images)), case.architecture
@@ -91,7 +96,7 @@ class MirroredCharacters(Rule):
             data=case.facts.name,
             some=", ".join(case.facts.class_names[:5]),
         )
-        return self.finding(why, Evidence(("acc", "val_acc")))
+        return self.finding(why, Evidence(varied=Augmentation(flip=True)), Evidence(("acc", "val_acc")))
 
     def apply(self, case: Case) -> Change | None:
         still = case.recipe.augmentation.model_copy(update={"flip": False})
@@ -116,7 +121,7 @@ class TurnedCharacters(Rule):
             turn=turn,
             data=case.facts.name,
         )
-        return self.finding(why, Evidence(("acc", "val_acc")))
+        return self.finding(why, Evidence(varied=Augmentation(rotate=turn)), Evidence(("acc", "val_acc")))
 
     def apply(self, case: Case) -> Change | None:
         return case.recipe.changed(
@@ -144,7 +149,11 @@ class MomentumTooHigh(Rule):
             lr=case.recipe.lr,
         )
         names = tuple(row.name for row in case.learned)
-        return self.finding(why, Evidence(("loss",)), Evidence(("update_ratio",), names))
+        bars = {f"{value:g}": 1 / (1 - value) for value in (0.9, momentum)}
+        memory = Evidence(
+            values=bars, marked=(f"{momentum:g}",), title=N_("Steps that a gradient is felt, by momentum")
+        )
+        return self.finding(why, memory, Evidence(("loss",)), Evidence(("update_ratio",), names))
 
     def apply(self, case: Case) -> Change | None:
         return case.recipe.changed(momentum=0.9), case.architecture

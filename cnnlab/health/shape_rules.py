@@ -33,7 +33,7 @@ class HeavyDense(Rule):
             return None
         total = sum(other.num_params or 0 for other in case.rows)
         why = Message(
-            "{name} holds {share:.0%} of the network's {total:,} parameters: each of its {out} outputs has a weight for every "
+            "{name} holds {share:.1%} of the network's {total:,} parameters: each of its {out} outputs has a weight for every "
             "one of the {into:,} numbers that arrive. That is where it learns by heart, and what makes its file large; the "
             "convolutions, which find the shapes, do with {rest:,}. Another pooling before it makes it about four times smaller.",
             name=row.name,
@@ -44,7 +44,9 @@ class HeavyDense(Rule):
             rest=total - row.num_params,
         )
         bars = {other.name: float(other.num_params) for other in case.rows if other.num_params}
-        return self.finding(why, Evidence(values=bars, marked=(row.name,)), layers=(row.name,))
+        return self.finding(
+            why, Evidence(values=bars, marked=(row.name,), title=N_("Parameters of each layer")), layers=(row.name,)
+        )
 
     def apply(self, case: Case) -> Change | None:
         flat = next(i for i, layer in enumerate(case.architecture.layers) if isinstance(layer, Flatten))
@@ -70,7 +72,7 @@ class MapTooSmall(Rule):
         k = row.layer.kernel_size
         met = min(k, -(-side // row.layer.dilation))
         why = Message(
-            "Only {side}x{side} numbers a map are left where {name} lays its {kernel}x{kernel} kernel over them: at any "
+            "Maps of {side}x{side} are all that is left where {name} lays its {kernel}x{kernel} kernel over them: at any "
             "place {idle} of its {all} weights, or more, meet nothing but padding. The maps have been shrunk too far; "
             "do with a pooling less, or with a smaller kernel.",
             side=side,
@@ -81,7 +83,9 @@ class MapTooSmall(Rule):
         )
         maps = [r for r in case.rows if r.output_shape and len(r.output_shape) == 3]
         sides = {r.name: float(min(r.output_shape[1:])) for r in maps if r.output_shape}
-        return self.finding(why, Evidence(values=sides, marked=(row.name,)), layers=(row.name,))
+        return self.finding(
+            why, Evidence(values=sides, marked=(row.name,), title=N_("Side of the maps in pixels")), layers=(row.name,)
+        )
 
     def apply(self, case: Case) -> Change | None:
         architecture = freed(case.architecture)
@@ -110,7 +114,7 @@ class PaddingOnly(Rule):
             return None
         row, layer = wide[0], wide[0].layer
         why = Message(
-            "{name} adds {padding} zeros on each side, but its kernel reaches over {reach} pixels only: along the edge it looks at "
+            "{name} has padding {padding} on each side, but its kernel reaches over {reach} px only: along the edge it looks at "
             "nothing but zeros, and all it can answer there is its bias. Half the kernel, {works}, is as much padding as "
             "makes sense.",
             name=row.name,

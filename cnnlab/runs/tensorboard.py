@@ -20,25 +20,18 @@ def write_events(folder: Path, run: Snapshot, events: Iterable[Mapping[str, Any]
         OSError: the folder cannot be written.
     """
     try:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise RunError("TensorBoard's writer is not installed; `pip install tensorboard`") from error
 
     before = {path.name for path in folder.iterdir()}
-    writer = EventFileWriter(str(folder))
-    try:
+    with SummaryWriter(str(folder)) as writer:  # type: ignore[no-untyped-call]
         for event in events:
-            numbers = [(tag, event.get(tag)) for tag in ("loss", "acc", "lr")]
-            values = [
-                Summary.Value(tag=f"{event['kind']}/{tag}", simple_value=number)
-                for tag, number in numbers
-                if number is not None
-            ]
-            if event["kind"] in ("train", "val", "test") and values:
-                wall_time = run.created + run.train_s * event["step"] / max(1, run.steps)
-                writer.add_event(Event(wall_time=wall_time, step=event["step"], summary=Summary(value=values)))
-    finally:
-        writer.close()
+            if event["kind"] not in ("train", "val", "test"):
+                continue
+            wall_time = run.created + run.train_s * event["step"] / max(1, run.steps)
+            for name in ("loss", "acc", "lr"):
+                if event.get(name) is not None:
+                    tag = f"{event['kind']}/{name}"
+                    writer.add_scalar(tag, event[name], event["step"], wall_time)  # type: ignore[no-untyped-call]
     return sorted(path.name for path in folder.iterdir() if path.name not in before)

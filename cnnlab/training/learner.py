@@ -97,27 +97,30 @@ class Learner:
             x: (N, C, H, W) float, as ``input_of`` gives it.
             targets: (N,) int64, or (N, classes) float: the share of each class.
         """
-        self._optimizer.zero_grad(set_to_none=True)
-        loss, acc = self._add_gradient(x, targets)
+        loss, acc = self._gradient(x, targets)
         self._move()
         return loss.item(), acc.item()
 
     def _update_in_parts(self, index: Tensor) -> tuple[float, float]:
         """Change the weights once, by the gradient of the whole batch, looking at a part of it at a time."""
-        self._optimizer.zero_grad(set_to_none=True)
         loss = acc = 0.0
-        for part in index.split(self._part):
+        for number, part in enumerate(index.split(self._part)):
             share = len(part) / len(index)
-            one_loss, one_acc = self._add_gradient(*self._batch(part), share=share)
+            one_loss, one_acc = self._gradient(*self._batch(part), share=share, add=number > 0)
             loss, acc = loss + share * one_loss.item(), acc + share * one_acc.item()
         self._move()
         return loss, acc
 
-    def _add_gradient(self, x: Tensor, targets: Tensor, share: float | None = None) -> tuple[Tensor, Tensor]:
+    def _gradient(
+        self, x: Tensor, targets: Tensor, share: float | None = None, add: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the gradient of the loss times ``share``, or ``add`` it to the one there; return loss, accuracy."""
         with self._autocast():
             logits = self.network.logits(x)
         logits = logits.float()
         loss = loss_of(logits, targets, self.recipe, self.architecture.ends_in_softmax)
+        if not add:
+            self._optimizer.zero_grad(set_to_none=True)
         (loss if share is None else loss * share).backward()
         classes = targets if targets.dim() == 1 else targets.argmax(1)
         return loss, (logits.detach().argmax(1) == classes).float().mean()

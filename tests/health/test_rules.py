@@ -20,6 +20,7 @@ from cnnlab.architecture.layers import (
     Tanh,
 )
 from cnnlab.architecture.presets import PRESETS
+from cnnlab.figures.health import evidence_html
 from cnnlab.health.case import SEVERITIES, Case
 from cnnlab.health.facts import DataFacts
 from cnnlab.health.history import History
@@ -174,6 +175,16 @@ def test_it_says_why_in_both_languages_with_its_numbers(rule: str, language: str
         assert not re.search(r"[{}]|\bnan\b|\binf\b|None", text), text
         assert bool(re.search(r"[一-鿿]", text)) == (language == "zh_CN"), text
     assert finding.why.values and re.search(r"\d", finding.why.text())
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_its_evidence_is_a_picture_that_can_be_read_aloud(rule: str, language: str) -> None:
+    set_language(language)
+    case, image = provoked(rule), digits().train.images[0].numpy()
+    html = evidence_html(case.finding(rule), case.history, case.architecture.names, image)
+    told = re.findall(r'alt="([^"]*)"', html)
+    assert told and all(alt.strip() for alt in told) and not re.search(r"\bnan\b|\binf\b|None|[{}]", " ".join(told))
 
 
 def test_the_numbers_of_a_finding_are_those_of_the_run() -> None:

@@ -28,7 +28,7 @@ def test_train_prints_one_json_document_and_writes_the_model(lab_home, tmp_path,
     told = call(*SMALL, "--seed", "3", "--lr", "0.02", "--batch-size", "64", "--out", str(out), "--json")
     assert told.exit_code == 0, told.output
     result = json.loads(told.stdout)
-    assert result.keys() == {"run", "test_acc", "train_s", "images_per_s", "model"}
+    assert result.keys() >= {"run", "test_acc", "train_s", "images_per_s", "model"}
     assert result["model"] == str(out)
     assert "step" in told.stderr
     model = Model.load(out)
