@@ -7,7 +7,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _build_drawer, _build_editor, _build_parts, _session, _widgets
+from pages import _build_drawer, _build_editor, _build_parts, _health, _session, _widgets
 from pages import _build_state as state
 from pages._links import go_to
 
@@ -34,6 +34,7 @@ def bench() -> None:
         with st.container(border=True, key="build_drawing"):
             _build_parts.draw_network(architecture)
         _build_parts.show_problem(architecture)
+        _health.of_network(architecture)
         _build_parts.totals(architecture)
         _build_drawer.story(architecture)
     _build_drawer.drawer(architecture)

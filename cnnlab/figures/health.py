@@ -42,7 +42,7 @@ line{stroke:light-dark(#D5DBE1,#2C3742);stroke-width:1}
 .other{stroke:light-dark(#566573,#9DA9B5);stroke-width:1.25;opacity:.6}
 .marked{stroke:light-dark(#C0392B,#FF8A80);stroke-width:2.25}
 .lost{stroke:light-dark(#C0392B,#FF8A80);stroke-width:2;fill:none}
-text{font-size:11px}
+text{font:11px system-ui,sans-serif}
 .soft{fill:light-dark(#566573,#9DA9B5)}
 .bad{fill:light-dark(#A93226,#FF8A80);font-weight:600}
 .start{text-anchor:start}.end{text-anchor:end}

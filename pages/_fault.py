@@ -1,0 +1,164 @@
+"""Find the fault: the lab spoils one thing, the learner trains it, looks, names it, and mends it; both are checked."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.errors import CnnLabError
+from cnnlab.health.rules import RULES
+from cnnlab.i18n import _
+from cnnlab.lessons import lesson
+from pages import _fault_state as state
+from pages import _session, _widgets
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Snapshot
+    from cnnlab.runs.checkup import Checkup
+
+TRIES = 2
+"""After so many wrong answers the right one can be asked for."""
+
+MOST = 999
+ENOUGH_STEPS = 100
+
+
+def goes_on() -> bool:
+    """Return whether a fault is being looked for, or mended."""
+    return state.game() is not None
+
+
+def hides(run: Snapshot) -> bool:
+    """Return whether what the rules say of ``run`` would give the answer away."""
+    now = state.game()
+    return now is not None and not now.named and state.is_of(run, now)
+
+
+def mends_by_hand(run: Snapshot) -> bool:
+    """Return whether ``run`` is one of a fault that the learner is to mend without a button."""
+    now = state.game()
+    return now is not None and state.is_of(run, now)
+
+
+def offer() -> None:
+    """Draw the button that begins a round; nothing while one goes on."""
+    if state.game() is not None:
+        return
+    with st.popover(_("Find the fault"), icon=":material/stethoscope:", type="tertiary", key="train.fault"):
+        st.markdown(lesson("fault"))
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            number = _number()
+            st.button(
+                _("Plant it"), icon=":material/bug_report:", type="primary", key="train.fault.begin",
+                on_click=state.begin, args=(number,),
+            )  # fmt: skip
+
+
+def _number() -> int:
+    if "train.fault.number" not in st.session_state:
+        st.session_state["train.fault.number"] = random.randrange(1, MOST + 1)
+    value = st.number_input(
+        _("Number of the fault"), 1, MOST, step=1, key="train.fault.number", width=170,
+        help=_("The same number is the same fault for everyone."),
+    )  # fmt: skip
+    return int(value or 1)
+
+
+def draw(run: Snapshot | None) -> None:
+    """Draw the round that goes on: what to do next, the answers, the verdict."""
+    now = state.game()
+    if now is None:
+        return
+    mine = run if run is not None and state.is_of(run, now) else None
+    with st.container(border=True, key="fault", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(_("**Find the fault {number}**", number=now.number), width="content")
+            _widgets.what_is_this(lesson("fault"))
+            _end_buttons(now)
+        if not now.named:
+            _name_it(mine, now)
+        else:
+            _mend_it(mine, now)
+
+
+def _end_buttons(now: state.Game) -> None:
+    st.button(
+        _("Another one"), icon=":material/casino:", type="tertiary", key="fault.next",
+        on_click=state.begin, args=(now.number % MOST + 1,),
+    )  # fmt: skip
+    st.button(
+        _("End, and bring back my own network"), icon=":material/close:", type="tertiary", key="fault.end",
+        on_click=state.end,
+    )  # fmt: skip
+
+
+def _name_it(run: Snapshot | None, now: state.Game) -> None:
+    if run is None or (run.live and run.step < ENOUGH_STEPS):
+        st.markdown(
+            _("One thing in this network or its recipe is spoilt. **1.** Start the run below and watch its curves and its layers.")
+        )  # fmt: skip
+        return
+    st.markdown(_("**2.** Look at the curves, the layers, the recipe and the network on Build. What is it?"))
+    planted = state.fault(now.number)
+    left = [choice for choice in planted.choices if choice not in now.wrong]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        choice = st.radio(
+            _("What is the matter?"), left, index=None, key=f"fault.choice.{now.number}", width="content",
+            format_func=lambda id: _(RULES[id].title), label_visibility="collapsed",
+        )  # fmt: skip
+        with st.container(gap="small", width="content"):
+            st.button(
+                _("That is it"), type="primary", key="fault.answer", disabled=choice is None,
+                on_click=state.answer, args=(choice,),
+            )  # fmt: skip
+            if len(now.wrong) >= TRIES:
+                st.button(_("Tell me"), type="tertiary", key="fault.tell", on_click=state.tell)
+    if now.wrong:
+        st.warning(_("{title}: no, that is not it.", title=_(RULES[now.wrong[-1]].title)), icon=":material/close:")
+
+
+def _mend_it(run: Snapshot | None, now: state.Game) -> None:
+    rule = state.fault(now.number).rule
+    title = _(RULES[rule].title)
+    if now.told:
+        st.info(_("It is this: {title}.", title=title), icon=":material/lightbulb:")
+    else:
+        st.success(_("Right: {title}.", title=title), icon=":material/check:")
+    if run is None or state.is_spoilt(run, now):
+        st.markdown(
+            _(
+                "Below stands why, with the run's own numbers. **3.** Mend it in the recipe or on Build, and train again."
+            )
+        )
+    elif run.live:
+        st.markdown(_("Whether it is mended shows when this run is over."))
+    else:
+        _verdict(run, rule, now)
+
+
+def _verdict(run: Snapshot, rule: str, now: state.Game) -> None:
+    from cnnlab.health.faults import mended
+    from cnnlab.runs.checkup import checkup
+
+    try:
+        found = checkup(run.id)
+    except CnnLabError as error:
+        _widgets.show_error(error)
+        return
+    if found.facts is None or run.state != "done":
+        st.info(_("This run did not come to its end, so it shows nothing. Train again."), icon=":material/info:")
+    elif mended(state.fault(now.number), found.architecture, found.recipe, found.facts, found.history):
+        accuracy = "–" if run.test_acc is None else f"{run.test_acc:.1%}"
+        st.success(_("Mended: {accuracy} of the test images are right.", accuracy=accuracy), icon=":material/verified:")
+    else:
+        st.warning(_left(found, rule), icon=":material/healing:")
+
+
+def _left(found: Checkup, rule: str) -> str:
+    said = [finding for finding in found.findings if finding.severity != "note"]
+    if not said or rule in {finding.rule for finding in said}:
+        return _("Not yet: {title} is still there.", title=_(RULES[rule].title))
+    others = ", ".join(finding.title.text(_session.language()) for finding in said)
+    return _("That one is gone, but now there is something else: {titles}.", titles=others)

@@ -1,0 +1,131 @@
+"""What a finding's button does: change the next run's recipe and network, say what was changed, and take it back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import _
+from pages import _session
+
+if TYPE_CHECKING:
+    from cnnlab.architecture import Architecture
+    from cnnlab.architecture.layers import LayerSpec
+    from cnnlab.health.case import Finding
+    from cnnlab.training.recipe import Recipe
+
+_DONE = "health.done"
+
+
+def apply(finding: Finding, recipe: Recipe, architecture: Architecture) -> None:
+    """Change what the next run trains as ``finding`` says, which was found in ``recipe`` and ``architecture``.
+
+    Only what the finding changes is taken over: what the learner has changed since stays.
+    """
+    if finding.change is None:
+        return
+    before = (_session.recipe(), _session.architecture())
+    changed = {name: value for name, value in finding.change[0] if value != getattr(recipe, name)}
+    _session.set_recipe(before[0].changed(**changed))
+    if finding.change[1].layers != architecture.layers:
+        _session.set_architecture(_network(finding, before[1], architecture))
+    _session.unseed("build.field")
+    after = (_session.recipe(), _session.architecture())
+    st.session_state[_DONE] = (before, after, finding.rule)
+
+
+def _network(finding: Finding, now: Architecture, architecture: Architecture) -> Architecture:
+    """Return the network with the finding mended: the learner's own where it was found in that one, or fits it too."""
+    assert finding.change is not None
+    if now.layers == architecture.layers:
+        return finding.change[1]
+    from cnnlab.health.case import Case
+    from cnnlab.health.rules import RULES
+    from cnnlab.runs.checkup import expected
+
+    facts = expected(_session.data_name(), _session.recipe())
+    try:
+        case = Case(now, _session.recipe(), facts) if facts else None
+        rule = RULES[finding.rule]
+        if case is not None and not rule.from_run and rule.find(case) and (change := rule.apply(case)):
+            change[1].check()
+            return change[1]
+    except CnnLabError:
+        pass
+    return finding.change[1]
+
+
+def undo() -> None:
+    """Take back what ``apply`` did last."""
+    before, _after, _rule = st.session_state.pop(_DONE)
+    _session.set_recipe(before[0])
+    _session.set_architecture(before[1])
+    _session.unseed("build.field")
+
+
+def is_done(rule: str) -> bool:
+    """Return whether the last button pressed was that of ``rule``, and nothing was changed since."""
+    done = _done()
+    return done is not None and done[2] == rule
+
+
+def done_line(key: str) -> None:
+    """Say what was changed last, with a button that takes it back; nothing once something else has changed."""
+    done = _done()
+    if done is None:
+        return
+    before, after, _rule = done
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.done"):
+        st.success(
+            _("Changed for the next run: {changes}", changes="; ".join(in_words(before, after))),
+            icon=":material/build:",
+        )
+        if st.button(_("Undo"), icon=":material/undo:", key=f"{key}.undo"):
+            undo()
+            st.rerun()
+
+
+def _done() -> Any:
+    done = st.session_state.get(_DONE)
+    return done if done and done[1] == (_session.recipe(), _session.architecture()) else None
+
+
+def in_words(before: tuple[Recipe, Architecture], after: tuple[Recipe, Architecture]) -> list[str]:
+    """Return what differs between two pairs of recipe and network, each difference in a few words."""
+    from cnnlab.runs.compare import network_differences, recipe_differences
+
+    told = [
+        f"{_(one.title)} {_value(one.values[0])} → {_value(one.values[1])}"
+        for one in recipe_differences([before[0], after[0]])
+    ]
+    for place in network_differences(before[1], after[1]):
+        (old, new), (was, now) = place.names, place.layers
+        if old is None or was is None:
+            told.append(_("{layer} is put in", layer=f"{new} = {_layer(now)}"))
+        elif now is None:
+            told.append(_("{name} is taken out", name=old))
+        else:
+            told.append(_("{name} becomes {layer}", name=old, layer=_layer(now, was)))
+    return told
+
+
+def _value(value: Any) -> str:
+    from cnnlab.training.recipe import LABELS
+
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, (int, float)):
+        return f"{value:,.6g}"
+    return _("automatic") if value is None else _(LABELS.get(str(value), str(value)))
+
+
+def _layer(layer: LayerSpec | None, before: LayerSpec | None = None) -> str:
+    """Return a layer as torch would write it: fields that are not their default, or that differ from ``before``."""
+    if layer is None:
+        return ""
+    fields = layer.model_dump(exclude={"kind"}, exclude_defaults=True)
+    if before is not None and before.kind == layer.kind:
+        fields = {name: value for name, value in layer if name != "kind" and value != getattr(before, name)}
+    return f"{layer.kind}({', '.join(f'{name}={value}' for name, value in fields.items())})"
