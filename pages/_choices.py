@@ -6,7 +6,7 @@ recipe, model, image) has a name of its own in ``_session`` instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import streamlit as st
@@ -67,3 +67,15 @@ def _seed_one(key: str, options: Sequence[Any], default: Any) -> None:
     _session.seed(key, kept if kept in options else default)
     if st.session_state[key] not in options:  # chosen while there was such an option
         st.session_state[key] = default
+
+
+def drawer(label: str, key: str, **options_of: Any) -> Iterator[None]:
+    """Draw a popover whose content, the body of a ``for`` over this, is drawn only while it is open.
+
+    What lies in a closed popover is not in the browser: it would come up later without the value it was seeded with,
+    and send that back.
+    """
+    box = st.popover(label, key=key, on_change="rerun", **options_of)
+    if box.open:
+        with box:
+            yield

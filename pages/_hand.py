@@ -10,7 +10,7 @@ from cnnlab.architecture.layers import Dropout, Dropout2d
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
 from cnnlab.training.recipe import LABELS, Recipe
-from pages import _run_line, _session
+from pages import _choices, _run_line, _session
 from pages._editor import field_label, spec_editor
 from pages._links import go_to
 
@@ -50,11 +50,11 @@ def _drive(run: Snapshot) -> None:
         return  # it waits for its turn
     _command(run, _("One step"), "skip_next", "step", help=_("Learns from one batch, then pauses."))
     _command(run, _("One epoch"), "fast_forward", "epoch", help=_("Goes to the end of this epoch, then pauses."))
-    with st.popover(
-        _("{rate:g} a second", rate=run.rate) if run.rate else _("Slow motion"),
-        icon=":material/slow_motion_video:", key="train.slow", help=_("So many steps a second that each can be seen."),
+    for _open in _choices.drawer(
+        _("{rate:g} a second", rate=run.rate) if run.rate else _("Slow motion"), "train.slow",
+        icon=":material/slow_motion_video:", help=_("So many steps a second that each can be seen."),
     ):  # fmt: skip
-        key = _session.seed("train.rate", run.rate if run.rate in RATES else _session.kept("train.rate", RATES[1]))
+        key = _session.seed("train.rate", int(run.rate) if run.rate in RATES else _session.kept("train.rate", RATES[1]))
         rate = st.segmented_control(
             _("Steps a second"), RATES, key=key, format_func=lambda rate: f"{rate:g}", required=True
         )
@@ -80,17 +80,22 @@ def panel(run: Snapshot) -> None:
     """Draw what can be changed between two steps; nothing is changed before it is sent off as a whole."""
     if run.state not in ("running", "paused"):
         return
-    with st.popover(
-        _("Change it"), icon=":material/tune:", key="train.change_it",
+    for _open in _choices.drawer(
+        _("Change it"), "train.change_it", icon=":material/tune:",
         help=_("Change how it learns, from its next step on. Each change is marked on the curves."),
-    ), st.form("train.change.form", border=False):  # fmt: skip
-        refused: list[Message] = []
-        values = _wanted(run, refused)
-        for said in refused:
-            st.error(said.text(_session.language()), icon=":material/error:")
-        sent = st.form_submit_button(_("Change it from the next step on"), type="primary", key="train.change.send")
-        if sent and not refused:
-            _send(run, values)
+    ):  # fmt: skip
+        with st.form("train.change.form", border=False):
+            _form(run)
+
+
+def _form(run: Snapshot) -> None:
+    refused: list[Message] = []
+    values = _wanted(run, refused)
+    for said in refused:
+        st.error(said.text(_session.language()), icon=":material/error:")
+    sent = st.form_submit_button(_("Change it from the next step on"), type="primary", key="train.change.send")
+    if sent and not refused:
+        _send(run, values)
 
 
 def _wanted(run: Snapshot, refused: list[Message]) -> dict[str, Any]:

@@ -127,6 +127,9 @@ def _numbers(run: Snapshot) -> str:
     pace = state_word(run.state).text()
     if run.live and run.rate:
         pace = _("{state}, {rate:g} steps a second", state=pace, rate=run.rate)
+    left = run.time_left_s
+    if left is not None and run.rate:
+        left = max(left, (run.steps - run.step) / run.rate)
     rows = (
         (
             _("step"),
@@ -145,7 +148,7 @@ def _numbers(run: Snapshot) -> str:
         ),
         (
             _("time left") if run.live else _("time it took"),
-            pictures.seconds(run.time_left_s if run.live else run.train_s),
+            pictures.seconds(left if run.live else run.train_s),
             pace,
         ),
     )

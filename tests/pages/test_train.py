@@ -1,6 +1,7 @@
 """Train: start, watch, pause, resume, stop; a reload shows the same run; what cannot be trained says so."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cnnlab.architecture.presets import PRESETS
 from cnnlab.runs import Engine, engine
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
-from pages import _session
+from pages import _session, _time
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICK = Recipe(epochs=1, batch_size=32, lr=0.003, limit_train=320, threads=1, precision="float32")
@@ -227,3 +228,195 @@ def test_a_run_keeps_its_number_when_an_older_one_is_deleted() -> None:
     until(space, "done")
     labels = train(space.id).selectbox(key="train.run").options
     assert [label.split(": ")[1].split(",")[0] for label in labels] == ["your run 3", "your run 2"]
+
+
+# -------------------------------------------------------------------- in the learner's hand
+def started(recipe: Recipe = LONG) -> tuple[Workspace, str]:
+    """Return a workspace whose run stands still, paused by hand."""
+    space = workspace(recipe)
+    train(space.id).button(key="train.start").click().run()
+    until(space, "running")
+    showing(space.id, "train.pause").button(key="train.pause").click().run()
+    return space, until(space, "paused")
+
+
+def opened(space: Workspace, drawer: str, key: str = "train.resume") -> AppTest:
+    """Return the page with a drawer open."""
+    at = showing(space.id, key)
+    at.session_state[drawer] = True
+    at.run()
+    assert not at.exception, [e.value for e in at.exception]
+    return at
+
+
+def test_a_number_out_of_range_holds_back_the_start() -> None:
+    at = train(workspace(QUICK).id)
+    at.number_input(key="train.recipe.epochs").set_value(500).run()
+    assert at.button(key="train.start").disabled
+    assert at.warning[0].value == "Epochs: 500 is too large; use 200 or less"
+    at.number_input(key="train.recipe.epochs").set_value(2).run()
+    assert not at.button(key="train.start").disabled and not at.warning
+
+
+def test_what_does_not_go_together_holds_back_the_start_though_its_drawer_is_closed() -> None:
+    space = workspace(QUICK)
+    at = opened(space, "train.recipe.more.open", "train.start")
+    at.number_input(key="train.recipe.more.l1").set_value(-1.0).run()
+    assert at.button(key="train.start").disabled
+    assert at.warning[0].value.startswith("L1 penalty: -1")
+
+
+def test_one_step_one_epoch_and_slow_motion() -> None:
+    space, id = started(Recipe(epochs=2, batch_size=32, limit_train=3200, threads=1, precision="float32"))
+    at_step = engine().snapshot(id).step
+    showing(space.id, "train.step").button(key="train.step").click().run()
+    wait_for(lambda: engine().snapshot(id).step == at_step + 1 and engine().snapshot(id).state == "paused")
+    showing(space.id, "train.epoch").button(key="train.epoch").click().run()
+    wait_for(lambda: engine().snapshot(id).step in (100, 200) and engine().snapshot(id).state in ("paused", "done"))
+    if engine().snapshot(id).state == "paused":
+        at = opened(space, "train.slow")
+        at.button(key="train.slow.go").click().run()
+        wait_for(lambda: engine().snapshot(id).rate == 2)
+        assert "2 steps a second" in html(train(space.id)) + html(showing(space.id, "train.pause"))
+
+
+def wait_for(what) -> None:
+    end = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_change_is_made_marked_and_told() -> None:
+    space, id = started()
+    at = opened(space, "train.change_it")
+    assert "train.change.momentum" not in {n.key for n in at.number_input}  # Adam has none
+    at.number_input(key="train.change.lr").set_value(0.5)
+    at.multiselect(key="train.change.frozen").set_value(["conv1"])
+    at.button(key="train.change.send").click().run()
+    assert not at.exception and not at.error
+    wait_for(lambda: engine().snapshot(id).changes)
+    (made,) = engine().snapshot(id).changes
+    assert made["change"] == {"lr": 0.5, "frozen": ["conv1"]}
+    wait_for(lambda: "lab-mark" in html(at := train(space.id)) and "Learning rate 0.001 → 0.5" in markdown(at))
+    said = markdown(train(space.id))
+    assert f"1. step {made['step']:,}: Learning rate 0.001 → 0.5; Frozen layers none → conv1" in said
+
+
+def markdown(at: AppTest) -> str:
+    return "\n".join(found.value for found in at.markdown)
+
+
+def test_a_change_out_of_range_is_not_sent() -> None:
+    space, id = started()
+    at = opened(space, "train.change_it")
+    at.number_input(key="train.change.lr").set_value(-1.0)
+    at.button(key="train.change.send").click().run()
+    assert "Learning rate" in at.error[0].value and not engine().snapshot(id).changes
+
+
+def test_a_stopped_run_is_resumed() -> None:
+    space, id = started()
+    showing(space.id, "train.stop").button(key="train.stop").click().run()
+    until(space, "stopped")
+    showing(space.id, "train.again").button(key="train.again").click().run()
+    assert until(space, "running") == id and engine().snapshot(id).resumed == 1
+
+
+def test_an_interrupted_run_says_so_and_offers_to_go_on() -> None:
+    space, id = started()
+    engine().close()  # the lab is shut down
+    at = showing(space.id, "train.again")
+    assert engine().snapshot(id).state == "interrupted"
+    assert "Nothing is lost" in at.info[0].value and "run_line.again" not in keys(at)
+    at.button(key="train.again").click().run()
+    assert until(space, "running") == id
+
+
+def test_a_run_that_waits_says_how_many_come_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    space, id = started()
+    showing(space.id, "train.stop").button(key="train.stop").click().run()
+    until(space, "stopped")
+    waiting = replace(engine().snapshot(id), state="queued")
+    monkeypatch.setattr(Engine, "position", lambda lab, id: 2)
+    monkeypatch.setattr(Engine, "snapshot", lambda lab, id: waiting)
+    at = showing(space.id, "train.stop")
+    assert at.info[0].value == "Runs that come before this one: 2. It begins by itself when its turn comes."
+    assert not {"train.step", "train.pause", "train.change_it"} & keys(at)
+
+
+# -------------------------------------------------------------------- the time machine
+def done() -> tuple[Workspace, str]:
+    space = workspace(QUICK)
+    train(space.id).button(key="train.start").click().run()
+    return space, until(space, "done")
+
+
+def test_the_slider_goes_back_to_each_kept_moment_on_every_page() -> None:
+    space, id = done()
+    at = train(space.id)
+    slider = at.select_slider(key=f"time.{id}")
+    assert slider.options[0] == "step 0: nothing learned yet" and slider.options[-1] == "end: step 10"
+    assert slider.value == _time.NOW and "after step 10<" in html(at)
+    slider.set_value(4).run()
+    assert not at.exception and space.choices.model == f"run:{id}@4"
+    assert "after step 4<" in html(at) and "lab-mark-now" in html(at) and "after step 10<" not in html(at)
+    for page in ("explore", "draw", "explain"):
+        other = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60)
+        other.session_state[_session._WORKSPACE] = space.id
+        other.run()
+        assert not other.exception and other.select_slider(key=f"time.{id}").value == 4
+    train(space.id).select_slider(key=f"time.{id}").set_value(_time.NOW).run()
+    assert space.choices.model == f"run:{id}"
+
+
+def test_a_moment_that_is_no_longer_kept_becomes_the_nearest() -> None:
+    space, id = done()
+    space.choose(model=f"run:{id}@5")
+    assert train(space.id).select_slider(key=f"time.{id}").value == 4
+
+
+def test_a_branch_goes_on_from_the_slider_and_leads_to_its_parent() -> None:
+    space, id = done()
+    train(space.id).select_slider(key=f"time.{id}").set_value(4).run()
+    at = train(space.id)
+    at.button(key="train.branch").click().run()
+    assert "Go on from step 4 of" in markdown(at) and "train.start" not in keys(at)
+    field = f"train.branch.{id}.4"
+    assert at.number_input(key=f"{field}.lr").value == QUICK.lr
+    at.number_input(key=f"{field}.lr").set_value(0.01).run()
+    assert "Learning rate 0.003 → 0.01" in markdown(at)
+    at.button(key="train.branch.start").click().run()
+    assert not at.exception and not at.error
+    child = engine().snapshot(until(space, "done"))
+    assert (child.parent, child.parent_step, child.recipe.lr) == (id, 4, 0.01)
+    at = train(space.id)
+    assert "Branched from step 4 of" in markdown(at) and "train.start" in keys(at)
+    at.button(key="train.parent").click().run()
+    assert space.choices.run == id
+
+
+def test_a_rewind_changes_exactly_one_thing() -> None:
+    space, id = done()
+    at = train(space.id)
+    at.button(key="train.rewind").click().run()
+    start, field = at.button(key="train.branch.start"), f"train.branch.{id}.0"
+    assert start.disabled and "the very same run" in at.warning[0].value
+    at.number_input(key=f"{field}.lr").set_value(0.01)
+    at.number_input(key=f"{field}.batch_size").set_value(16).run()
+    assert at.button(key="train.branch.start").disabled and "2 settings" in at.warning[0].value
+    at.number_input(key=f"{field}.batch_size").set_value(32).run()
+    at.button(key="train.branch.start").click().run()
+    child = engine().snapshot(until(space, "done"))
+    assert (child.parent, child.parent_step) == (id, 0) and child.recipe == engine().snapshot(id).recipe.changed(
+        lr=0.01
+    )
+
+
+def test_a_branch_can_be_left() -> None:
+    space, _id = done()
+    at = train(space.id)
+    at.button(key="train.branch").click().run()
+    at = train(space.id)  # a reload
+    at.button(key="train.branch.leave").click().run()
+    assert "train.start" in keys(at) and "train.branch.start" not in keys(at)
