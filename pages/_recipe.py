@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,7 +11,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
-from pages import _session
+from pages import _choices, _lr, _session
 from pages._editor import spec_editor
 from pages._links import go_to
 from pages._looking import data_title
@@ -34,7 +35,8 @@ def draw(run: Snapshot | None) -> None:
             button, plan = st.container(width="content"), st.empty()
         held = dataset is None or _fit(network, dataset) is not None
         why = st.container()
-        recipe, refused = edit(_session.recipe(), "train.recipe")
+        finder = None if dataset is None else lambda edited: _lr.finder(network, dataset.name, edited)
+        recipe, refused = edit(_session.recipe(), "train.recipe", finder)
         _session.set_recipe(recipe)
         if refused:
             why.warning(refused[0].text(_session.language()), icon=":material/pan_tool:")
@@ -121,21 +123,21 @@ def _fit(network: Architecture, dataset: DataSet) -> CnnLabError | None:
         return error
 
 
-def edit(recipe: Recipe, key: str) -> tuple[Recipe, list[Message]]:
-    """Draw the editor of a recipe; return what it holds, and the sentences of what is refused."""
+def edit(recipe: Recipe, key: str, beside: Callable[[Recipe], None] | None = None) -> tuple[Recipe, list[Message]]:
+    """Draw the editor of a recipe, and ``beside`` it more; return what it holds, and the sentences of what is refused."""
     from cnnlab.training.recipe import LABELS, Recipe
 
     refused: list[Message] = []
     edited = spec_editor(Recipe, recipe, key, only=MAIN, columns=3, labels=LABELS, refused=refused)
     with st.container(horizontal=True, gap="small"):
-        with st.popover(
-            _("More of the recipe"), icon=":material/tune:", width="content",
+        for _open in _choices.drawer(
+            _("More of the recipe"), f"{key}.more.open", icon=":material/tune:", width="content",
             help=_("Everything else that a run fixes: momentum, weight decay, the loss, precision, threads."),
         ):  # fmt: skip
             skip = (*MAIN, "augmentation")
             edited = spec_editor(Recipe, edited, f"{key}.more", skip=skip, columns=2, labels=LABELS, refused=refused)
-        with st.popover(
-            _("Vary the images"), icon=":material/shuffle:", width="content",
+        for _open in _choices.drawer(
+            _("Vary the images"), f"{key}.augmentation.open", icon=":material/shuffle:", width="content",
             help=_("Shift, turn, scale or mirror the images anew at each step. The Data page shows what each does."),
         ):  # fmt: skip
             augmentation = spec_editor(
