@@ -47,7 +47,8 @@ def _curves(chosen: tuple[tuple[int, str], ...], axis: Any, pace: float | None) 
         run = lab.snapshot(id)
         if run.owner == owner:
             found = _read(id, run.resumed, run.events, run.steps)
-            per_step = {"steps": 1.0, "epochs": run.epochs / max(1, run.steps), "time": run.train_s / max(1, run.step)}
+            own = run.step - (run.parent_step or 0)  # a branch has spent time on its own steps only
+            per_step = {"steps": 1.0, "epochs": run.epochs / max(1, run.steps), "time": run.train_s / max(1, own)}
             lines.append(figures.RunCurves(str(number), place, found.train(), found.val, per_step[axis], run.live))
     if pace is not None and _run_line.is_another_pace(pace, 2 * _session.interval()):
         st.rerun()
@@ -77,23 +78,25 @@ def _differences(chosen: Chosen) -> None:
     labels = [_("run {number}", number=number) for number, _run in chosen]
     places = list(range(len(chosen)))
     snapshots = [run for _number, run in chosen]
+    recipes, networks = st.columns([1, 1.2], gap="medium")
     rows = recipe_differences([run.recipe for run in snapshots])
-    if rows:
-        st.html(figures.differences_html(labels, rows, places))
-    else:
-        st.markdown(_("The recipes are the same."))
-    changed = [label for label, run in zip(labels, snapshots) if run.changes]
-    if changed:
-        st.markdown(_("Changed by hand while learning: {runs}.", runs=", ".join(changed)))
-    if len({run.data_hash or run.data for run in snapshots}) > 1:
-        st.markdown(_("They learn from different data: {data}.", data=", ".join(run.data for run in snapshots)))
-    first = snapshots[0].architecture
-    others = [(n, run) for n, run in enumerate(snapshots) if n and network_differences(first, run.architecture)]
-    if not others:
-        st.markdown(_("The networks are the same."))
-    for n, run in others:
-        html = figures.networks_html([labels[0], labels[n]], network_differences(first, run.architecture), [0, n])
-        st.html(html)
+    with recipes:
+        if rows:
+            st.html(figures.differences_html(labels, rows, places))
+        else:
+            st.markdown(_("The recipes are the same."))
+        changed = [label for label, run in zip(labels, snapshots) if run.changes]
+        if changed:
+            st.markdown(_("Changed by hand while learning: {runs}.", runs=", ".join(changed)))
+        if len({run.data_hash or run.data for run in snapshots}) > 1:
+            st.markdown(_("They learn from different data: {data}.", data=", ".join(run.data for run in snapshots)))
+    found = [network_differences(snapshots[0].architecture, run.architecture) for run in snapshots]
+    with networks:
+        if not any(found):
+            st.markdown(_("The networks are the same."))
+        for place, differing in enumerate(found):
+            if differing:
+                st.html(figures.networks_html([labels[0], labels[place]], differing, [0, place]))
 
 
 def seeds(shown: dict[int, Snapshot]) -> None:

@@ -170,7 +170,7 @@ def _note(run: Snapshot) -> str:
 
 
 def _changed(run: Snapshot) -> str:
-    return "" if not run.changes else _("changed {count} times while it learned", count=len(run.changes))
+    return "" if not run.changes else _("live changes: {count}", count=len(run.changes))
 
 
 @lru_cache(maxsize=512)

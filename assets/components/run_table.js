@@ -72,7 +72,8 @@ function line(lab, row) {
   node.append(pick);
   for (const column of lab.data.columns) {
     const { text = "–", small = "", state = "" } = row.cells[column.name] ?? {};
-    const cell = element("td", `${column.name} ${column.number ? "number" : ""}`, { "data-title": column.title });
+    const style = `${column.name} ${column.number ? "number" : ""} ${text === "–" ? "none" : ""}`;
+    const cell = element("td", style, { "data-title": column.title });
     const main = element("span", state ? `state ${state}` : "main", {}, text);
     cell.append(main);
     if (small) cell.append(element("small", "", {}, small));

@@ -19,7 +19,7 @@ from cnnlab.runs.compare import Difference, LayerDifference, Seeds, layer_fields
 from cnnlab.training.recipe import LABELS, Recipe
 
 RUN_COLOURS = {
-    False: ("#0072B2", "#D55E00", "#00795A", "#B5478A", "#806500", "#6633FF", "#C0143C", "#4A5866"),
+    False: ("#0072B2", "#BF4F00", "#00795A", "#A83A7C", "#806500", "#6633FF", "#C0143C", "#4A5866"),
     True: ("#56B4E9", "#F08A4B", "#35C79A", "#E59AC4", "#E6C229", "#A58BFF", "#FF6B7D", "#B6C2CE"),
 }
 """The colour of the first, second, ... of the runs that are compared, by ``dark``; each is told from the ground."""
@@ -29,7 +29,12 @@ HEIGHT_PX = 300
 Axis = Literal["steps", "epochs", "time"]
 AXES: dict[str, str] = {"steps": N_("steps"), "epochs": N_("epochs"), "time": N_("seconds of training")}
 """What runs can be laid side by side along, as marked ids."""
-_PARTS = {"batch_size": N_("batch {value:,}"), "epochs": N_("{value} epochs"), "seed": N_("seed {value}")}
+_PARTS = {
+    "batch_size": N_("batch {value:,}"),
+    "epochs": N_("{value} epochs"),
+    "seed": N_("seed {value}"),
+    "momentum": N_("momentum {value}"),
+}
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,17 @@ def curves(runs: Sequence[RunCurves], what: Literal["loss", "acc"], axis: Axis, 
     for run in runs:
         colour = RUN_COLOURS[dark][run.place % MOST]
         val = np.array([[point[0], point[column]] for point in run.val], dtype=float).reshape(-1, 2)
-        common = {"hovertemplate": f"{escape(run.label)}: {shown}<extra></extra>", "mode": "lines"}
+        common = {
+            "hovertemplate": f"{escape(run.label)}: {shown}<extra></extra>",
+            "mode": "lines" if len(val) > 30 else "lines+markers",
+        }
         figure.add_scatter(
             x=run.train[:, 0] * run.per_step, y=run.train[:, column + 2], line={"color": colour, "width": 1}, opacity=0.5,
             hoverinfo="skip", mode="lines",
         )  # fmt: skip
-        figure.add_scatter(x=val[:, 0] * run.per_step, y=val[:, 1], line={"color": colour, "width": 2.5}, **common)
+        figure.add_scatter(
+            x=val[:, 0] * run.per_step, y=val[:, 1], line={"color": colour, "width": 2.5}, marker={"size": 6}, **common
+        )
         last = val[-1] if len(val) else (run.train[-1, [0, column + 2]] if len(run.train) else None)
         if last is not None:
             ends.append((float(last[0]) * run.per_step, float(last[1]), run))
@@ -131,6 +141,8 @@ def curves_alt(runs: Sequence[RunCurves], what: Literal["loss", "acc"]) -> str:
 def recipe_text(recipe: Recipe, seed: bool = True) -> str:
     """Return a recipe in a few words: optimizer and learning rate, schedule, batch size, epochs, and its ``seed``."""
     said = [f"{_(LABELS[recipe.optimizer])} {theme.number(recipe.lr)}"]
+    if recipe.momentum and recipe.optimizer in ("sgd", "rmsprop"):
+        said.append(_(_PARTS["momentum"], value=theme.number(recipe.momentum)))
     if recipe.schedule != "constant":
         said.append(_(LABELS[recipe.schedule]))
     said += [_(_PARTS[name], value=getattr(recipe, name)) for name in ("batch_size", "epochs")]
@@ -242,7 +254,7 @@ def style(dark: bool) -> str:
         ".lab-compare table{border-collapse:collapse;font-size:.875rem;max-width:100%}"
         ".lab-compare :is(td,th){padding:.4rem 1.5rem .4rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}"
         ".lab-compare thead th{color:var(--soft);font-weight:600;white-space:nowrap}"
-        ".lab-compare tbody th{font-weight:500}.lab-compare small{display:block;color:var(--soft);font-weight:400;font-size:.8125rem}"
+        ".lab-compare tbody th{font-weight:500}.lab-compare tbody th:has(small){min-width:11rem}.lab-compare small{display:block;color:var(--soft);font-weight:400;font-size:.8125rem}"
         ".lab-swatch{display:inline-block;width:.65rem;height:.65rem;border-radius:50%;margin-right:.4rem}"
         ".lab-seeds{display:inline-block;position:relative;width:180px;height:1rem;margin-inline:6px}"
         ".lab-seeds::before{content:'';position:absolute;left:0;right:0;top:50%;border-top:1px solid var(--line)}"

@@ -17,6 +17,8 @@ from cnnlab.training.recipe import Recipe
 MACHINE = ("threads", "memory_format")
 """Fields of a recipe that the machine fixes when a run starts: they change the last bits, not what was asked for."""
 
+_ALWAYS = ("out_channels", "out_features", "kernel_size", "output_size", "p")
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -91,16 +93,34 @@ def _difference(one: _Named | None, other: _Named | None) -> LayerDifference:
 
 
 def _fingerprint(named: _Named) -> str:
-    return named[1].model_dump_json()
+    return json.dumps([named[1].kind, _said(named[1])], sort_keys=True)
+
+
+def _said(layer: LayerSpec) -> dict[str, Any]:
+    """Return the fields that make a layer what it is: a stride left out is the window's side, what arrives is no choice."""
+    fields = layer.model_dump(exclude={"kind", "in_channels", "in_features"})
+    if "stride" in fields and fields["stride"] is None:
+        fields["stride"] = fields.get("kernel_size")
+    return fields
 
 
 def layer_fields(pair: LayerDifference) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what is to be said of each layer of ``pair``: the fields that differ, or all where there is only one."""
-    one, other = ({} if layer is None else layer.model_dump(exclude={"kind"}) for layer in pair.layers)
-    if not one or not other or one.keys() != other.keys():
-        return one, other
+    """Return what is to be said of each layer of ``pair``: the fields that differ; of a single one what is chosen."""
+    one, other = ({} if layer is None else _said(layer) for layer in pair.layers)
+    if None in pair.layers:
+        first, second = ({} if layer is None else _chosen(layer) for layer in pair.layers)
+        return first, second
     differing = [name for name in one if one[name] != other[name]]
     return {name: one[name] for name in differing}, {name: other[name] for name in differing}
+
+
+def _chosen(layer: LayerSpec) -> dict[str, Any]:
+    fields = type(layer).model_fields
+    return {
+        name: value
+        for name, value in _said(layer).items()
+        if name in _ALWAYS or value not in (fields[name].default, layer.model_dump().get("kernel_size"))
+    }
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,17 @@ def test_an_added_layer_has_nothing_beside_it_and_shifts_no_other():
     assert [pair.names for pair in pairs] == [(None, "conv2"), (None, "relu1")]
     assert [pair.names for pair in network_differences(other, NET)] == [("conv2", None), ("relu1", None)]
     one, both = layer_fields(pairs[0])
-    assert one == {} and both["out_channels"] == 4
+    assert one == {} and both == {"out_channels": 4, "kernel_size": 3}
+
+
+def test_what_is_only_written_differently_is_no_difference():
+    written = NET.replace(0, L.Conv2d(out_channels=4, kernel_size=5, stride=2, in_channels=1))
+    written = written.replace(3, L.MaxPool2d(kernel_size=2, stride=2)).replace(
+        6, L.Linear(out_features=10, in_features=144)
+    )
+    assert network_differences(NET, written) == ()
+    (pair,) = network_differences(NET, NET.replace(3, L.MaxPool2d(kernel_size=2, stride=1)))
+    assert layer_fields(pair) == ({"stride": 2}, {"stride": 1})
 
 
 def test_another_kind_of_layer_is_one_taken_away_and_one_added():
