@@ -157,7 +157,7 @@ def _answer(ref: ImageRef) -> chain.Answer | None:
 def _asked(ref: ImageRef, model_ref: ModelRef) -> chain.Answer:
     from cnnlab import runs
 
-    model = runs.resolve(model_ref)
+    model = runs.resolve(model_ref, stays=False)
     image = open_image(ref, _session.workspace(), model)
     return chain.Answer(model.class_names, tuple(model.probs(image[None])[0].tolist()))
 
