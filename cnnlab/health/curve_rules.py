@@ -111,7 +111,7 @@ class Underfitting(Rule):
     unless = (*_STUCK, "labels-shuffled", "overfitting", "val-ahead")
 
     def find(self, case: Case) -> Finding | None:
-        if not case.old_enough or not case.history.judged:
+        if not case.old_enough or not case.history.judged or case.recipe.mixup:  # with mixup no loss comes near 0
             return None
         middle, late = case.progress(0.375, 0.625), case.progress(0.75, 1)
         train, val = _late_acc(case), _val_acc(case)

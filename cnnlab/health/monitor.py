@@ -183,8 +183,8 @@ class _Output:
     @torch.no_grad()
     def add(self, module: nn.Module, args: Any, output: Tensor) -> None:
         """Take one output in: a forward hook."""
-        y, count = output.detach(), output.numel()
-        mean = y.mean(dtype=torch.float32).item()
+        y, count = output.detach().float(), output.numel()
+        mean = y.mean().item()
         squares = count * _variance(y, mean)
         total, apart = self._count + count, mean - self._mean
         self._squares += squares + apart * apart * self._count * count / total
@@ -194,7 +194,7 @@ class _Output:
             centre, reach = self._bounds
             self._extreme += torch.count_nonzero((y - centre).abs_() > reach).item()
         if self._relu:  # nothing is negative: a sum of zero is zero throughout, and much faster than a maximum
-            silent = y.sum((0, 2, 3) if y.dim() == 4 else 0, dtype=torch.float32) == 0
+            silent = y.sum((0, 2, 3) if y.dim() == 4 else 0) == 0
             self.silent = silent if self.silent is None else self.silent & silent
 
     def figures(self) -> dict[str, float | None]:
@@ -213,10 +213,10 @@ _BOUNDS: dict[type[nn.Module], tuple[float, float]] = {nn.Tanh: (0.0, SATURATED)
 
 def _variance(y: Tensor, mean: float) -> float:
     """Return the variance of ``y`` (dividing by n): E[y^2] - mean^2, or E[(y - mean)^2] where that would cancel."""
-    square = float(torch.linalg.vector_norm(y, dtype=torch.float32)) ** 2 / y.numel()
+    square = float(torch.linalg.vector_norm(y)) ** 2 / y.numel()
     variance = square - mean * mean
     if variance < 1e-2 * square:
-        variance = float(torch.linalg.vector_norm(y.float() - mean)) ** 2 / y.numel()
+        variance = float(torch.linalg.vector_norm(y - mean)) ** 2 / y.numel()
     return variance
 
 

@@ -9,7 +9,7 @@ import errno
 import logging
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -93,7 +93,7 @@ class Record:
 
     def note(self, kind: str, **values: Any) -> None:
         """Add an event; a number that is none becomes None, since JSON knows no other."""
-        plain = {name: None if _is_no_number(value) else value for name, value in values.items()}
+        plain = {name: _plain(value) for name, value in values.items()}
         with self.changed:
             self._events.append({"n": len(self._events) + 1, "kind": kind, **plain})
 
@@ -272,5 +272,12 @@ def _step(info: CheckpointInfo) -> int:
     return info.step
 
 
-def _is_no_number(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+def _plain(value: Any) -> Any:
+    """Return ``value`` as JSON would give it back."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    return value

@@ -337,9 +337,9 @@ def test_two_engines_on_one_store_see_each_others_runs_and_tell_them_what_to_do(
         other.command(id, {"do": "pause"})
         until(lambda: other.snapshot(id).state == "paused")
         assert lab.snapshot(id).state == "paused"
-        assert other.model_step(id) == other.checkpoints(id)[-1].step == lab.snapshot(id).step
+        until(lambda: other.model_step(id) == other.checkpoints(id)[-1].step == lab.snapshot(id).step)
         assert Model.from_bytes(other.model(id)).architecture == NET
-        assert other.events(id) == lab.events(id)
+        until(lambda: other.events(id) == lab.events(id))
         other.delete(id)
         assert lab.list() == other.list() == []
     finally:

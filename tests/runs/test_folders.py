@@ -79,7 +79,7 @@ def test_list_show_and_delete(lab, id):
 def test_branch_trains_and_answers_as_train_does(lab, id, tmp_path):
     out = tmp_path / "branch.safetensors"
     told = answer("branch", id, "--step", 20, "--lr", "0.0005", "--shift", "0", "--out", out)
-    assert told.keys() == {"run", "test_acc", "train_s", "images_per_s", "model"}
+    assert told.keys() >= {"run", "test_acc", "train_s", "images_per_s", "model"}
     row = answer("show", told["run"])
     assert (row["parent"], row["parent_step"], row["state"]) == (id, 20, "done")
     assert row["recipe"]["lr"] == 0.0005 and row["recipe"]["augmentation"]["shift"] == 0
