@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
+from cnnlab.errors import CnnLabError
 from cnnlab.figures import runs as figures
 from cnnlab.i18n import _
 from pages import _choices, _run_line, _runs_table, _session, _widgets
@@ -44,9 +45,12 @@ def _curves(chosen: tuple[tuple[int, str], ...], axis: Any, pace: float | None) 
     lab, owner = runs.engine(), _session.workspace().owner
     lines = []
     for place, (number, id) in enumerate(chosen):
-        run = lab.snapshot(id)
+        try:
+            run = lab.snapshot(id)
+        except CnnLabError:
+            continue  # deleted in another window; the next look at the whole page leaves it out
         if run.owner == owner:
-            found = _read(id, run.resumed, run.events, run.steps)
+            found = _curves_of(id, run.steps) if run.live else _kept_curves(id, run.resumed, run.events, run.steps)
             own = run.step - (run.parent_step or 0)  # a branch has spent time on its own steps only
             per_step = {"steps": 1.0, "epochs": run.epochs / max(1, run.steps), "time": run.train_s / max(1, own)}
             lines.append(figures.RunCurves(str(number), place, found.train(), found.val, per_step[axis], run.live))
@@ -61,13 +65,17 @@ def _curves(chosen: tuple[tuple[int, str], ...], axis: Any, pace: float | None) 
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _read(id: str, resumed: int, count: int, steps: int) -> Curves:
-    """Return the curves of a run with ``count`` events; nobody changes them."""
+def _kept_curves(id: str, resumed: int, count: int, steps: int) -> Curves:
+    """Return the curves of a run that is over, read once; nobody changes them."""
+    return _curves_of(id, steps)
+
+
+def _curves_of(id: str, steps: int) -> Curves:
     from cnnlab import runs
     from cnnlab.runs.watch import Curves
 
     found = Curves(steps)
-    found.extend(runs.engine().events(id)[:count])
+    found.extend(runs.engine().events(id))
     return found
 
 

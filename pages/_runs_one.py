@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -43,6 +44,12 @@ def draw(number: int, run: Snapshot) -> None:
             icon=":material/download:", key="runs.export", on_click="ignore",
             help=_("A zip with the network, the recipe, the history as a table (CSV) and the trained weights."),
         )  # fmt: skip
+        if find_spec("tensorboard") is not None:
+            st.download_button(
+                _("Export for TensorBoard"), lambda: _zip(run.id, True), mime="application/zip", type="tertiary",
+                file_name=file_name(number, run).replace(".zip", "-tensorboard.zip"), key="runs.export.tensorboard",
+                on_click="ignore", help=_("The same zip with the curves as event files, which TensorBoard opens."),
+            )  # fmt: skip
 
 
 def file_name(number: int, run: Snapshot) -> str:
@@ -62,8 +69,8 @@ def _edit(run: Snapshot, name: str, notes: str) -> None:
         st.rerun()
 
 
-def _zip(id: str) -> bytes:
+def _zip(id: str, tensorboard: bool = False) -> bytes:
     from cnnlab import runs
     from cnnlab.runs.packed import pack_run
 
-    return pack_run(runs.engine(), id)
+    return pack_run(runs.engine(), id, tensorboard)

@@ -260,5 +260,7 @@ def style(dark: bool) -> str:
         ".lab-seeds::before{content:'';position:absolute;left:0;right:0;top:50%;border-top:1px solid var(--line)}"
         ".lab-seeds i{position:absolute;top:calc(50% - 4px);width:9px;height:9px;margin-left:-4.5px;border-radius:50%;background:var(--accent);opacity:.55}"
         ".lab-seeds b{position:absolute;top:0;bottom:0;width:2px;margin-left:-1px;background:var(--ink)}"
+        "@media(max-width:640px){.st-key-runs_filters{display:grid;grid-template-columns:1fr 1fr}"
+        ".st-key-runs_filters>*{width:auto!important}}"
         f"{colours}</style>"
     )

@@ -63,6 +63,12 @@ def test_there_and_back(lab, zipped):
     assert files_of(packed.pack_run(lab, back.id))["model.safetensors"] == files_of(data)["model.safetensors"]
 
 
+def test_event_files_for_tensorboard_come_along(lab, zipped):
+    again = files_of(packed.pack_run(lab, bring(lab, zipped[0]), tensorboard=True))
+    assert len(again) == 6 and any("tfevents" in name for name in again)
+    assert lab.snapshot(bring(lab, zip_of(again))).name == "out"  # and do not stand in the way back
+
+
 def test_a_folder_inside_the_zip_is_fine_and_other_files_are_passed_over(lab, zipped):
     files = {f"run 7/{name}": data for name, data in files_of(zipped[0]).items()}
     id = bring(lab, zip_of({**files, "run 7/virus.exe": b"MZ", "../../evil.json": b"{}", "/etc/architecture": b"x"}))
