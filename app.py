@@ -14,6 +14,8 @@ _session.enter()
 
 groups: dict[str, list[st.Page]] = {}
 for info in _registry.present():
+    if info.for_teacher and not _session.is_teacher():
+        continue
     page = st.Page(info.path, title=_(info.title), icon=info.icon, url_path=info.name, default=info.name == "home")
     groups.setdefault(_(info.group), []).append(page)
 

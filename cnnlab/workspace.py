@@ -48,6 +48,7 @@ UPLOAD_PX = 512
 _MAX_JSON_BYTES = 2_000_000
 _ID = re.compile(r"[A-Za-z0-9_-]{40,128}")
 _FILE_ID = re.compile(r"[0-9a-f]{16,40}")
+_OWNER = re.compile(r"[0-9a-f]{64}")
 _lock = threading.Lock()
 
 
@@ -317,6 +318,17 @@ class Workspace:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def name_of(owner: str) -> str:
+    """Return what the learner ``owner`` (a workspace's, as runs know it) calls the workspace; empty where nothing."""
+    if not _OWNER.fullmatch(owner):
+        return ""
+    text = _read_text(home() / "workspaces" / owner / "workspace.json")
+    try:
+        return _Record.model_validate_json(text).name if text else ""
+    except ValidationError:
+        return ""
+
+
 def _file_id() -> str:
     return f"{time.time_ns():016x}{secrets.token_hex(4)}"
 
@@ -365,4 +377,15 @@ def open_image(ref: ImageRef, workspace: Workspace, model: Asked) -> Tensor:
     raise DataError("This image is gone, or is not one that this model takes; choose another.")
 
 
-__all__ = ["MAX_PAST", "MAX_PAST_CHARS", "Choices", "Drawing", "ImageRef", "Workspace", "is_id", "new_id", "open_image"]
+__all__ = [
+    "MAX_PAST",
+    "MAX_PAST_CHARS",
+    "Choices",
+    "Drawing",
+    "ImageRef",
+    "Workspace",
+    "is_id",
+    "name_of",
+    "new_id",
+    "open_image",
+]

@@ -12,12 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class PageInfo:
-    """A page: its address, its title and group (marked ids) and its icon. ``step`` counts the way of Home."""
+    """A page: its address, its title and group (marked ids), its icon, and whether only the teacher sees it."""
 
     name: str
     title: str
     group: str
     icon: str
+    for_teacher: bool = False
 
     @property
     def path(self) -> str:
@@ -39,6 +40,7 @@ PAGES: tuple[PageInfo, ...] = (
     PageInfo("draw", N_("Draw"), N_("Use"), ":material/gesture:"),
     PageInfo("explore", N_("Explore"), N_("Look inside"), ":material/search:"),
     PageInfo("explain", N_("Explain"), N_("Question"), ":material/help_center:"),
+    PageInfo("teacher", N_("Your class"), N_("Teach"), ":material/groups:", for_teacher=True),
 )
 
 

@@ -40,6 +40,7 @@ class Crew:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._runs: dict[str, Run] = {}
+        self._leaving: list[Run] = []  # over, but their threads still put things in order
         self._closed = False
         self._beaten = 0.0
         self._thread: threading.Thread | None = None
@@ -58,6 +59,11 @@ class Crew:
         """Return the runs that ``get`` gives."""
         with self._lock:
             return [*self._runs.values()]
+
+    def begun(self) -> frozenset[str]:
+        """Return the runs that have begun and hold their memory, with a slot or without."""
+        with self._lock:
+            return frozenset(run.id for run in self._runs.values() if run.begun and run.record.live)
 
     def start(self, record: Record, task: Task) -> None:
         """Let a run wait for its slot, and go.
@@ -86,15 +92,18 @@ class Crew:
     def retire(self) -> None:
         """Forget the runs that are over and safely in the store: from now on they are read from there."""
         with self._lock:
-            for run in [run for run in self._runs.values() if run.record.saved_whole]:
+            gone = [run for run in self._runs.values() if run.record.saved_whole]
+            for run in gone:
                 del self._runs[run.id]
+            self._leaving = [run for run in [*self._leaving, *gone] if run.alive]
 
     def close(self) -> None:
         """Interrupt all live runs, keep where they are, and wait until their threads have ended."""
         with self._lock:
             self._closed = True
             self._changed.notify_all()
-        runs = self.all()
+        with self._lock:
+            runs = [*self._runs.values(), *self._leaving]
         for run in runs:
             try:
                 run.command({"do": CLOSE})
@@ -123,7 +132,7 @@ class Crew:
     def _dispatch(self) -> None:
         if self._closed:
             return
-        for id in self._slots.hand_out():
+        for id in self._slots.hand_out(self.begun()):
             run = self._runs.get(id)
             if run is not None:
                 run.grant()

@@ -7,21 +7,24 @@ Nothing outside this room can tell one from the other.
 from __future__ import annotations
 
 import atexit
+import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cnnlab.errors import NotAllowedError, RunError
+from cnnlab.errors import BudgetError, NotAllowedError, RunError
 from cnnlab.runs import looking, machine
+from cnnlab.runs.admission import Place, check_fits, seconds_left, usual_speed
 from cnnlab.runs.artefacts import Artefacts, artefacts
 from cnnlab.runs.commands import checked
 from cnnlab.runs.cores import Cores
 from cnnlab.runs.crew import CLOSE_S, Crew
 from cnnlab.runs.database import Database, database_url
 from cnnlab.runs.keeping import CheckpointInfo
+from cnnlab.runs.limits import limits
 from cnnlab.runs.record import Record
 from cnnlab.runs.slots import Slots
 from cnnlab.runs.snapshot import RESUMABLE, RunSpec, Snapshot, state_word
@@ -30,8 +33,11 @@ from cnnlab.runs.tables import CommandRow
 from cnnlab.runs.writer import Writer
 
 Kept = list[CheckpointInfo]
+Places = list[Place]
 
 _POLL_S = 0.1
+_QUEUE_S = 1.0
+_RECENT = 20
 
 
 class Engine:
@@ -41,17 +47,24 @@ class Engine:
         database, files: where they are; None takes what the environment names, else ``home()``.
         slots: how many runs learn at the same time on this machine; None takes one for each core. More wait, owners
             taking turns.
+        memory: how many bytes they may take together; None takes ``capacity_bytes``.
     """
 
     def __init__(
-        self, database: Database | None = None, files: Artefacts | None = None, slots: int | None = None
+        self,
+        database: Database | None = None,
+        files: Artefacts | None = None,
+        slots: int | None = None,
+        memory: int | None = None,
     ) -> None:
         self._store = Store(database, files)
         self._writer = Writer()
-        self._slots = Slots(self._store, slots or machine.cores())
+        self._slots = Slots(self._store, slots or machine.cores(), memory)
         self._crew = Crew(self._store, self._slots, Cores(machine.cores()))
         self._logs: dict[str, tuple[int, Events]] = {}
         self._logs_lock = threading.Lock()
+        self._admitting = threading.Lock()
+        self._places: tuple[float, Sequence[Place]] = (-math.inf, [])
 
     # -- begin ----------------------------------------------------------------------------------------------------
 
@@ -62,6 +75,7 @@ class Engine:
 
         Raises:
             ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
+            BudgetError: it needs more memory than there is for all runs, or its owner has as many as may be live.
             RunError: the engine is closed, or the run cannot be written down.
         """
         self._check_open()
@@ -69,6 +83,7 @@ class Engine:
         record = self._begin_record(first)  # listed from now on, however long torch and the data take to come
         try:
             values, task = looking.begun(spec)
+            check_fits(task.architecture, task.recipe, self._slots.capacity)
             record.set(**values)
             record.save()
             self._crew.start(record, task)
@@ -116,6 +131,7 @@ class Engine:
         parent = self.snapshot(id)
         _check_owner(parent, owner)
         first, beginning, task = looking.branched(self._store, parent, step, changes or {}, name)
+        check_fits(task.architecture, task.recipe, self._slots.capacity)
         record = self._begin_record(first)
         record.keep_first(beginning)
         self._crew.start(record, task)
@@ -139,7 +155,10 @@ class Engine:
                 state=state_word(snapshot.state),
             )
         step, task = looking.task_of(self._store, snapshot)
-        taken = self._store.take(id, step, looking.standing_again(snapshot, step))
+        check_fits(task.architecture, snapshot.recipe_now, self._slots.capacity)
+        with self._admitting:
+            self._check_cap(snapshot.owner)
+            taken = self._store.take(id, step, looking.standing_again(snapshot, step))
         record = Record(taken, self._store, self._writer, self._store.events(id), self._store.checkpoints(id))
         record.note("state", state="queued", resumed_at=taken.step)
         record.save()
@@ -160,8 +179,25 @@ class Engine:
         return run.snapshot() if run is not None else self._store.snapshot(id)
 
     def position(self, id: str) -> int | None:
-        """Return how many runs stand before run ``id`` in the queue, or None where it does not wait."""
-        return self._slots.position(check_id(id))
+        """Return how many runs begin before run ``id``, or None where it does not wait."""
+        return next((place.position for place in self.queue() if place.id == check_id(id)), None)
+
+    def expected_wait(self, id: str) -> float | None:
+        """Return in how many seconds run ``id`` begins, about; None where it does not wait, or nobody can tell."""
+        return next((place.wait_s for place in self.queue() if place.id == check_id(id)), None)
+
+    def queue(self) -> Places:
+        """Return the runs of this machine that wait, who begins first first; it is looked up once a second."""
+        at, places = self._places
+        if time.monotonic() - at > _QUEUE_S:
+            places = self._slots.places(self._seconds_left(), self._crew.begun())
+            self._places = (time.monotonic(), places)
+        return [*places]
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """How many runs may learn at the same time here, and how many bytes of memory they may take together."""
+        return self._slots.count, self._slots.capacity
 
     def events(self, id: str, since: int = 0) -> Events:
         """Return what happened in run ``id`` after event number ``since`` (events are numbered from 1).
@@ -246,6 +282,10 @@ class Engine:
         snapshot = self.snapshot(id)
         command = checked(change, snapshot)
         _check_owner(snapshot, owner)
+        if "batch_size" in command:
+            recipe = snapshot.recipe_now.changed(batch_size=command["batch_size"])
+            check_fits(snapshot.architecture, recipe, self._slots.capacity)
+        self._places = (-math.inf, [])
         run = self._crew.get(id)
         if run is not None:
             self._crew.command(run, command)
@@ -323,12 +363,31 @@ class Engine:
         event: dict[str, Any] = {"n": 1, "kind": "state", "state": "queued"}
         if first.parent is not None:
             event |= {"parent": first.parent, "step": first.parent_step}
-        self._store.add(replace(first, events=1), [event])
+        with self._admitting:
+            self._check_cap(first.owner)
+            self._store.add(replace(first, events=1), [event])
+        self._places = (-math.inf, [])
         return Record(first, self._store, self._writer, [event])
 
     def _check_open(self) -> None:
         if self._crew.closed:
             raise RunError("the lab is closing; no new run can begin")
+
+    def _check_cap(self, owner: str) -> None:
+        """Raise BudgetError where ``owner`` has as many live runs as the teacher allows; nobody's runs are not counted."""
+        most = limits().live_runs
+        if owner and self._store.count_live(owner) >= most:
+            raise BudgetError(
+                "no more than {most} of your runs may be waiting, learning or paused at once; stop one of them, or wait "
+                "until one is done",
+                most=most,
+            )
+
+    def _seconds_left(self) -> Callable[[str], float | None]:
+        runs = self.list()
+        known = {run.id: run for run in runs if run.live}
+        speed = usual_speed([run for run in runs if run.images_per_s > 0][:_RECENT])
+        return lambda id: seconds_left(known[id], speed) if id in known else None
 
     def _stop(self, id: str) -> None:
         try:

@@ -70,6 +70,11 @@ class Run:
         """Return the run as it is now."""
         return self.record.snapshot()
 
+    @property
+    def begun(self) -> bool:
+        """Whether it has had a slot since it was started."""
+        return self._thread is not None
+
     def weights(self, step: int | None) -> Published:
         """Return copies of the weights at ``step``, or the latest; answers at once, however long a step takes.
 
@@ -107,6 +112,11 @@ class Run:
             if self._thread is None and self.record.live:
                 self._thread = threading.Thread(target=self._work, name=f"run-{self.id}", daemon=True)
                 self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread has begun and not ended."""
+        return self._thread is not None and self._thread.is_alive()
 
     def join(self, timeout_s: float) -> bool:
         """Wait until the thread has ended; return whether it has."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from cnnlab.errors import CnnLabError
+from cnnlab.runs.admission import Applicant, Place, Room, capacity_bytes, need_bytes
 from cnnlab.runs.processes import is_alive
-from cnnlab.runs.snapshot import LIVE
+from cnnlab.runs.snapshot import LIVE, Snapshot
 from cnnlab.runs.store import Store, interrupt
 from cnnlab.runs.tables import CounterRow, ProcessRow, RunRow, TurnRow
 
@@ -20,11 +21,14 @@ class Slots:
     Args:
         store: where the runs are.
         count: how many runs may learn at the same time, those of other programs counted too.
+        capacity: how much memory all of them may take, in bytes; None takes ``capacity_bytes``.
     """
 
-    def __init__(self, store: Store, count: int) -> None:
+    def __init__(self, store: Store, count: int, capacity: int | None = None) -> None:
         self._store = store
         self.count = count
+        self.capacity = capacity or capacity_bytes()
+        self._needs: dict[str, int] = {}
 
     def want(self, id: str) -> None:
         """Put a run of this program at the end of the queue."""
@@ -37,48 +41,52 @@ class Slots:
         with self._store.database.write() as session:
             session.execute(update(RunRow).where(mine).values(waiting=None, slot=None))
 
-    def hand_out(self) -> list[str]:
+    def hand_out(self, begun: Collection[str] = ()) -> list[str]:
         """Give free slots to the runs that wait, whosever program they belong to; return this program's that have one.
 
-        Next is whose owner has the fewest slots, then has gone longest without one, then the oldest: a learner who
-        submits ten runs makes nobody wait for more than the one that is at work.
+        ``Room`` says who is next. ``begun`` are this program's runs that hold their memory already.
         """
         store = self._store
         with store.database.write() as session:
             _hold(session)
-            rows = self._rows(session)
-            waiting = [row for row in rows if row.slot is None]
-            active = [row for row in rows if row.slot is not None]
-            turns = self._turns(session, bool(rows))
-            while waiting and len(active) < self.count:
-                slots = Counter(row.owner for row in active)
-                row = min(waiting, key=lambda row: (slots[row.owner], turns.get(row.owner, 0), row.waiting or 0))
-                waiting.remove(row)
-                active.append(row)
+            rows = {row.id: row for row in self._rows(session)}
+            room = self._room(session, list(rows.values()), begun)
+            if not room.waiting and not room.active:  # nobody waits for anybody: all are equal again
+                session.execute(delete(TurnRow).where(TurnRow.host == store.process.host))
+            while (run := room.next()) is not None:
+                row = rows[run.id]
                 row.slot, row.waiting = _next(session), None
-                turns[row.owner] = row.slot
+                room.begin(run, row.slot)
                 session.merge(TurnRow(host=store.process.host, owner=row.owner, turn=row.slot))
-            return [row.id for row in active if row.process == store.process.id]
+            return [row.id for row in rows.values() if row.slot is not None and row.process == store.process.id]
 
-    def position(self, id: str) -> int | None:
-        """Return how many runs of this machine wait before run ``id``, by the order of asking; None if it has a slot."""
+    def places(self, left_s: Callable[[str], float | None], begun: Collection[str] = ()) -> list[Place]:
+        """Return where each waiting run of this machine stands, who begins first first; see ``Room.places``."""
         with self._store.database.read() as session:
-            mine = session.scalar(select(RunRow.waiting).where(RunRow.id == id))
-            if mine is None:
-                return None
-            others = select(func.count()).select_from(RunRow).where(RunRow.waiting < mine)
-            return int(session.scalar(others) or 0)
+            return self._room(session, self._live(session), begun).places(left_s)
 
-    def _rows(self, session: Session) -> Sequence[RunRow]:
-        """Return the live runs of this machine that wait or have a slot; those whose program is gone are ended."""
-        here = (
+    def _room(self, session: Session, rows: Sequence[RunRow], begun: Collection[str]) -> Room:
+        busy = any(row.slot is not None or row.waiting is not None for row in rows)
+        self._needs = {row.id: self._needs.get(row.id) or _need(row) for row in rows}
+        runs = [
+            Applicant(row.id, row.owner, row.waiting, row.slot, self._needs[row.id], row.id in begun) for row in rows
+        ]
+        return Room(runs, self._turns(session, busy), self.count, self.capacity)
+
+    def _live(self, session: Session) -> Sequence[RunRow]:
+        """Return the live runs of this machine that wait, have a slot, or are paused."""
+        takes_part = (RunRow.waiting.is_not(None)) | (RunRow.slot.is_not(None)) | (RunRow.state == "paused")
+        return session.scalars(
             select(RunRow)
             .outerjoin(ProcessRow, RunRow.process == ProcessRow.id)
-            .where(RunRow.state.in_(LIVE), (RunRow.waiting.is_not(None)) | (RunRow.slot.is_not(None)))
+            .where(RunRow.state.in_(LIVE), takes_part)
             .where((ProcessRow.host == self._store.process.host) | ProcessRow.id.is_(None))
-        )
+        ).all()
+
+    def _rows(self, session: Session) -> Sequence[RunRow]:
+        """Return ``_live``; those whose program is gone are ended."""
         found, now = [], self._store.database.now(session)
-        for row in session.scalars(here).all():
+        for row in self._live(session):
             if row.process == self._store.process.id or is_alive(session, row.process, now):
                 found.append(row)
             else:
@@ -87,10 +95,7 @@ class Slots:
 
     def _turns(self, session: Session, busy: bool) -> dict[str, int]:
         mine = TurnRow.host == self._store.process.host
-        if not busy:  # nobody waits for anybody: all are equal again
-            session.execute(delete(TurnRow).where(mine))
-            return {}
-        return {row.owner: row.turn for row in session.scalars(select(TurnRow).where(mine))}
+        return {row.owner: row.turn for row in session.scalars(select(TurnRow).where(mine))} if busy else {}
 
 
 def _hold(session: Session) -> None:
@@ -103,3 +108,12 @@ def _next(session: Session) -> int:
     row.value += 1
     session.flush()
     return row.value
+
+
+def _need(row: RunRow) -> int:
+    """Return how much memory the run takes; one whose record is damaged never learns."""
+    try:
+        snapshot = Snapshot.from_dict(row.snapshot)
+        return need_bytes(snapshot.architecture, snapshot.recipe_now)
+    except CnnLabError:
+        return 0

@@ -179,6 +179,12 @@ class Store:
         """Return all runs; a damaged record is left out."""
         return [snapshot for snapshot in self._look(None).values() if snapshot is not None]
 
+    def count_live(self, owner: str) -> int:
+        """Return how many runs of ``owner`` can still change."""
+        with self.database.read() as session:
+            mine = select(func.count()).select_from(RunRow).where(RunRow.owner == owner, RunRow.state.in_(LIVE))
+            return int(session.scalar(mine) or 0)
+
     def events(self, id: str, since: int = 0) -> Events:
         """Return what happened in the run after event number ``since``."""
         with self.database.read() as session:

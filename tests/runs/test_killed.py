@@ -67,7 +67,7 @@ def test_a_killed_train_is_interrupted_and_another_process_ends_it_with_the_same
     assert resumed.returncode == 0, errors
     events, weights = uninterrupted(TOLD, changed)
     answer = json.loads(told)
-    assert answer.keys() == {"run", "test_acc", "train_s", "images_per_s", "model"}
+    assert answer.keys() >= {"run", "test_acc", "train_s", "images_per_s", "model"}
     assert (answer["run"], answer["test_acc"], answer["model"]) == (run.id, events[-1].acc, str(out))
     assert equal(Model.load(out), weights) and equal(Model.from_bytes(lab.model(run.id)), weights)
     train = [(event["step"], event["loss"]) for event in lab.events(run.id) if event["kind"] == "train"]
@@ -82,6 +82,7 @@ def test_programs_share_the_slots_and_neither_takes_the_others_run_for_dead(data
         mine = lab.submit(spec(LONG))
         until(lambda: lab.snapshot(mine).state == "running")
         other = command_line("train", "--net", net, "--data", "mnist", *FLAGS, "--name", "other", "--json")
+        os.sched_setaffinity(other.pid, {min(os.sched_getaffinity(0))})  # with one core it sees one slot, too
         theirs = until(lambda: [run for run in lab.list() if run.name == "other"])[0].id
         until(lambda: lab.position(theirs) == 0)
         listed = command_line("runs", "list", "--json")
