@@ -16,6 +16,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.errors import CnnLabError, RunError
 from cnnlab.home import write_whole
 from cnnlab.runs.engine import Engine
+from cnnlab.training.change import Applied
 from cnnlab.training.recipe import Recipe
 from cnnlab.validation import first_finding
 
@@ -53,6 +54,7 @@ class Kept(BaseModel):
     created: Annotated[float, Field(ge=0, le=1e11)] = 0.0
     notes: str = Field("", max_length=10_000)
     chosen_step: Count | None = None
+    changes: tuple[Applied, ...] = Field((), max_length=10_000)
 
 
 def export_run(lab: Engine, id: str, folder: Path, tensorboard: bool = False) -> list[str]:
@@ -99,6 +101,7 @@ def import_run(lab: Engine, folder: Path, owner: str = "") -> str:
     architecture = Architecture.from_json(_text(folder, "architecture.json"))
     recipe = Recipe.from_json(_text(folder, "recipe.json"))
     kept = _kept(folder)
+    changes = _changes(kept, architecture, recipe)
     events = list(_events(folder / "history.csv", _text(folder, "history.csv")))
     model = _model(folder, architecture)
     steps = [event["step"] for event in events]
@@ -107,7 +110,7 @@ def import_run(lab: Engine, folder: Path, owner: str = "") -> str:
         **kept.model_dump(), "id": "", "owner": owner, "net": architecture.name,
         "name": kept.name or architecture.name, "architecture_key": architecture.key,
         "recipe": recipe.model_dump(mode="json"), "time_left_s": None, "error": None,
-        "step": step, "steps": max(kept.steps, step), "epochs": kept.epochs or recipe.epochs,
+        "changes": changes, "step": step, "steps": max(kept.steps, step), "epochs": kept.epochs or recipe.epochs,
     }  # fmt: skip
     return lab.add(record, events, model, owner)
 
@@ -145,6 +148,14 @@ def _kept(folder: Path) -> Kept:
         return Kept.model_validate_json(_text(folder, "run.json"))
     except ValidationError as error:
         raise _no_run(folder, f"run.json: {first_finding(error)}") from error
+
+
+def _changes(kept: Kept, architecture: Architecture, recipe: Recipe) -> list[dict[str, Any]]:
+    """Return the live changes as a record keeps them; raises RecipeError for one that this run cannot have made."""
+    for made in kept.changes:
+        made.change.check_layers(architecture)
+        recipe = made.change.recipe(recipe)
+    return [made.model_dump(mode="json", exclude_none=True) for made in kept.changes]
 
 
 def _events(path: Path, text: str) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """A run as a zip: out, in again, and what is refused."""
 
 import io
+import json
 import zipfile
 
 import pytest
@@ -61,6 +62,22 @@ def test_there_and_back(lab, zipped):
     assert (back.owner, back.name, back.state) == ("bea", "out", "done") and back.id != run.id
     assert (back.test_acc, back.recipe, back.architecture) == (run.test_acc, run.recipe, run.architecture)
     assert files_of(packed.pack_run(lab, back.id))["model.safetensors"] == files_of(data)["model.safetensors"]
+
+
+def with_changes(files, *changes):
+    made = [{"step": step, "change": change} for step, change in changes]
+    return zip_of({**files, "run.json": json.dumps({**json.loads(files["run.json"]), "changes": made}).encode()})
+
+
+def test_live_changes_come_along_and_are_checked(lab, zipped):
+    files = files_of(zipped[0])
+    back = lab.snapshot(bring(lab, with_changes(files, (1, {"lr": 0.5}), (2, {"frozen": ["conv1"]}))))
+    assert back.changes == ({"step": 1, "change": {"lr": 0.5}}, {"step": 2, "change": {"frozen": ["conv1"]}})
+    assert back.recipe_now.lr == 0.5 and back.recipe.lr == RECIPE.lr
+    for change in ({"lr": 1e9}, {"frozen": ["conv9"]}, {"momentum": 0.9}, {"evil": 1}, {}):
+        with pytest.raises(CnnLabError):
+            bring(lab, with_changes(files, (1, change)))
+    assert len(lab.list()) == 1
 
 
 def test_event_files_for_tensorboard_come_along(lab, zipped):
