@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from cnnlab import doctor
 from cnnlab.cli import main
+from cnnlab.figures.qr import qr_text
 from cnnlab.i18n import LANGUAGES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,6 +112,15 @@ def test_doctor_fits_one_screen(lab_home: Path) -> None:
     lines = CliRunner().invoke(main, ["doctor"]).stdout.splitlines()
     assert len(lines) <= 24
     assert str(lab_home) in "\n".join(lines)
+
+
+def test_doctor_shows_the_address_as_a_qr_code(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "lan_address", lambda: "192.168.1.5")
+    said = CliRunner().invoke(main, ["doctor", "--qr"]).stdout
+    assert said.rstrip().endswith(qr_text("http://192.168.1.5:8501"))
+    assert json.loads(CliRunner().invoke(main, ["doctor", "--qr", "--json"]).stdout)["lan_address"] == "192.168.1.5"
+    monkeypatch.setattr(doctor, "lan_address", lambda: None)
+    assert "█" not in CliRunner().invoke(main, ["doctor", "--qr"]).stdout
 
 
 def test_doctor_names_a_port_that_is_taken() -> None:

@@ -46,3 +46,20 @@ def test_a_workspace_continues_on_another_device(visit: Open) -> None:
     third = visit(path)
     expect(third.get_by_role("dialog")).to_contain_text("This link was used already")
     assert workspace_cookie(third) != workspace_cookie(laptop)
+
+
+def test_the_teacher_sees_a_learners_run_and_ends_it(visit: Open) -> None:
+    learner = visit("train")
+    learner.locator('[class*="st-key-train-start"] button, [class*="st-key-train.start"] button').first.click()
+    state = learner.locator(".lab-run-state").first
+    expect(state).to_have_text("learning")
+
+    teacher = visit("teacher")
+    row = teacher.locator('[class*="st-key-teacher_row_"]').first
+    expect(row).to_contain_text("learning")
+    row.get_by_role("button", name="Pause").click()
+    expect(row).to_contain_text("paused")
+    expect(state).to_have_text("paused")
+    row.get_by_role("button", name="End").click()
+    expect(state).to_have_text("stopped")
+    expect(teacher.locator('[class*="st-key-teacher_row_"]')).to_have_count(0)
