@@ -85,6 +85,8 @@ def moments(id: str) -> dict[int, str]:
         labels.pop(last)
     chosen = kept and kept[-1].step > last
     said = _("best by validation: step {step:,}", step=last) if chosen else _("end: step {step:,}", step=last)
+    if run.state == "interrupted":
+        said = _("latest: step {step:,}", step=last)
     return {**labels, NOW: said}
 
 

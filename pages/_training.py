@@ -91,12 +91,12 @@ def live(id: str, asked: float | None, state: str) -> None:
 def _told(run: Snapshot) -> None:
     """Say what stands in the way of the run, or stood, and what happens next."""
     for said, show in ((run.error, st.error), (run.warning, st.warning)):
-        if said is not None:
+        if said is not None and not (said is run.error and run.state == "interrupted"):
             show(said.text(_session.language()), icon=":material/error:")
     if run.state == "interrupted":
         st.info(
             _(
-                "The lab ended while this run was at work. Nothing is lost: *Resume* goes on from the last moment that "
+                "This run was broken off before it was over. Nothing is lost: *Resume* goes on from the last moment that "
                 "was kept, and ends with the same weights as if nothing had happened."
             ),
             icon=":material/power_off:",
