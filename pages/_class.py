@@ -1,4 +1,4 @@
-"""What a class trains: the queue as words for one learner, and the teacher's view of everybody's runs."""
+"""What a class trains: a learner's own wait in words, and the teacher's view of everybody's runs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,18 @@ MOST_OVER = 200
 _ORDER = {"running": 0, "queued": 1, "paused": 2}
 
 
-def queue_words(id: str) -> str:
-    """Return where run ``id`` stands in the queue and about how long it waits; empty where it does not wait."""
+def wait_words(id: str) -> str:
+    """Return when run ``id``, which waits, is going to begin, as a sentence; empty where nobody can tell."""
     from cnnlab import runs
 
     place = next((place for place in runs.engine().queue() if place.id == id), None)
-    return "" if place is None else _place_words(place)
+    if place is None:
+        return ""
+    if place.wait_s is not None:
+        return _("It begins in about {time}.", time=_about(place.wait_s))
+    if place.for_memory:
+        return _("It waits for memory: paused runs keep theirs until they end.")
+    return ""
 
 
 def _place_words(place: Place) -> str:

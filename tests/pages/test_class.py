@@ -82,8 +82,8 @@ def test_who_waits_sees_for_how_long(learners, monkeypatch: pytest.MonkeyPatch) 
     until(lambda: lab.expected_wait(second))
     from pages import _class
 
-    assert _class.queue_words(second).startswith("its turn is next; begins in about ")
-    assert _class.queue_words(first) == ""
+    assert _class.wait_words(second).startswith("It begins in about ")
+    assert _class.wait_words(first) == ""
     assert "its turn is next" in shown(opened())
 
 
