@@ -23,6 +23,9 @@ TRIES = 2
 
 MOST = 999
 ENOUGH_STEPS = 100
+_NUMBER = "train.fault.number"
+_FIRST = "train.fault.first"
+_ASKED = "fault.asked"
 
 
 def goes_on() -> bool:
@@ -48,22 +51,20 @@ def offer() -> None:
         return
     with st.popover(_("Find the fault"), icon=":material/stethoscope:", type="tertiary", key="train.fault"):
         st.markdown(lesson("fault"))
+        first = st.session_state.setdefault(_FIRST, random.randrange(1, MOST + 1))
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            number = _number()
-            st.button(
-                _("Plant it"), icon=":material/bug_report:", type="primary", key="train.fault.begin",
-                on_click=state.begin, args=(number,),
+            st.number_input(
+                _("Number of the fault"), 1, MOST, first, step=1, key=_NUMBER, width=170,
+                help=_("The same number is the same fault for everyone."),
             )  # fmt: skip
+            st.button(
+                _("Plant it"), icon=":material/bug_report:", type="primary", key="train.fault.begin", on_click=_begin
+            )
 
 
-def _number() -> int:
-    if "train.fault.number" not in st.session_state:
-        st.session_state["train.fault.number"] = random.randrange(1, MOST + 1)
-    value = st.number_input(
-        _("Number of the fault"), 1, MOST, step=1, key="train.fault.number", width=170,
-        help=_("The same number is the same fault for everyone."),
-    )  # fmt: skip
-    return int(value or 1)
+def _begin() -> None:
+    """Plant the fault whose number stands in the field now: it may have been typed with the very same click."""
+    state.begin(int(st.session_state.get(_NUMBER) or st.session_state[_FIRST]))
 
 
 def draw(run: Snapshot | None) -> None:
@@ -94,8 +95,18 @@ def _end_buttons(now: state.Game) -> None:
     )  # fmt: skip
 
 
+def is_due(run: Snapshot) -> bool:
+    """Return whether ``run`` has come so far that the answers are to be shown, and they are not yet."""
+    return hides(run) and _shows_enough(run) and not st.session_state.get(_ASKED)
+
+
+def _shows_enough(run: Snapshot) -> bool:
+    return not run.live or run.step >= ENOUGH_STEPS
+
+
 def _name_it(run: Snapshot | None, now: state.Game) -> None:
-    if run is None or (run.live and run.step < ENOUGH_STEPS):
+    st.session_state[_ASKED] = run is not None and _shows_enough(run)
+    if run is None or not _shows_enough(run):
         st.markdown(
             _("One thing in this network or its recipe is spoilt. **1.** Start the run below and watch its curves and its layers.")
         )  # fmt: skip

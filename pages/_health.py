@@ -51,6 +51,8 @@ def _of_run(id: str) -> None:
         found = checkup(id)
     except CnnLabError:
         return  # the view above says it
+    if _fault.is_due(found.run):
+        st.rerun()
     _mending.done_line("health")
     if _fault.hides(found.run):
         st.caption(_("What the rules say is hidden until you have named the fault."))

@@ -9,7 +9,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from cnnlab.training.recipe import Recipe
-from pages import _session, _widgets
+from pages import _choices, _session, _widgets
 
 _LOOK_S = 0.4
 
@@ -20,8 +20,8 @@ def finder(architecture: Architecture, data: str, recipe: Recipe) -> None:
 
     search = lr_search.current(_session.workspace().owner)
     live = search is not None and search.live
-    with st.popover(
-        _("Find a learning rate"), icon=":material/troubleshoot:", width="content", key="train.lr",
+    for _open in _choices.drawer(
+        _("Find a learning rate"), "train.lr.open", icon=":material/troubleshoot:", width="content",
         help=_("Try growing learning rates for a hundred steps, on a copy that is thrown away."),
     ):  # fmt: skip
         st.fragment(_bench, run_every=_LOOK_S if live else None)(architecture, data, recipe, live)

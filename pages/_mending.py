@@ -26,35 +26,42 @@ def apply(finding: Finding, recipe: Recipe, architecture: Architecture) -> None:
     """
     if finding.change is None:
         return
+    mended = finding.change[1]
     before = (_session.recipe(), _session.architecture())
     changed = {name: value for name, value in finding.change[0] if value != getattr(recipe, name)}
-    _session.set_recipe(before[0].changed(**changed))
-    if finding.change[1].layers != architecture.layers:
-        _session.set_architecture(_network(finding, before[1], architecture))
+    try:
+        _session.set_recipe(before[0].changed(**changed))
+    except CnnLabError:  # what is left of the learner's own recipe does not go with it
+        _session.set_recipe(finding.change[0])
+    if mended.layers != architecture.layers:
+        if before[1].layers == architecture.layers:
+            _session.set_architecture(mended)
+        elif (own := _refound(finding.rule, before[1])) is not None:
+            _session.set_architecture(own)
+        else:
+            _session.open_network(mended)  # another one than the learner builds now: that one is kept
     _session.unseed("build.field")
     after = (_session.recipe(), _session.architecture())
     st.session_state[_DONE] = (before, after, finding.rule)
 
 
-def _network(finding: Finding, now: Architecture, architecture: Architecture) -> Architecture:
-    """Return the network with the finding mended: the learner's own where it was found in that one, or fits it too."""
-    assert finding.change is not None
-    if now.layers == architecture.layers:
-        return finding.change[1]
+def _refound(id: str, network: Architecture) -> Architecture | None:
+    """Return the learner's own network with the finding mended, where the description of that one has it, too."""
     from cnnlab.health.case import Case
     from cnnlab.health.rules import RULES
     from cnnlab.runs.checkup import expected
 
-    facts = expected(_session.data_name(), _session.recipe())
+    rule, facts = RULES[id], expected(_session.data_name(), _session.recipe())
+    if facts is None or rule.from_run or network.trace().error is not None:
+        return None
     try:
-        case = Case(now, _session.recipe(), facts) if facts else None
-        rule = RULES[finding.rule]
-        if case is not None and not rule.from_run and rule.find(case) and (change := rule.apply(case)):
+        case = Case(network, _session.recipe(), facts)
+        change = rule.apply(case) if rule.find(case) else None
+        if change is not None:
             change[1].check()
-            return change[1]
     except CnnLabError:
-        pass
-    return finding.change[1]
+        return None
+    return change[1] if change is not None else None
 
 
 def undo() -> None:

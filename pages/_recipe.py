@@ -144,6 +144,8 @@ def edit(recipe: Recipe, key: str, beside: Callable[[Recipe], None] | None = Non
                 type(edited.augmentation), edited.augmentation, f"{key}.augmentation", refused=refused
             )
             edited = edited.changed(augmentation=augmentation)
+        if beside is not None:
+            beside(edited)
     return edited, refused
 
 

@@ -42,10 +42,10 @@ line{stroke:light-dark(#D5DBE1,#2C3742);stroke-width:1}
 .other{stroke:light-dark(#566573,#9DA9B5);stroke-width:1.25;opacity:.6}
 .marked{stroke:light-dark(#C0392B,#FF8A80);stroke-width:2.25}
 .lost{stroke:light-dark(#C0392B,#FF8A80);stroke-width:2;fill:none}
-text{font:11px system-ui,sans-serif}
+text{font:11px system-ui,sans-serif;fill:light-dark(#1B2733,#E6EDF3)}
 .soft{fill:light-dark(#566573,#9DA9B5)}
 .bad{fill:light-dark(#A93226,#FF8A80);font-weight:600}
-.start{text-anchor:start}.end{text-anchor:end}
+.start{text-anchor:start}.end{text-anchor:end}.middle{text-anchor:middle}
 rect{fill:light-dark(#C5CED6,#3A4753)}
 .hot{fill:light-dark(#D6604D,#F08A6C)}
 .box{fill:light-dark(#EEF1F4,#1B242D);stroke:light-dark(#AEB9C4,#4A5866)}
@@ -171,7 +171,7 @@ def chain_html(names: Sequence[str], marked: Sequence[str]) -> str:
         hot = name in marked
         boxes.append(
             f'<rect class="{"boxhot" if hot else "box"}" x="{x + 1:.0f}" y="{y + 1:.0f}" width="{wide - 2:.0f}" height="22" rx="4"/>'
-            f'<text class="{"bad" if hot else ""}" x="{x + wide / 2:.1f}" y="{y + 16:.0f}">{escape(name)}</text>'
+            f'<text class="middle{" bad" if hot else ""}" x="{x + wide / 2:.1f}" y="{y + 16:.0f}">{escape(name)}</text>'
         )
         x += wide + 5
     alt = _("{layers} in the network {names}", layers=", ".join(marked), names=", ".join(names))
