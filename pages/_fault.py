@@ -45,6 +45,12 @@ def mends_by_hand(run: Snapshot) -> bool:
     return now is not None and state.is_of(run, now)
 
 
+def looked_for(run: Snapshot) -> str:
+    """Return the id of the rule that ``run`` is about, where it is one of a fault that is being mended; else nothing."""
+    now = state.game()
+    return state.fault(now.number).rule if now is not None and state.is_of(run, now) else ""
+
+
 def offer() -> None:
     """Draw the button that begins a round; nothing while one goes on."""
     if state.game() is not None:

@@ -68,7 +68,8 @@ def _findings(found: Checkup) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(_("**What stands out in this run**"))
         _widgets.what_is_this(lesson("health"))
-    for number, finding in enumerate(found.findings):
+    first = _fault.looked_for(found.run)
+    for number, finding in enumerate(sorted(found.findings, key=lambda finding: finding.rule != first)):
         title = finding.title.text(_session.language())
         if number < OPEN:
             with st.container(border=True, key=f"health.{finding.rule}"):
