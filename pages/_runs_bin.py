@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
 
 BIN = "runs.bin"
+_THROWN = "runs.thrown"
 _MOST = 50
 _MAX_MB = 300
 
@@ -41,17 +42,17 @@ def bar(chosen: list[tuple[int, Snapshot]]) -> None:
         if binned:
             _bin(binned)
         _bring()
-    _undo(binned)
+    undo_line()
 
 
 def throw(ids: list[str]) -> None:
     """Put runs into the bin; what the lab shows of them gives way to others."""
     kept = tuple(_session.kept(BIN, ()))
     if len(kept) + len(ids) > _MOST:
-        _session.keep("runs.thrown", ("full",))
+        _session.set_here(_THROWN, ("full",))
         return
     _session.keep(BIN, (*kept, *(id for id in ids if id not in kept)))
-    _session.keep("runs.thrown", tuple(ids))
+    _session.set_here(_THROWN, tuple(ids))
     _runs_table.choose([id for id in _session.kept(_runs_table.CHOSEN, ()) if id not in ids])
     if str(_session.model_ref()).partition("@")[0] in {f"run:{id}" for id in ids}:
         _session.set_model_ref(_session.DEFAULT_MODEL)
@@ -63,11 +64,13 @@ def throw(ids: list[str]) -> None:
 def bring_back(ids: list[str]) -> None:
     """Take runs out of the bin again."""
     _session.keep(BIN, tuple(id for id in _session.kept(BIN, ()) if id not in ids))
-    _session.keep("runs.thrown", ())
+    _session.set_here(_THROWN, ())
 
 
-def _undo(binned: dict[int, Snapshot]) -> None:
-    thrown = tuple(_session.kept("runs.thrown", ()))
+def undo_line() -> None:
+    """Say what was deleted last, with a button that brings it back; nothing where it is back, or gone for good."""
+    binned = _names.binned_runs()
+    thrown = _session.here(_THROWN, ())
     if thrown == ("full",):
         st.warning(_("The bin holds {most} runs, which is all it can. Empty it first.", most=_MOST))
         return

@@ -42,6 +42,7 @@ _VISITED = "lab.visited"
 _WATCHER = "lab.watcher"
 _TEACHER = "lab.teacher"
 _PAGE = "lab.page"
+_HERE = "lab.here"
 _WIDGETS = "lab.widgets"
 _MAX_UNDO = 100
 
@@ -390,6 +391,16 @@ def unseed(prefix: str) -> None:
             st.session_state[key] = ((), ())  # no field ever holds this
 
 
+def here(key: str, default: Any = None) -> Any:
+    """Return what ``set_here`` has noted under ``key`` since this page was opened."""
+    return st.session_state.get(_HERE, {}).get(key, default)
+
+
+def set_here(key: str, value: Any) -> None:
+    """Note ``value`` under ``key`` until this page is left."""
+    st.session_state[_HERE] = {**st.session_state.get(_HERE, {}), key: value}
+
+
 def visit(page: str) -> None:
     """Note that ``page`` was opened; Home marks the next step by it.
 
@@ -398,6 +409,7 @@ def visit(page: str) -> None:
     """
     if st.session_state.get(_PAGE) != page:
         st.session_state[_PAGE] = page
+        st.session_state[_HERE] = {}
         unseed("")
     if page not in visited():
         _set(_VISITED, "visited", (*visited(), page))

@@ -11,7 +11,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import live as pictures
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import state_word
-from pages import _branch, _hand, _names, _run_line, _session, _time
+from pages import _branch, _class, _hand, _names, _run_line, _runs_bin, _session, _time
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -101,8 +101,8 @@ def _told(run: Snapshot) -> None:
             ),
             icon=":material/power_off:",
         )
-    elif run.state == "queued" and (said := _queue(run)):
-        st.info(said, icon=":material/hourglass_empty:")
+    elif run.state == "queued" and (waits := _queue(run)):
+        st.info(waits, icon=":material/hourglass_empty:")
 
 
 def _queue(run: Snapshot) -> str:
@@ -111,9 +111,11 @@ def _queue(run: Snapshot) -> str:
     before = runs.engine().position(run.id)
     if before is None:
         return ""
-    if not before:
-        return _("This run is the next: it begins as soon as one that is learning ends or pauses.")
-    return _("Runs that come before this one: {count}. It begins by itself when its turn comes.", count=before)
+    if before:
+        said = _("Runs that come before this one: {count}. It begins by itself when its turn comes.", count=before)
+    else:
+        said = _("This run is the next: it begins as soon as one that is learning ends or pauses.")
+    return f"{said} {_class.wait_words(run.id)}".strip()
 
 
 def _numbers(run: Snapshot) -> str:
@@ -160,29 +162,11 @@ def _numbers(run: Snapshot) -> str:
 
 
 def _delete_button(run: Snapshot) -> None:
-    """Offer to delete a run that is over; a second button asks back."""
-    with st.popover(_("Delete"), icon=":material/delete:", type="tertiary", key=f"train.delete.{run.id}"):
-        st.write(_("Delete this run, with its curves and weights? It cannot be brought back."))
-        if st.button(_("Delete the run"), icon=":material/delete:", key="train.delete.sure"):
-            try:
-                _delete(run.id)
-            except CnnLabError as error:
-                st.error(error.text(_session.language()), icon=":material/error:")
-            else:
-                st.rerun()
-
-
-def _delete(id: str) -> None:
-    """Delete run ``id``; where it was the current one, the learner's newest other one takes its place, or none."""
-    from cnnlab import runs
-
-    owner = _session.workspace().owner
-    runs.engine().delete(id, owner=owner)
-    if _session.model_ref().source == f"run:{id}":
-        _session.set_model_ref(_session.DEFAULT_MODEL)
-    if _session.current_run() == id:
-        left = runs.engine().list(owner=owner)
-        _session.set_current_run(left[0].id if left else None)
+    """Offer to delete a run that is over; a slip loses nothing, since it goes into the bin."""
+    st.button(
+        _("Delete"), icon=":material/delete:", key="train.delete", type="tertiary", on_click=_runs_bin.throw,
+        args=([run.id],), help=_("Into the bin of the Runs page, from which it can be brought back."),
+    )  # fmt: skip
 
 
 def _pictures(view: View) -> None:
@@ -191,12 +175,11 @@ def _pictures(view: View) -> None:
     step = _time.of_run(view.snapshot.id).step
     glimpse = _glimpse(view, step)
     weights = glimpse.filters if glimpse else None
-    seen = view.snapshot.recipe.full_train
     classes = len(glimpse.class_names) if glimpse else 10
     with st.container(key="train_pictures"):
         curves, filters, guesses = st.columns([4.7, 2.25, 2.95], gap="medium")
     with curves:
-        _curves(view, (view.train, view.val, view.steps, classes, seen), step)
+        _curves(view, (view.train, view.val, view.steps, classes), step)
         _hand.told_changes(view.snapshot)
     if glimpse is None:
         wait = _("The first filters and guesses appear with the first steps.")
@@ -232,17 +215,17 @@ def _glimpse(view: View, step: int | None) -> Glimpse | None:
 
 
 def _curves(view: View, lines: tuple[Any, ...], step: int | None) -> None:
-    language, on = _session.language(), pictures.checked_on(view.snapshot.recipe.full_train)
+    language, seen = _session.language(), view.snapshot.recipe.full_train
     key = _(
         "Faint: each batch. Bold: the average of the last batches. Dots: {on}. Dashed: what blind guessing reaches.",
-        on=on,
+        on=pictures.checked_on(seen),
     )
     marks = [(made["step"], str(number)) for number, made in enumerate(view.snapshot.changes, 1)]
     marks += [] if step is None else [(step, "")]
     _title(_("Loss"), _("How wrong the network is; learning is to make this small.") + "\n\n" + key)
-    st.html(view.shared(("loss", language, step), lambda: pictures.loss_html(*lines, marks=marks)))
+    st.html(view.shared(("loss", language, step), lambda: pictures.loss_html(*lines, seen, marks)))
     _title(_("Accuracy"), _("The share of images that the network names right.") + "\n\n" + key)
-    st.html(view.shared(("acc", language, step), lambda: pictures.accuracy_html(*lines, marks=marks)))
+    st.html(view.shared(("acc", language, step), lambda: pictures.accuracy_html(*lines, seen, marks)))
 
 
 def _guesses(glimpse: Glimpse) -> str:

@@ -4,12 +4,13 @@ import streamlit as st
 
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _branch, _fault, _health, _recipe, _run_line, _training, _widgets
+from pages import _branch, _fault, _health, _recipe, _run_line, _runs_bin, _training, _widgets
 
 _widgets.begin_page(N_("Train"), N_("Let the network learn from real images, and watch every part of it change."))
 
 run = _run_line.snapshot()
 _fault.draw(run)
+_runs_bin.undo_line()
 _training.runs_line(run)
 branching = _branch.current()
 if branching is not None:

@@ -125,8 +125,12 @@ def test_what_is_deleted_lies_in_the_bin_until_it_is_emptied(page, space):
     assert "pear" not in table(fine(at)) and "Deleted: pear" in text(at)
     assert (space.choices.run, space.choices.model) == (keep, _session.DEFAULT_MODEL)
     assert engine().snapshot(gone).name == "pear"  # nothing is lost
-    at = page()  # nor by a reload
     at.button(key="runs.undo").click().run()
+    assert "pear" in table(fine(at))
+    at = page(gone)
+    at.button(key="runs.delete").click().run()
+    at = page()  # nor by a reload
+    at.button(key=f"runs.bin.{gone}").click().run()
     assert "pear" in table(fine(at)) and "runs.undo" not in {b.key for b in at.button}
     at = page(gone)
     at.button(key="runs.delete").click().run()
