@@ -214,7 +214,7 @@ def _glimpse(view: View, step: int | None) -> Glimpse | None:
         return view.glimpse
 
 
-def _curves(view: View, lines: tuple[Any, ...], step: int | None) -> None:
+def _curves(view: View, lines: tuple[Any, Any, int, int], step: int | None) -> None:
     language, seen = _session.language(), view.snapshot.recipe.full_train
     key = _(
         "Faint: each batch. Bold: the average of the last batches. Dots: {on}. Dashed: what blind guessing reaches.",
