@@ -274,7 +274,10 @@ def test_resolve_gives_the_same_object_until_what_it_names_changes(lab, lab_home
     id = lab.submit(spec())
     found = done(lab, id)
     ref = ModelRef(f"run:{id}")
-    assert resolve(ref) is resolve(ref) is resolve(ModelRef(f"run:{id}", found.step))
+    last = ModelRef(f"run:{id}", found.step)
+    assert resolve(ref) is resolve(ref) and resolve(last) is resolve(last)
+    for name, tensor in resolve(ref).state.items():
+        assert torch.equal(tensor, resolve(last).state[name])
     path = tmp_path / "a.safetensors"
     path.write_bytes(lab.model(id))
     first = resolve(ModelRef(f"file:{path}"))
