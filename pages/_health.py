@@ -39,7 +39,7 @@ def of_run(run: Snapshot | None) -> None:
     if run is None:
         return
     with st.container(key="health", gap="small"):
-        st.fragment(_of_run, run_every=2 * _session.interval() if run.live else None)(run.id)
+        st.fragment(_of_run, run_every=4 * _session.interval() if run.live else None)(run.id)
 
 
 def _of_run(id: str) -> None:
