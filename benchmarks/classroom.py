@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LEARNERS = 30
 CHURN = 1_000
 ALONE = 3
-IMAGES, EPOCHS = 20_000, 2
+EPOCHS = 1
 PAGES = ("", "build", "train", "draw", "explore")
 _POLL_S = 0.25
 _PATIENCE_S = 900.0
@@ -137,7 +137,6 @@ def _strange(learners: list[Client], ended: list[list[Snapshot]]) -> int:
 async def _start(learner: Client) -> None:
     await learner.open("train")
     await learner.fill("train.recipe.epochs", EPOCHS)
-    await learner.fill("train.recipe.more.limit_train", IMAGES)
     await learner.click("train.start")
 
 
