@@ -14,6 +14,7 @@ import random
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
@@ -31,7 +32,7 @@ CHURN = 1_000
 ALONE = 3
 EPOCHS = 1
 PAGES = ("", "build", "train", "draw", "explore")
-_POLL_S = 0.25
+_POLL_S = 1.0
 _PATIENCE_S = 900.0
 _MB = 2**20
 
@@ -191,10 +192,15 @@ def _runs(learner: Client) -> list[Snapshot]:
 
 async def _over(learners: list[Client], count: int) -> None:
     """Wait until every learner has ``count`` runs and all of them are over."""
+    from cnnlab.runs import engine
+    from cnnlab.workspace import Workspace
+
+    owners = {Workspace(learner.workspace).owner for learner in learners}
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
-        found = await asyncio.to_thread(lambda: [_runs(learner) for learner in learners])
-        if all(len(runs) >= count and not any(run.live for run in runs) for runs in found):
+        every = await asyncio.to_thread(engine().list)
+        done = Counter(run.owner for run in every if not run.live)
+        if not any(run.live and run.owner in owners for run in every) and all(done[one] >= count for one in owners):
             return
         await asyncio.sleep(_POLL_S)
     raise TimeoutError("the runs of the class are not over")

@@ -97,9 +97,16 @@ class Client:
         return self._components.get(key, {})
 
     async def until(self, true: Callable[[], bool]) -> None:
-        """Wait until ``true()``; raises TimeoutError after some minutes."""
+        """Wait until ``true()``.
+
+        Raises:
+            TimeoutError: it has not come true for some minutes.
+            ConnectionError: the server has closed the connection.
+        """
         async with asyncio.timeout(_WAIT_S), self._changed:
-            await self._changed.wait_for(true)
+            await self._changed.wait_for(lambda: true() or self._reader is None or self._reader.done())
+        if not true():
+            raise ConnectionError("the server has closed the connection")
 
     # -- the protocol ---------------------------------------------------------------------------------------------
 
@@ -128,6 +135,13 @@ class Client:
             await self.until(lambda: self._finished > before)
 
     async def _read(self) -> None:
+        try:
+            await self._take_in()
+        finally:
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def _take_in(self) -> None:
         assert self._socket is not None
         async for data in self._socket:
             message = ForwardMsg()
