@@ -31,6 +31,7 @@ AXES: dict[str, str] = {"steps": N_("steps"), "epochs": N_("epochs"), "time": N_
 """What runs can be laid side by side along, as marked ids."""
 _PARTS = {
     "batch_size": N_("batch {value:,}"),
+    "epoch": N_("{value} epoch"),
     "epochs": N_("{value} epochs"),
     "seed": N_("seed {value}"),
     "momentum": N_("momentum {value}"),
@@ -145,7 +146,8 @@ def recipe_text(recipe: Recipe, seed: bool = True) -> str:
         said.append(_(_PARTS["momentum"], value=theme.number(recipe.momentum)))
     if recipe.schedule != "constant":
         said.append(_(LABELS[recipe.schedule]))
-    said += [_(_PARTS[name], value=getattr(recipe, name)) for name in ("batch_size", "epochs")]
+    said.append(_(_PARTS["batch_size"], value=recipe.batch_size))
+    said.append(_(_PARTS["epoch" if recipe.epochs == 1 else "epochs"], value=recipe.epochs))
     if recipe.augmentation != type(recipe.augmentation)():
         said.append(_("varied images"))
     if recipe.limit_train is not None:
