@@ -85,7 +85,7 @@ def test_a_recipe_in_a_few_words():
     said = "SGD 0.01 · momentum 0.9 · cosine · batch 64 · 3 epochs · varied images · 3,000 images"
     assert figures.recipe_text(recipe, seed=False) == said
     set_language("zh_CN")
-    assert figures.recipe_text(Recipe(epochs=1)) == "Adam 0.001 · batch 64 · 1 epoch · seed 0"
+    assert figures.recipe_text(Recipe(epochs=1)) == "Adam 0.001 · 批量 64 · 1 轮 · 种子 0"
     assert figures.recipe_text(Recipe()) == "Adam 0.001 · 批量 64 · 3 轮 · 种子 0"
 
 
