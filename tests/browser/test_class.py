@@ -10,6 +10,7 @@ Open = Callable[..., Page]
 
 
 def workspace_cookie(page: Page) -> str:
+    page.wait_for_function("document.cookie.includes('cnnlab_workspace')")  # a component of the page sets it
     return next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "cnnlab_workspace")
 
 
