@@ -22,12 +22,11 @@ from cnnlab.description import (
     ModelRef,
     Preprocessing,
     bundled_models,
-    bundled_path,
 )
 from cnnlab.errors import BudgetError, CnnLabError, ModelError
 from cnnlab.home import write_whole
 
-__all__ = ["Model", "ModelAbout", "ModelRef", "Preprocessing", "bundled_models", "load_bundled"]
+__all__ = ["Model", "ModelAbout", "ModelRef", "Preprocessing", "bundled_models"]
 
 _CHUNK = 500
 
@@ -154,11 +153,6 @@ class Model:
             return cls(description, safetensors.torch.load(data))
         except SafetensorError as error:
             raise ModelError("{name}: not a whole safetensors file", name="model") from error
-
-
-def load_bundled(name: str) -> Model:
-    """Return the bundled model ``name``; raises ModelError with the names there are."""
-    return Model.load(bundled_path(name))
 
 
 def _metadata(data: bytes) -> dict[str, str] | None:

@@ -43,6 +43,7 @@ MAX_UPLOADS = 50
 MAX_NETWORKS = 100
 MAX_WIDGETS = 200
 MAX_PAST = 30
+MAX_BIN = 50
 MAX_PAST_CHARS = 20_000
 UPLOAD_PX = 512
 _MAX_JSON_BYTES = 2_000_000
@@ -74,7 +75,7 @@ class Choices(BaseModel):
     """What the learner last chose, as plain values; whoever reads one checks that it still exists.
 
     ``widgets`` are choices of single controls, by the control's own key (the newest ``MAX_WIDGETS``); ``past`` the
-    networks before the present one, as JSON, the newest last.
+    networks before the present one, as JSON, the newest last; ``bin`` the runs that were thrown away and not yet deleted.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -89,6 +90,7 @@ class Choices(BaseModel):
     visited: tuple[str, ...] = Field(default=(), max_length=50)
     widgets: dict[Name, Plain] = Field(default={}, max_length=MAX_WIDGETS)
     past: tuple[Document, ...] = Field(default=(), max_length=MAX_PAST)
+    bin: tuple[Name, ...] = Field(default=(), max_length=MAX_BIN)
 
 
 class _Record(BaseModel):
@@ -378,6 +380,7 @@ def open_image(ref: ImageRef, workspace: Workspace, model: Asked) -> Tensor:
 
 
 __all__ = [
+    "MAX_BIN",
     "MAX_PAST",
     "MAX_PAST_CHARS",
     "Choices",

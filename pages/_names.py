@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 def own_runs() -> dict[int, Snapshot]:
     """Return the learner's runs by number, the newest first; a number stays with its run. None from the bin."""
-    gone = _session.kept("runs.bin", ())
+    gone = _session.bin()
     return {number: run for number, run in _every_run().items() if run.id not in gone}
 
 
 def binned_runs() -> dict[int, Snapshot]:
     """Return the runs that lie in the learner's bin, by number, the newest first."""
-    gone = _session.kept("runs.bin", ())
+    gone = _session.bin()
     return {number: run for number, run in _every_run().items() if run.id in gone}
 
 

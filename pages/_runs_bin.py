@@ -1,7 +1,7 @@
 """The Runs page's bar below the table: what can be done with the chosen runs, the bin, and a run from elsewhere.
 
 A run that is deleted goes into the bin first: nothing shows it any more, and nothing of it is lost until the bin is
-emptied. The ids in it are kept as the choice ``runs.bin``.
+emptied.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import streamlit as st
 
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
+from cnnlab.workspace import MAX_BIN
 from pages import _names, _runs_table, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
 
-BIN = "runs.bin"
 _THROWN = "runs.thrown"
-_MOST = 50
 _MAX_MB = 300
 
 
@@ -47,11 +46,11 @@ def bar(chosen: list[tuple[int, Snapshot]]) -> None:
 
 def throw(ids: list[str]) -> None:
     """Put runs into the bin; what the lab shows of them gives way to others."""
-    kept = tuple(_session.kept(BIN, ()))
-    if len(kept) + len(ids) > _MOST:
+    thrown = (*_session.bin(), *(id for id in ids if id not in _session.bin()))
+    if len(thrown) > MAX_BIN:
         _session.set_here(_THROWN, ("full",))
         return
-    _session.keep(BIN, (*kept, *(id for id in ids if id not in kept)))
+    _session.set_bin(thrown)
     _session.set_here(_THROWN, tuple(ids))
     _runs_table.choose([id for id in _session.kept(_runs_table.CHOSEN, ()) if id not in ids])
     if str(_session.model_ref()).partition("@")[0] in {f"run:{id}" for id in ids}:
@@ -63,7 +62,7 @@ def throw(ids: list[str]) -> None:
 
 def bring_back(ids: list[str]) -> None:
     """Take runs out of the bin again."""
-    _session.keep(BIN, tuple(id for id in _session.kept(BIN, ()) if id not in ids))
+    _session.set_bin(id for id in _session.bin() if id not in ids)
     _session.set_here(_THROWN, ())
 
 
@@ -72,7 +71,7 @@ def undo_line() -> None:
     binned = _names.binned_runs()
     thrown = _session.here(_THROWN, ())
     if thrown == ("full",):
-        st.warning(_("The bin holds {most} runs, which is all it can. Empty it first.", most=_MOST))
+        st.warning(_("The bin holds {most} runs, which is all it can. Empty it first.", most=MAX_BIN))
         return
     there = [f"{run.name} ({number})" for number, run in binned.items() if run.id in thrown]
     if there:
@@ -109,13 +108,13 @@ def _empty(binned: dict[int, Snapshot]) -> None:
             gone.append(run.id)
         except CnnLabError as error:
             _widgets.show_error(error)
-    _session.keep(BIN, tuple(id for id in _session.kept(BIN, ()) if id not in gone))
+    _session.set_bin(id for id in _session.bin() if id not in gone)
     if len(gone) == len(binned):
         st.rerun()
 
 
 def _bring() -> None:
-    number = int(_session.kept("runs.form", 0))
+    number = _session.here("runs.form", 0)
     with st.popover(_("Bring a run"), icon=":material/upload:", type="tertiary", key=f"runs.bring.{number}"):
         file = st.file_uploader(
             _("A run's zip, as this page exports it"), type=["zip"], key=f"runs.file.{number}", max_upload_size=_MAX_MB
@@ -126,7 +125,7 @@ def _bring() -> None:
             except CnnLabError as error:
                 _widgets.show_error(error)
             else:
-                _session.keep("runs.form", number + 1)
+                _session.set_here("runs.form", number + 1)
                 _runs_table.choose([id])
                 st.rerun()
 

@@ -6,7 +6,7 @@ should outlive a reload is also kept in the learner's workspace.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -325,6 +325,16 @@ def current_run() -> str | None:
 def set_current_run(id: str | None) -> None:
     """Make ``id`` the run that the sidebar and the Train page show."""
     _set(_RUN, "run", id)
+
+
+def bin() -> tuple[str, ...]:
+    """Return the ids of the runs in the learner's bin, as the disk has them: another tab may have thrown some, too."""
+    return workspace().choices.bin
+
+
+def set_bin(ids: Iterable[str]) -> None:
+    """Let these runs lie in the bin, and no others."""
+    workspace().choose(bin=tuple(ids))
 
 
 def branch() -> Branch | None:

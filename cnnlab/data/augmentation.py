@@ -65,7 +65,3 @@ class Augmentation(BaseModel):
     def any(self) -> bool:
         """Return whether anything is varied at all."""
         return any(self.model_dump().values())
-
-    def only(self, name: str) -> Augmentation:
-        """Return these settings with everything but the field ``name`` switched off."""
-        return Augmentation(**{name: getattr(self, name)})

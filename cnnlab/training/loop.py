@@ -1,6 +1,6 @@
 """The training loop: a generator of events, without thread, files or clock of its own.
 
-    for event in train(architecture, dataset, recipe):   # the next step is done when the next event is asked for
+    for event in Training(architecture, dataset, recipe).events():   # the next step is done when the next is asked for
         ...
 
 Whoever iterates decides: not asking is a pause, closing the generator is a stop. All chance comes from generators of
@@ -44,7 +44,6 @@ __all__ = [
     "count_steps",
     "generator_for",
     "some",
-    "train",
     "training_split",
 ]
 
@@ -55,15 +54,6 @@ VAL_STEPS = 400
 """After how many steps it does so; more often where the run is short."""
 
 _EVAL_BATCH = 500
-
-
-def train(architecture: Architecture, dataset: DataSet, recipe: Recipe) -> Iterator[Event]:
-    """Yield an event for each step, each validation and the final test of one whole run.
-
-    Raises:
-        As ``Training`` and ``Training.events``.
-    """
-    return Training(architecture, dataset, recipe).events()
 
 
 class Training(Learner):

@@ -8,7 +8,8 @@ from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from cnnlab.data import loader
 from cnnlab.insight import look
-from cnnlab.model import Model, load_bundled
+from cnnlab.model import Model
+from cnnlab.runs.models import named
 from tests.browser.conftest import settled
 from tests.browser.test_walk import go
 
@@ -17,7 +18,7 @@ MINUS = "\u2212"
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return load_bundled("mnist-sprint")
+    return named("mnist-sprint")
 
 
 def open_explore(visit: Callable[..., Page], **options: object) -> Page:
@@ -118,7 +119,7 @@ def test_the_sum_of_all_kernels_is_the_number_in_the_map(visit: Callable[..., Pa
     page.get_by_role("radio", name="conv2", exact=True).click()
     expect(page.locator(".view figcaption").first).to_have_text("conv2, map 0")
     settled(page)
-    maps = look(load_bundled("article-000-lenet5"), loader.load("mnist").test.images[0]).maps["conv2"]
+    maps = look(named("article-000-lenet5"), loader.load("mnist").test.images[0]).maps["conv2"]
     for row, col in [(0, 0), (4, 6), (9, 9)]:
         point_at(page, row, col, tuple(maps.shape))
         total = float(page.locator(".sum").inner_text().split("=")[1].replace(MINUS, "-"))

@@ -222,10 +222,6 @@ def test_another_threads_random_numbers_do_not_matter():
     assert torch.equal(first, augment(images, settings, seeded()))
 
 
-def test_only_keeps_one_field():
-    assert Augmentation(shift=2, flip=True).only("flip") == Augmentation(flip=True)
-
-
 @pytest.mark.parametrize("bad", [{"shift": -1}, {"rotate": 181}, {"scale": 1.0}, {"crop_padding": 99}, {"zoom": 1}])
 def test_settings_outside_their_range_are_refused(bad):
     with pytest.raises(ValidationError):

@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 
 from cnnlab.data import loader, pictures, prepare
 from cnnlab.errors import PictureError
-from cnnlab.model import load_bundled
+from cnnlab.runs.models import named
 
 
 def asked(shape, data="", classes=("cat", "dog")):
@@ -37,7 +37,7 @@ def digits():
 @pytest.fixture(scope="module")
 def accuracy():
     """Return a function: the accuracy of the bundled model on pictures of the first test digits."""
-    model, targets = load_bundled("mnist-sprint"), loader.load("mnist").test.targets[:COUNT]
+    model, targets = named("mnist-sprint"), loader.load("mnist").test.targets[:COUNT]
 
     def of(images):
         return float((model.logits(torch.stack(images)).argmax(1) == targets).float().mean())

@@ -10,11 +10,12 @@ from cnnlab.description import ModelAbout, ModelDescription, Preprocessing
 from cnnlab.errors import CnnLabError
 from cnnlab.insight import look
 from cnnlab.insight.strongest import strongest_maps
-from cnnlab.model import Model, load_bundled
+from cnnlab.model import Model
+from cnnlab.runs.models import named
 
 
 def test_the_strongest_come_first():
-    model = load_bundled("mnist-sprint")
+    model = named("mnist-sprint")
     image = loader.load("mnist").test.images[0]
     seen = look(model, image).maps
     layers = strongest_maps(model, image, count=5)
@@ -28,7 +29,7 @@ def test_the_strongest_come_first():
 
 
 def test_what_goes_straight_into_an_activation_is_left_out():
-    names = [layer.layer for layer in strongest_maps(load_bundled("mnist-sprint"), loader.load("mnist").test.images[0])]
+    names = [layer.layer for layer in strongest_maps(named("mnist-sprint"), loader.load("mnist").test.images[0])]
     assert [name for name in names if name.startswith(("conv", "bn", "drop", "fc", "flatten"))] == []
     assert names[0].startswith("relu")
 

@@ -140,12 +140,13 @@ def test_what_is_deleted_lies_in_the_bin_until_it_is_emptied(page, space):
     at.button(key="runs.delete").click().run()
     at.button(key="runs.bin.empty").click().run()
     assert [run.id for run in engine().list()] == [keep] and "runs.bin.empty" not in {b.key for b in fine(at).button}
-    assert space.choices.widgets["runs.bin"] == ()
+    assert space.choices.bin == ()
 
 
 def test_a_full_bin_says_so_and_takes_nothing(page, space):
     id = keep_run(space, net(), name="one")
-    at = page(id, **{"runs.bin": tuple(f"{n:016x}" for n in range(50))})
+    space.choose(bin=tuple(f"{n:016x}" for n in range(50)))
+    at = page(id)
     at.button(key="runs.delete").click().run()
     assert "Empty it first" in at.warning[0].value and '"one"' in table(at)
 

@@ -173,13 +173,13 @@ def test_a_finished_run_can_be_deleted_and_brought_back() -> None:
     at = train(space.id)
     at.button(key="train.delete").click().run()
     assert not at.exception and not at.error
-    assert space.choices.widgets["runs.bin"] == (second,)
+    assert space.choices.bin == (second,)
     assert (space.choices.run, space.choices.model) == (first, _session.DEFAULT_MODEL)  # her other one is shown
     at.button(key="train.delete").click().run()
     assert not at.exception and space.choices.run is None
     assert "lab-numbers" not in html(at) and "train.delete" not in keys(at)
     at.button(key="runs.undo").click().run()
-    assert not at.exception and space.choices.widgets["runs.bin"] == (second,)
+    assert not at.exception and space.choices.bin == (second,)
     assert {found.id for found in engine().list()} == {first, second}  # a slip has lost nothing
 
 

@@ -16,7 +16,7 @@ from cnnlab.build import build
 from cnnlab.data.loader import load
 from cnnlab.errors import ArchitectureError, BudgetError, CnnLabError, RecipeError, RunError, ShapeError
 from cnnlab.training.events import TestEvent, TrainEvent, ValEvent
-from cnnlab.training.loop import Training, count_steps, generator_for, some, train, training_split
+from cnnlab.training.loop import Training, count_steps, generator_for, some, training_split
 from cnnlab.training.recipe import Recipe
 
 NET = Architecture(
@@ -143,7 +143,7 @@ def test_the_steps_are_those_of_a_plain_torch_loop(mnist, last):
 def test_whole_validation_at_each_epoch_and_the_test_once_at_the_end(mnist):
     net = Architecture(input_shape=(1, 28, 28), layers=(Flatten(), Linear(out_features=10)))
     recipe = Recipe(epochs=2, batch_size=50, limit_train=2000)
-    events = list(train(net, mnist, recipe))
+    events = list(Training(net, mnist, recipe).events())
     vals = [event for event in events if isinstance(event, ValEvent)]
     assert [event.step for event in vals if event.whole] == [40, 80]
     assert len([event for event in vals if not event.whole]) >= 4
@@ -208,7 +208,7 @@ def test_a_loss_that_is_no_number_ends_with_what_to_change(mnist):
     recipe = Recipe(optimizer="sgd", lr=10, loss="mse", batch_size=32, limit_train=640, epochs=5)
     net = Architecture(input_shape=(1, 28, 28), layers=(Flatten(), Linear(out_features=10)))
     with pytest.raises(RunError) as caught:
-        list(train(net, mnist, recipe))
+        list(Training(net, mnist, recipe).events())
     assert "Try a smaller learning rate, for example 1 instead of 10" in str(caught.value)
     assert "学习率" in caught.value.text("zh_CN")
 
