@@ -10,6 +10,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures.sheets import SCALES
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
+from cnnlab.runs.snapshot import LIVE
 from pages import _answers, _choices, _maps, _run_line, _session, _widgets
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ def _scale_names() -> dict[str, str]:
     return dict(zip(SCALES, (_("each map"), _("each layer"), _("all"))))
 
 
-def _is_learning(ref: ModelRef) -> bool:
-    """Whether ``ref`` is the newest state of a run that goes on."""
+def _state(ref: ModelRef) -> str | None:
+    """Return the state of the run whose newest moment ``ref`` is; None where ``ref`` can never change."""
     from cnnlab import runs
 
-    return ref.kind == "run" and ref.step is None and runs.engine().snapshot(ref.value).state in runs.LIVE
+    return runs.engine().snapshot(ref.value).state if ref.kind == "run" and ref.step is None else None
 
 
 def _controls(names: tuple[str, ...]) -> tuple[str, str]:
@@ -42,9 +43,9 @@ def _controls(names: tuple[str, ...]) -> tuple[str, str]:
     return layer, scale
 
 
-def _pace(learning: bool) -> float | None:
+def _pace(state: str | None) -> float | None:
     """Return after how many seconds the page looks again, longer in a full class; never when nothing changes."""
-    return max(LIVE_S, _session.interval()) if learning else None
+    return max(LIVE_S, _session.interval()) if state in LIVE else None
 
 
 def explore(ref: ModelRef, image: Tensor, asked: float | None) -> None:
@@ -56,16 +57,16 @@ def explore(ref: ModelRef, image: Tensor, asked: float | None) -> None:
     try:
         model = runs.resolve(ref)
         seen = look(model, image)
-        learning = _is_learning(ref)
+        state = _state(ref)
     except CnnLabError as error:
         _widgets.show_error(error)
         return
-    if _run_line.is_another_pace(asked, _pace(learning)):  # asking for it also says that somebody still watches
+    if _run_line.is_another_pace(asked, _pace(state)):  # asking for it also says that somebody still watches
         st.rerun()
-    _draw(model, seen, image, learning)
+    _draw(model, seen, image, state)
 
 
-def _draw(model: Model, seen: Look, image: Tensor, learning: bool) -> None:
+def _draw(model: Model, seen: Look, image: Tensor, state: str | None) -> None:
     from cnnlab.insight import padded
 
     names = model.architecture.names
@@ -74,7 +75,7 @@ def _draw(model: Model, seen: Look, image: Tensor, learning: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_says"):
         st.markdown(f"**{layer}** · {spec.kind} · {_(spec.explanation)}", width="content")
         st.markdown(_widgets.verdict(model, seen), width="content")
-        if learning:
+        if state == "running":
             st.badge(_("still learning"), icon=":material/autorenew:", color="blue")
     if seen.maps[layer].dim() == 3:
         _maps.draw_maps(model, seen, padded(model, image), layer, scale)
@@ -92,5 +93,5 @@ _widgets.begin_page(
 ref, model = _widgets.model_line()
 image = _widgets.image_line(model)
 if image is not None:
-    pace = _pace(_is_learning(ref))
+    pace = _pace(_state(ref))
     st.fragment(explore, run_every=pace)(ref, image, pace)

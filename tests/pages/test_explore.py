@@ -210,7 +210,7 @@ def test_an_open_page_of_a_run_that_learns_is_still_counted_and_follows_the_clas
     monkeypatch.setattr("cnnlab.runs.resolve", lambda ref: None)
     monkeypatch.setattr("cnnlab.insight.look", lambda model, image: None)
     monkeypatch.setitem(names, "_draw", lambda *args: None)
-    monkeypatch.setitem(names, "_is_learning", lambda ref: True)
+    monkeypatch.setitem(names, "_state", lambda ref: "running")
     monkeypatch.setattr(_session, "interval", lambda: asked.append(1) or 0.5)
     monkeypatch.setattr(st, "rerun", lambda: anew.append(1))
     explore(None, None, 2.0)
@@ -218,7 +218,7 @@ def test_an_open_page_of_a_run_that_learns_is_still_counted_and_follows_the_clas
     monkeypatch.setattr(_session, "interval", lambda: 6.0)  # sixty watch by now
     explore(None, None, 2.0)
     assert len(anew) == 1
-    monkeypatch.setitem(names, "_is_learning", lambda ref: False)
+    monkeypatch.setitem(names, "_state", lambda ref: "done")
     explore(None, None, 2.0)
     assert len(anew) == 2
     explore(None, None, None)
