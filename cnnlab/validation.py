@@ -31,6 +31,7 @@ _RULES: dict[str, str] = {
     "string_too_long": N_("{where}: too long; {max_length} at most"),
     "too_short": N_("{where}: too short; {min_length} at least"),
     "string_too_short": N_("{where}: too short; {min_length} at least"),
+    "string_pattern_mismatch": N_("{where}: {given} is not a name; use letters, digits and _, and begin with a letter"),
     "json_invalid": N_("this is not JSON: {error}"),
     "value_error": N_("{where}: {error}"),
 }
@@ -72,7 +73,9 @@ def _readable(location: tuple[int | str, ...], kind: str) -> tuple[int | str, ..
     return tuple(
         part
         for index, part in enumerate(location)
-        if not (index == 2 and location[0] == "layers" and isinstance(part, str))
+        if not (
+            isinstance(part, str) and isinstance(location[index - 1], int) and "layers" in location[index - 2 : index]
+        )
     )
 
 

@@ -1,11 +1,14 @@
-"""What a network is, without torch: shapes, layers, the network itself, addresses of its numbers."""
+"""What a network is, without torch: shapes, layers, blocks, the network itself, addresses of its numbers."""
 
 from cnnlab.architecture.address import Address
-from cnnlab.architecture.layers import LAYERS, AnyLayer, LayerSpec, make_layer
-from cnnlab.architecture.network import Architecture, Budget, Row, Trace, check_budget
+from cnnlab.architecture.blocks import BLOCKS, AnyLayer, make_layer
+from cnnlab.architecture.joins import JOINS
+from cnnlab.architecture.layers import LAYERS, LayerSpec
+from cnnlab.architecture.network import Architecture, Budget, Trace, check_budget
 from cnnlab.architecture.shapes import ReceptiveField, Shape
+from cnnlab.architecture.tape import BlockRow, Row
 
 __all__ = [
-    "LAYERS", "Address", "AnyLayer", "Architecture", "Budget", "LayerSpec", "ReceptiveField", "Row", "Shape", "Trace",
-    "check_budget", "make_layer",
+    "BLOCKS", "JOINS", "LAYERS", "Address", "AnyLayer", "Architecture", "BlockRow", "Budget", "LayerSpec",
+    "ReceptiveField", "Row", "Shape", "Trace", "check_budget", "make_layer",
 ]  # fmt: skip

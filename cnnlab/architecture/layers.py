@@ -7,66 +7,24 @@ rules are torch's; each is tested against torch itself.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from cnnlab.architecture.later import (
+    ChannelShuffle,
+    GroupNorm,
+    Hardswish,
+    LayerNorm,
+    LocalResponseNorm,
+    ReLU6,
+    SiLU,
+    ZeroPad2d,
+)
 from cnnlab.architecture.shapes import ReceptiveField, Shape, conv_size
+from cnnlab.architecture.spec import MAX_CHANNELS, MAX_KERNEL, LayerSpec
 from cnnlab.errors import ShapeError
 from cnnlab.i18n import N_
-
-MAX_CHANNELS = 100_000
-MAX_KERNEL = 128
-
-
-class LayerSpec(BaseModel):
-    """Description of one layer; ``kind`` is the name of the torch module that it becomes.
-
-    Class attributes:
-        prefix: the layer's name is this and a count (``conv1``).
-        counted: whether the first one carries a number; ``flatten`` and ``softmax`` do from the second on.
-        group: where the palette shows it.
-        explanation: one sentence in plain words (an id of the catalogues).
-        formula: TeX, in the words of the house.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    kind: str
-    prefix: ClassVar[str]
-    counted: ClassVar[bool] = True
-    group: ClassVar[str] = "activation"
-    explanation: ClassVar[str]
-    formula: ClassVar[str]
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Return the shape that leaves this layer when ``shape`` arrives.
-
-        Raises:
-            ShapeError: the layer does not fit; its ``where`` names the kind until the network fills in the place.
-        """
-        return shape
-
-    def num_params(self, shape: Shape) -> int:
-        """Return the number of parameters (no buffers) for an input of ``shape``."""
-        return 0
-
-    def macs(self, shape: Shape) -> int:
-        """Return the multiply-adds of one example; only convolutions and dense layers count."""
-        return 0
-
-    def field(self, field: ReceptiveField, shape: Shape) -> ReceptiveField:
-        """Return the receptive field of this layer's units from that of its input."""
-        return field
-
-    def _need_map(self, shape: Shape) -> None:
-        if len(shape) != 3:
-            raise ShapeError(
-                "{where}: needs maps (channels, height, width), but a vector of {size} numbers arrives; "
-                "put it before Flatten, or remove it",
-                where=self.kind,
-                size=shape[0],
-            )
 
 
 class _Window(LayerSpec):
@@ -77,6 +35,11 @@ class _Window(LayerSpec):
     def window(self) -> tuple[int, int, int, int]:
         """Return kernel size, stride, padding and dilation in pixels."""
         raise NotImplementedError
+
+    @property
+    def rounds_up(self) -> bool:
+        """Whether a last window that reaches over the padded edge counts."""
+        return False
 
     def _slide(self, shape: Shape) -> tuple[int, int]:
         """Return output height and width, or raise with what would fit."""
@@ -96,12 +59,12 @@ class _Window(LayerSpec):
                 need=-(-(reach - smaller) // 2),
             )
         return (
-            conv_size(height, kernel, stride, padding, dilation),
-            conv_size(width, kernel, stride, padding, dilation),
+            conv_size(height, kernel, stride, padding, dilation, self.rounds_up),
+            conv_size(width, kernel, stride, padding, dilation, self.rounds_up),
         )
 
     def field(self, field: ReceptiveField, shape: Shape) -> ReceptiveField:
-        return field.through_window(*self.window())
+        return field.through_window(*self.window(), self.rounds_up)
 
 
 class Conv2d(_Window):
@@ -183,9 +146,18 @@ class _Pool(_Window):
     padding: int = Field(
         0, ge=0, le=MAX_KERNEL, description=N_("Pixels added on each side; at most half of the window.")
     )
+    ceil_mode: bool = Field(
+        False,
+        description=N_("Keeps a last window that reaches over the edge instead of leaving those pixels out."),
+        exclude_if=lambda chosen: not chosen,  # documents from before it had none, and stay as they were
+    )
 
     def window(self) -> tuple[int, int, int, int]:
         return self.kernel_size, self.stride or self.kernel_size, self.padding, 1
+
+    @property
+    def rounds_up(self) -> bool:
+        return self.ceil_mode
 
     def output_shape(self, shape: Shape) -> Shape:
         self._need_map(shape)
@@ -424,18 +396,18 @@ class Softmax(LayerSpec):
         return field.whole() if len(shape) == 1 else field
 
 
-AnyLayer = Annotated[
-    Conv2d | MaxPool2d | AvgPool2d | AdaptiveAvgPool2d | BatchNorm2d
-    | ReLU | LeakyReLU | Sigmoid | Tanh | GELU
-    | Dropout | Dropout2d | Flatten | Linear | Softmax,
-    Field(discriminator="kind"),
+LAYERS: dict[str, type[LayerSpec]] = {
+    layer.__name__: layer
+    for layer in (
+        Conv2d, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, BatchNorm2d, LayerNorm, GroupNorm, LocalResponseNorm,
+        ReLU, ReLU6, LeakyReLU, Sigmoid, Tanh, GELU, SiLU, Hardswish,
+        Dropout, Dropout2d, Flatten, ZeroPad2d, ChannelShuffle, Linear, Softmax,
+    )
+}  # fmt: skip
+"""Every kind of single layer by its name: the one registry; blocks of layers stand in :mod:`.blocks`."""
+
+__all__ = [
+    "LAYERS", "MAX_CHANNELS", "MAX_KERNEL", "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "ChannelShuffle", "Conv2d",
+    "Dropout", "Dropout2d", "Flatten", "GELU", "GroupNorm", "Hardswish", "LayerNorm", "LayerSpec", "LeakyReLU",
+    "Linear", "LocalResponseNorm", "MaxPool2d", "ReLU", "ReLU6", "Sigmoid", "SiLU", "Softmax", "Tanh", "ZeroPad2d",
 ]  # fmt: skip
-"""Any kind of layer, told apart by ``kind``."""
-
-LAYERS: dict[str, type[LayerSpec]] = {layer.__name__: layer for layer in get_args(get_args(AnyLayer)[0])}
-"""Every kind of layer by its name: the one registry."""
-
-
-def make_layer(kind: str, **fields: Any) -> LayerSpec:
-    """Return a layer of ``kind`` with ``fields``; pydantic's ``ValidationError`` where a field is out of range."""
-    return LAYERS[kind](**fields)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cnnlab.architecture.layers import AnyLayer, LayerSpec, Softmax
-from cnnlab.architecture.shapes import ReceptiveField, Shape
-from cnnlab.errors import ArchitectureError, BudgetError, CnnLabError, ShapeError
-from cnnlab.i18n import Message
+from cnnlab.architecture import tape as tapes
+from cnnlab.architecture.blocks import AnyLayer, check_size
+from cnnlab.architecture.layers import Softmax
+from cnnlab.architecture.shapes import Shape
+from cnnlab.architecture.spec import MAX_LAYERS, LayerSpec
+from cnnlab.architecture.tape import BlockRow, Row
+from cnnlab.errors import ArchitectureError, BudgetError, CnnLabError
 from cnnlab.validation import first_finding
 
-MAX_LAYERS = 500
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 MAX_JSON_BYTES = 1_000_000
 MAX_JSON_DEPTH = 32
 MAX_NAME = 80
@@ -27,37 +31,27 @@ Side = Annotated[int, Field(ge=1, le=1024)]
 
 
 @dataclass(frozen=True)
-class Row:
-    """What one layer does to one example.
+class Trace:
+    """All rows of a network and their totals; where a layer does not fit, the totals count the rows that do.
 
     Attributes:
-        index: position in ``architecture.layers``, from 0.
-        name: the layer's name in the network.
-        layer: its description.
-        input_shape: what arrives, or None below a layer that does not fit.
-        output_shape: what leaves, or None where it does not fit.
-        num_params: parameters without buffers, or None where unknown.
-        macs: multiply-adds for one example, or None where unknown.
-        receptive_field: which input pixels reach its units, or None where unknown.
-        error: why the layer does not fit, or None.
+        rows: every single layer in the order of execution, what blocks add by themselves included.
+        blocks: every block, copies each for itself, outer before inner.
     """
 
-    index: int
-    name: str
-    layer: LayerSpec
-    input_shape: Shape | None
-    output_shape: Shape | None
-    num_params: int | None
-    macs: int | None
-    receptive_field: ReceptiveField | None
-    error: CnnLabError | None = None
-
-
-@dataclass(frozen=True)
-class Trace:
-    """All rows of a network and their totals; where a layer does not fit, the totals count the rows above it."""
-
     rows: tuple[Row, ...]
+    blocks: tuple[BlockRow, ...] = ()
+
+    def row(self, name: str) -> Row:
+        """Return the row of the layer ``name``.
+
+        Raises:
+            ArchitectureError: there is no such layer.
+        """
+        found = next((row for row in self.rows if row.name == name), None)
+        if found is None:
+            raise ArchitectureError("{name}: no layer of this network", name=name[:80])
+        return found
 
     @property
     def error(self) -> CnnLabError | None:
@@ -101,24 +95,35 @@ class Architecture(BaseModel):
     input_shape: tuple[Annotated[int, Field(ge=1, le=64)], Side, Side]
     layers: tuple[AnyLayer, ...] = Field((), max_length=MAX_LAYERS)
 
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        check_size(self.layers)
+        return self
+
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The layers' names: prefix and count, ``flatten`` and ``softmax`` bare where they stand alone."""
-        counts: Counter[str] = Counter()
-        names = []
-        for layer in self.layers:
-            counts[layer.prefix] += 1
-            number = counts[layer.prefix]
-            names.append(layer.prefix if number == 1 and not layer.counted else f"{layer.prefix}{number}")
-        return tuple(names)
+        """The names of all rows: prefix and count, ``flatten`` and ``softmax`` bare where they stand alone.
+
+        Inside blocks they are paths with dots; a network without blocks has one for each of ``layers``.
+        """
+        return tuple(row.name for row in self.trace().rows)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it has no blocks: then its rows are its layers."""
+        return not any(layer.nesting for layer in self.layers)
 
     def trace(self) -> Trace:
-        """Return a row for each layer; never raises, the first layer that does not fit carries the error."""
+        """Return a row for each single layer; never raises, the first layer that does not fit carries the error."""
+        return self._traced
+
+    @cached_property
+    def _traced(self) -> Trace:
         return _trace(self)
 
     def check(self) -> None:
         """Raise the first error of ``trace()``, or an error where there is no layer at all."""
-        if not self.layers:
+        if not self.trace().rows:
             raise ArchitectureError("the network has no layer yet; add one, for example Flatten and then Linear")
         if error := self.trace().error:
             raise error
@@ -132,8 +137,9 @@ class Architecture(BaseModel):
 
     @property
     def ends_in_softmax(self) -> bool:
-        """Whether the last layer is Softmax; then the logits are what arrives at it."""
-        return bool(self.layers) and isinstance(self.layers[-1], Softmax)
+        """Whether the last row is Softmax; then the logits are what arrives at it."""
+        rows = self.trace().rows
+        return bool(rows) and isinstance(rows[-1].layer, Softmax)
 
     @property
     def key(self) -> str:
@@ -253,25 +259,9 @@ def check_budget(architecture: Architecture, batch_size: int = 1, budget: Budget
 
 @lru_cache(maxsize=512)
 def _trace(architecture: Architecture) -> Trace:
-    rows: list[Row] = []
-    shape: Shape | None = architecture.input_shape
-    field: ReceptiveField | None = ReceptiveField.identity(architecture.input_shape)
-    for index, (name, layer) in enumerate(zip(architecture.names, architecture.layers)):
-        if shape is None or field is None:
-            rows.append(Row(index, name, layer, None, None, None, None, None))
-            continue
-        try:
-            output = layer.output_shape(shape)
-        except ShapeError as error:
-            where = Message("layer {number} ({name}, {kind})", number=index + 1, name=name, kind=layer.kind)
-            placed = ShapeError(error.message, **{**error.values, "where": where})
-            rows.append(Row(index, name, layer, shape, None, None, None, None, placed))
-            shape = field = None
-            continue
-        field = layer.field(field, shape)
-        rows.append(Row(index, name, layer, shape, output, layer.num_params(shape), layer.macs(shape), field))
-        shape = output
-    return Trace(tuple(rows))
+    tape = tapes.Tape()
+    tape.body(architecture.layers, tapes.start(architecture.input_shape), tapes.TOP)
+    return Trace(tuple(tape.rows), tuple(tape.blocks))
 
 
 def _product(shape: Shape) -> int:

@@ -17,12 +17,16 @@ Span = tuple[int, int]
 _NOWHERE = sys.maxsize
 
 
-def conv_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+def conv_size(
+    size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1, ceil_mode: bool = False
+) -> int:
     """Return the output length of a convolution or pooling along one axis, in pixels.
 
         out = floor((size + 2*padding - dilation*(kernel - 1) - 1) / stride) + 1
 
-    Source: Dumoulin & Visin 2016, arXiv:1603.07285; the same rule as torch.nn.Conv2d.
+    With ``ceil_mode`` the division rounds up, but a window that would start in the right padding or beyond is left out.
+
+    Source: Dumoulin & Visin 2016, arXiv:1603.07285; the same rule as torch.nn.Conv2d and torch.nn.MaxPool2d.
 
     Raises:
         ShapeError: the dilated kernel is longer than the padded input.
@@ -35,7 +39,10 @@ def conv_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilatio
             size=size,
             padding=padding,
         )
-    return (size + 2 * padding - reach) // stride + 1
+    if not ceil_mode:
+        return (size + 2 * padding - reach) // stride + 1
+    count = -(-(size + 2 * padding - reach) // stride) + 1
+    return count - ((count - 1) * stride >= size + padding)
 
 
 def adaptive_window(position: int, size: int, output: int) -> Span:
@@ -64,32 +71,39 @@ class AxisField:
         size: length of the field in pixels as theory counts it, padding included; the longest span where the
             fields are not uniform.
         stride: input pixels from one output position to the next, or None where that is not uniform.
+        start: first pixel of position 0 as theory counts it; negative where it begins in the padding.
     """
 
     spans: tuple[Span | None, ...]
     size: int
     stride: int | None
+    start: int = 0
 
     @classmethod
     def identity(cls, size: int) -> AxisField:
         """Return the field of the input itself: each of ``size`` pixels sees itself."""
         return cls(tuple((pixel, pixel) for pixel in range(size)), 1, 1)
 
-    def through_window(self, kernel: int, stride: int, padding: int, dilation: int) -> AxisField:
+    def through_window(
+        self, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False
+    ) -> AxisField:
         """Return the field after a convolution or pooling with this window.
 
             size_out = size + (kernel - 1) * dilation * stride_in;  stride_out = stride_in * stride
 
         Source: Araujo, Norris & Sim 2019, Computing Receptive Fields of Convolutional Neural Networks, Distill.
         """
-        count = conv_size(len(self.spans), kernel, stride, padding, dilation)
+        if (kernel, stride, padding) == (1, 1, 0):
+            return self
+        count = conv_size(len(self.spans), kernel, stride, padding, dilation, ceil_mode)
         taps = [range(o * stride - padding, o * stride - padding + kernel * dilation, dilation) for o in range(count)]
         firsts = [span[0] if span else _NOWHERE for span in self.spans]
         lasts = [span[1] if span else -1 for span in self.spans]
         spans = tuple(_hull(firsts, lasts, tap) for tap in taps)
         if self.stride is None:
             return AxisField(spans, _longest(spans), None)
-        return AxisField(spans, self.size + (kernel - 1) * dilation * self.stride, self.stride * stride)
+        size = self.size + (kernel - 1) * dilation * self.stride
+        return AxisField(spans, size, self.stride * stride, self.start - padding * self.stride)
 
     def through_adaptive(self, output: int) -> AxisField:
         """Return the field after adaptive pooling to ``output`` positions."""
@@ -105,7 +119,28 @@ class AxisField:
         spans = (join(self.spans),)
         if self.stride is None:
             return AxisField(spans, _longest(spans), None)
-        return AxisField(spans, self.size + (len(self.spans) - 1) * self.stride, None)
+        return AxisField(spans, self.size + (len(self.spans) - 1) * self.stride, None, self.start)
+
+    def everywhere(self) -> AxisField:
+        """Return the field of as many units as there are, each of which sees every position."""
+        whole = self.whole()
+        return AxisField(whole.spans * len(self.spans), whole.size, None, self.start)
+
+    def padded(self, before: int, after: int) -> AxisField:
+        """Return the field with ``before`` and ``after`` positions more that see nothing."""
+        start = self.start - before * (self.stride or 0)
+        return AxisField((None,) * before + self.spans + (None,) * after, self.size, self.stride, start)
+
+    def joined(self, other: AxisField) -> AxisField:
+        """Return, for each position, the hull of both fields; a field of one position stands for every one."""
+        count = max(len(self.spans), len(other.spans))
+        one, two = (axis.spans if len(axis.spans) == count else axis.spans * count for axis in (self, other))
+        spans = one if one == two else tuple(join(pair) for pair in zip(one, two))
+        if self.stride is None or self.stride != other.stride or len(self.spans) != len(other.spans):
+            return AxisField(spans, max(self.size, other.size, _longest(spans)), None)
+        start = min(self.start, other.start)
+        end = max(self.start + self.size, other.start + other.size)
+        return AxisField(spans, end - start, self.stride, start)
 
 
 def _hull(firsts: list[int], lasts: list[int], taps: range) -> Span | None:
@@ -158,11 +193,14 @@ class ReceptiveField:
             return None
         return self.rows.stride, self.cols.stride
 
-    def through_window(self, kernel: int, stride: int, padding: int, dilation: int = 1) -> ReceptiveField:
+    def through_window(
+        self, kernel: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False
+    ) -> ReceptiveField:
         """Return the field after a convolution or pooling with a square window."""
-        rows = self.rows.through_window(kernel, stride, padding, dilation)
-        square = self.cols is self.rows  # then once is enough
-        return ReceptiveField(rows, rows if square else self.cols.through_window(kernel, stride, padding, dilation))
+        rows = self.rows.through_window(kernel, stride, padding, dilation, ceil_mode)
+        if self.cols is self.rows:  # then once is enough
+            return ReceptiveField(rows, rows)
+        return ReceptiveField(rows, self.cols.through_window(kernel, stride, padding, dilation, ceil_mode))
 
     def through_adaptive(self, output: int) -> ReceptiveField:
         """Return the field after adaptive pooling to ``output`` x ``output``."""
@@ -175,6 +213,33 @@ class ReceptiveField:
     def whole(self) -> ReceptiveField:
         """Return the field of units that each see every position."""
         return ReceptiveField(self.rows.whole(), self.cols.whole())
+
+    def everywhere(self) -> ReceptiveField:
+        """Return the field of as many units as there are, each of which sees every position."""
+        return ReceptiveField(self.rows.everywhere(), self.cols.everywhere(), self.flat_from)
+
+    def padded(self, left: int, right: int, top: int, bottom: int) -> ReceptiveField:
+        """Return the field after a border of pixels that see nothing."""
+        return ReceptiveField(self.rows.padded(top, bottom), self.cols.padded(left, right))
+
+    def keeps_place_at(self, shape: Shape) -> bool:
+        """Return whether maps or vectors of ``shape``, one behind the other, still show their place by their index."""
+        if len(shape) == 3 or self.flat_from is None:
+            return True
+        return shape[0] % (self.flat_from[1] * self.flat_from[2]) == 0
+
+    def joined(self, other: ReceptiveField) -> ReceptiveField:
+        """Return, for each position, the hull of both fields, as where branches meet.
+
+        Vectors whose units show different maps one by one have no common position: then every unit gets the hull of all.
+        """
+        if self == other:
+            return self
+        if (self.flat_from or (0,))[1:] != (other.flat_from or (0,))[1:]:
+            return self.whole().joined(other.whole())
+        rows = self.rows.joined(other.rows)
+        square = self.rows is self.cols and other.rows is other.cols
+        return ReceptiveField(rows, rows if square else self.cols.joined(other.cols), self.flat_from)
 
     def box(self, index: Sequence[int]) -> tuple[Span, Span] | None:
         """Return the rows and columns of the input that reach the unit at ``index``.
