@@ -1,17 +1,21 @@
-"""``Architecture`` -> ``nn.Module`` with named children, initialised and randomised by generators of its own."""
+"""``Architecture`` -> ``nn.Module`` with named layers, initialised and randomised by generators of its own."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import reduce
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from cnnlab.architecture import Architecture, LayerSpec, check_budget
+from cnnlab.architecture import Architecture, Budget, LayerSpec, check_budget, joins
 from cnnlab.architecture import layers as specs
+from cnnlab.architecture.network import DEFAULT_BUDGET
 from cnnlab.architecture.shapes import Shape
+from cnnlab.architecture.tape import INPUT
 
 
 class GeneratorDropout(nn.Module):
@@ -45,8 +49,79 @@ class GeneratorDropout(nn.Module):
         return f"p={self.p}"
 
 
-class Network(nn.Sequential):
-    """A built network; its children carry the names of ``architecture.names``.
+class Add(nn.Module):
+    """Sum of its inputs, which have one shape."""
+
+    def forward(self, *x: Tensor) -> Tensor:
+        """Return the sum, taken from left to right."""
+        return reduce(torch.add, x)
+
+
+class Multiply(nn.Module):
+    """Product of its inputs; an axis of length 1 is repeated."""
+
+    def forward(self, *x: Tensor) -> Tensor:
+        """Return the product, taken from left to right."""
+        return reduce(torch.mul, x)
+
+
+class Concat(nn.Module):
+    """Its inputs one behind the other along dimension 1."""
+
+    def forward(self, *x: Tensor) -> Tensor:
+        """Return (N, C1 + C2 + ..., ...)."""
+        return torch.cat(x, 1)
+
+
+class Chunk(nn.Module):
+    """One of several equal shares of dimension 1."""
+
+    def __init__(self, index: int, chunks: int) -> None:
+        super().__init__()
+        self.index, self.chunks = index, chunks
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C / chunks, ...)."""
+        return x.chunk(self.chunks, 1)[self.index]
+
+    def extra_repr(self) -> str:
+        """Return what ``print(module)`` shows."""
+        return f"{self.index} of {self.chunks}"
+
+
+class PadShortcut(nn.Module):
+    """Every ``stride``-th pixel, between ``before`` and ``after`` channels of zeros."""
+
+    def __init__(self, stride: int, before: int, after: int) -> None:
+        super().__init__()
+        self.stride, self.before, self.after = stride, before, after
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, before + C + after, ceil(H / stride), ceil(W / stride))."""
+        return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
+
+    def extra_repr(self) -> str:
+        """Return what ``print(module)`` shows."""
+        return f"stride={self.stride}, before={self.before}, after={self.after}"
+
+
+class Scope(nn.Module):
+    """The layers of one block, under their names; the network that holds it carries them out."""
+
+
+class Step(NamedTuple):
+    """One layer of a network's forward pass: its path, which values it takes, which are needed no more after it."""
+
+    path: tuple[str, ...]
+    inputs: tuple[int, ...]
+    spent: tuple[int, ...]
+
+
+class Network(nn.Module):
+    """A built network; its layers stand under the dotted names of ``architecture.names``.
+
+    A network without blocks has them as its children. ``forward`` carries out the rows of the trace one by one, each on
+    the outputs of the rows that feed it.
 
     Shape:
         forward(x): (N, C, H, W) float -> (N, classes), probabilities where the last layer is Softmax.
@@ -56,26 +131,85 @@ class Network(nn.Sequential):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        shape: Shape = architecture.input_shape
-        for name, layer in zip(architecture.names, architecture.layers):
-            self.add_module(name, MODULES[type(layer)](layer, shape))
-            shape = layer.output_shape(shape)
+        rows = architecture.trace().rows
+        last_use = {source: row.index for row in rows for source in row.inputs}
+        self._steps: list[Step] = []
+        for row in rows:
+            *scopes, name = path = tuple(row.name.split("."))
+            parent: nn.Module = self
+            for scope in scopes:
+                if scope not in parent._modules:
+                    parent.add_module(scope, Scope())
+                parent = parent.get_submodule(scope)
+            parent.add_module(name, MODULES[type(row.layer)](row.layer, row.input_shape or ()))
+            spent = tuple(source for source in dict.fromkeys(row.inputs) if last_use[source] == row.index)
+            self._steps.append(Step(path, row.inputs, spent))
+
+    def leaves(self) -> list[tuple[str, nn.Module]]:
+        """Return every single layer's name and module, in the order of execution; joins of blocks are among them."""
+        return [(".".join(step.path), self._at(step)) for step in self._steps]
+
+    def replace_leaf(self, name: str, module: nn.Module) -> None:
+        """Put ``module`` in the place of the layer ``name``."""
+        scope, _, last = name.rpartition(".")
+        self.get_submodule(scope).add_module(last, module)
+
+    def drop_softmax(self) -> None:
+        """Take a last Softmax away, so that ``forward`` gives the logits; nothing where there is none."""
+        if self.architecture.ends_in_softmax:
+            *scopes, name = self._steps.pop().path
+            del self.get_submodule(".".join(scopes))._modules[name]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the output of the last layer."""
+        return self.run(x)
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the scores before a last Softmax; the output where the network does not end in one."""
-        children = list(self)
-        for module in children[:-1] if self.architecture.ends_in_softmax else children:
-            x = module(x)
-        return x
+        return self.run(x, len(self.architecture.trace().rows) - self.architecture.ends_in_softmax)
+
+    def run(
+        self,
+        x: Tensor,
+        stop: int | None = None,
+        seen: Callable[[str, Tensor], None] | None = None,
+        edge: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Return what leaves the last of the first ``stop`` layers (None: of all); ``x`` where there is none.
+
+        Args:
+            x: the network's input.
+            stop: how many layers are carried out.
+            seen: called with each layer's name and output.
+            edge: what becomes of a value on its way to each layer that takes it.
+        """
+        values, output = {INPUT: x}, x
+        for index, step in enumerate(self._steps[:stop]):
+            arriving = [values[source] for source in step.inputs]
+            for source in step.spent:
+                del values[source]
+            output = self._at(step)(*(map(edge, arriving) if edge else arriving))
+            values[index] = output
+            if seen:
+                seen(".".join(step.path), output)
+        return output
 
     def use_generator(self, generator: torch.Generator | None) -> None:
         """Let all dropout layers draw from ``generator`` (None: torch's shared one)."""
-        for module in self:
+        for module in self.modules():
             if isinstance(module, GeneratorDropout):
                 module.generator = generator
 
+    def _at(self, step: Step) -> nn.Module:
+        module: nn.Module = self
+        for name in step.path:
+            module = module._modules[name]  # type: ignore[assignment]
+        return module
 
-def build(architecture: Architecture, generator: torch.Generator | None = None) -> Network:
+
+def build(
+    architecture: Architecture, generator: torch.Generator | None = None, budget: Budget = DEFAULT_BUDGET
+) -> Network:
     """Return the network, freshly initialised from ``generator``, in training mode, on the CPU, in float32.
 
     Initialisation is torch's own for Conv2d and Linear (Kaiming uniform with a = sqrt(5), which is
@@ -83,9 +217,9 @@ def build(architecture: Architecture, generator: torch.Generator | None = None) 
 
     Raises:
         ShapeError, ArchitectureError: the network cannot run.
-        BudgetError: it is larger than the lab builds; nothing has been allocated.
+        BudgetError: it is larger than ``budget``; nothing has been allocated.
     """
-    check_budget(architecture)
+    check_budget(architecture, budget=budget)
     with torch.device("meta"):
         network = Network(architecture)
     network = network.to_empty(device="cpu")
@@ -94,14 +228,14 @@ def build(architecture: Architecture, generator: torch.Generator | None = None) 
 
 
 def initialise(network: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Set all parameters and buffers of ``network`` to their first values, in the order of its children."""
+    """Set all parameters and buffers of ``network`` to their first values, in the order of its layers."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
             if module.bias is not None:
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 nn.init.uniform_(module.bias, -bound, bound, generator=generator)
-        elif isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)):
             module.reset_parameters()
 
 
@@ -118,21 +252,43 @@ def _conv(layer: specs.Conv2d, shape: Shape) -> nn.Module:
     )
 
 
+def _pool(kind: Callable[..., nn.Module]) -> Callable[[Any, Shape], nn.Module]:
+    return lambda layer, shape: kind(layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
+
+
+def _pad_shortcut(layer: joins.PadShortcut, shape: Shape) -> nn.Module:
+    before = layer.before(shape[0])
+    return PadShortcut(layer.stride, before, layer.out_channels - shape[0] - before)
+
+
 MODULES: dict[type[LayerSpec], Callable[[Any, Shape], nn.Module]] = {
     specs.Conv2d: _conv,
-    specs.MaxPool2d: lambda layer, shape: nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding),
-    specs.AvgPool2d: lambda layer, shape: nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding),
+    specs.MaxPool2d: _pool(nn.MaxPool2d),
+    specs.AvgPool2d: _pool(nn.AvgPool2d),
     specs.AdaptiveAvgPool2d: lambda layer, shape: nn.AdaptiveAvgPool2d(layer.output_size),
     specs.BatchNorm2d: lambda layer, shape: nn.BatchNorm2d(shape[0], layer.eps, layer.momentum),
+    specs.LayerNorm: lambda layer, shape: nn.LayerNorm(shape, layer.eps),
+    specs.GroupNorm: lambda layer, shape: nn.GroupNorm(layer.num_groups, shape[0], layer.eps),
+    specs.LocalResponseNorm: lambda layer, shape: nn.LocalResponseNorm(layer.size, layer.alpha, layer.beta, layer.k),
     specs.ReLU: lambda layer, shape: nn.ReLU(),
+    specs.ReLU6: lambda layer, shape: nn.ReLU6(),
     specs.LeakyReLU: lambda layer, shape: nn.LeakyReLU(layer.negative_slope),
     specs.Sigmoid: lambda layer, shape: nn.Sigmoid(),
     specs.Tanh: lambda layer, shape: nn.Tanh(),
     specs.GELU: lambda layer, shape: nn.GELU(),
+    specs.SiLU: lambda layer, shape: nn.SiLU(),
+    specs.Hardswish: lambda layer, shape: nn.Hardswish(),
     specs.Dropout: lambda layer, shape: GeneratorDropout(layer.p),
     specs.Dropout2d: lambda layer, shape: GeneratorDropout(layer.p, whole_maps=True),
     specs.Flatten: lambda layer, shape: nn.Flatten(),
+    specs.ZeroPad2d: lambda layer, shape: nn.ZeroPad2d((layer.left, layer.right, layer.top, layer.bottom)),
+    specs.ChannelShuffle: lambda layer, shape: nn.ChannelShuffle(layer.groups),
     specs.Linear: lambda layer, shape: nn.Linear(shape[0], layer.out_features, layer.bias),
     specs.Softmax: lambda layer, shape: nn.Softmax(dim=1),
+    joins.Add: lambda layer, shape: Add(),
+    joins.Multiply: lambda layer, shape: Multiply(),
+    joins.Concat: lambda layer, shape: Concat(),
+    joins.Chunk: lambda layer, shape: Chunk(layer.index, layer.chunks),
+    joins.PadShortcut: _pad_shortcut,
 }
-"""How each kind of layer becomes a module, given the shape that arrives; every kind of ``LAYERS`` has an entry."""
+"""How each kind of row becomes a module, given the shape that arrives; all of ``LAYERS`` and ``JOINS`` have an entry."""

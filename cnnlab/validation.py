@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -51,6 +52,9 @@ _TYPES: dict[str, str] = {
 }
 """What is said of a value of the wrong type, by how the name of the finding begins."""
 
+_LONG = 200
+"""A list of choices longer than this is cut down to those that are written most like what was given."""
+
 _OTHER = N_("{where}: {given} is not understood here")
 
 
@@ -63,6 +67,9 @@ def first_finding(error: ValidationError) -> Message:
         name: value.replace("'", "") if isinstance(value, str) else value
         for name, value in (finding.get("ctx") or {}).items()
     }
+    if len(tags := context.get("expected_tags", "")) > _LONG:
+        near = get_close_matches(context.get("tag", ""), tags.split(", "), n=6, cutoff=0)
+        context["expected_tags"] = ", ".join([*near, "..."])
     where = place(_readable(finding["loc"], kind))
     values = {**context, "where": where, "given": _short(finding.get("input"))}
     return Message(_RULES.get(kind, by_type), **values)

@@ -186,12 +186,12 @@ def test_what_is_imported_is_required() -> None:
 
 
 def test_the_table_of_names_is_the_registry() -> None:
-    from cnnlab.architecture import LAYERS, Address
+    from cnnlab.architecture import BLOCKS, LAYERS, Address
 
     text = (ROOT / "docs" / "names.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([A-Z][\w, ]+) \| `(\w+)` \|$", text, flags=re.MULTILINE)
     assert {kind: prefix for kinds, prefix in rows for kind in kinds.split(", ")} == {
-        kind: layer.prefix for kind, layer in LAYERS.items()
+        kind: layer.prefix for kind, layer in (LAYERS | BLOCKS).items()
     }
     addresses = re.findall(r"`([\w.]+\[[\d,]+\])`", text)
     assert len(addresses) >= 4

@@ -3,7 +3,7 @@
 import re
 from typing import get_args
 
-from cnnlab.architecture import LAYERS
+from cnnlab.architecture import BLOCKS, LAYERS
 from cnnlab.data.augmentation import Augmentation
 from cnnlab.data.known import KNOWN
 from cnnlab.training.recipe import Recipe
@@ -22,9 +22,10 @@ ALLOWED = set(
 )
 # What a recipe, an augmentation and a layer call their fields and choices: an error names them as they are typed.
 FIELDS = [*Recipe.model_fields.items(), *Augmentation.model_fields.items()]
-FIELDS += [item for layer in LAYERS.values() for item in layer.model_fields.items()]
+KINDS = {**LAYERS, **BLOCKS}
+FIELDS += [item for layer in KINDS.values() for item in layer.model_fields.items()]
 ALLOWED |= (
-    {name for name, _info in FIELDS} | set(LAYERS) | {layer.prefix for layer in LAYERS.values()} | set(KNOWN) | {"view"}
+    {name for name, _info in FIELDS} | set(KINDS) | {layer.prefix for layer in KINDS.values()} | set(KNOWN) | {"view"}
 )
 ALLOWED |= {str(choice) for _name, info in FIELDS for choice in get_args(info.annotation) if isinstance(choice, str)}
 CODE_LIKE = re.compile(r"[A-Za-z]*[_\d.=\[\]()/-][\w.=\[\]()/-]*|[A-Z]{2,}s?|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -46,8 +46,7 @@ from cnnlab.architecture.tape import Here, Signal, Tape
 from cnnlab.errors import ArchitectureError, ShapeError
 from cnnlab.i18n import N_, Message
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+_B = TypeVar("_B", bound="Block")
 
 MAX_NESTING = 12
 MAX_UNROLLED = 2000
@@ -62,7 +61,7 @@ TORCH_NAMES = frozenset(
     register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
     register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ running_mean running_var
     num_batches_tracked set_extra_state set_submodule share_memory state_dict to to_empty train training type
-    use_generator weight xpu zero_grad input""".split()
+    use_generator weight xpu zero_grad input run replace_leaf drop_softmax""".split()
 )
 """What a block may not be called, because torch's modules or the addresses of numbers use the word themselves."""
 
@@ -95,7 +94,7 @@ class Block(LayerSpec):
         return name
 
     @model_validator(mode="after")
-    def _bounded(self) -> Self:
+    def _bounded(self: _B) -> _B:
         check_size([self])
         return self
 
@@ -112,13 +111,13 @@ class Block(LayerSpec):
         """The layers or branches that stand in it, in the order of their places."""
         return ()
 
-    def with_inner(self, layers: tuple[LayerSpec, ...]) -> Self:
+    def with_inner(self: _B, layers: tuple[LayerSpec, ...]) -> _B:
         """Return the block with others in place of ``inner``.
 
         Raises:
             pydantic.ValidationError: it cannot hold them.
         """
-        raise ArchitectureError("{kind} is one piece; open it up first to change what stands in it", kind=self.kind)
+        return self
 
     @property
     def unrolled_size(self) -> int:
@@ -144,7 +143,11 @@ class Block(LayerSpec):
         tape = Tape()
         return tape, tape.body((self,), tapes.start(shape), tapes.TOP)
 
-    def _changed(self, **fields: Any) -> Self:
+    def named(self: _B, name: str) -> _B:
+        """Return the block under another name of its own."""
+        return self._changed(name=name)
+
+    def _changed(self: _B, **fields: Any) -> _B:
         kept = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**{**kept, **fields})
 
@@ -169,7 +172,7 @@ class Sequence(Block):
     def inner(self) -> tuple[LayerSpec, ...]:
         return self.layers
 
-    def with_inner(self, layers: tuple[LayerSpec, ...]) -> Self:
+    def with_inner(self: _B, layers: tuple[LayerSpec, ...]) -> _B:
         return self._changed(layers=layers)
 
     @property
@@ -222,7 +225,7 @@ class Residual(Block):
     def inner(self) -> tuple[LayerSpec, ...]:
         return self.layers
 
-    def with_inner(self, layers: tuple[LayerSpec, ...]) -> Self:
+    def with_inner(self: _B, layers: tuple[LayerSpec, ...]) -> _B:
         return self._changed(layers=layers)
 
     @property
@@ -317,7 +320,7 @@ class Branches(Block):
     def inner(self) -> tuple[LayerSpec, ...]:
         return self.branches
 
-    def with_inner(self, layers: tuple[LayerSpec, ...]) -> Self:
+    def with_inner(self: _B, layers: tuple[LayerSpec, ...]) -> _B:
         ways = tuple(one if isinstance(one, Sequence) else Sequence(layers=(one,)) for one in layers)  # type: ignore[arg-type]
         return self._changed(branches=ways)
 
@@ -366,7 +369,7 @@ class DenseBlock(Block):
     def inner(self) -> tuple[LayerSpec, ...]:
         return self.layers
 
-    def with_inner(self, layers: tuple[LayerSpec, ...]) -> Self:
+    def with_inner(self: _B, layers: tuple[LayerSpec, ...]) -> _B:
         return self._changed(layers=layers)
 
     @property

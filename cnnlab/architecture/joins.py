@@ -147,7 +147,9 @@ class PadShortcut(LayerSpec):
     formula: ClassVar[str] = r"y_{c,i,j} = x_{c - a,\; s i,\; s j},\quad 0 \text{ for the added maps}"
 
     out_channels: int = Field(ge=1, description=N_("How many maps come out."))
-    stride: int = Field(1, ge=1, description=N_("Every how manieth pixel is kept."))
+    stride: int = Field(
+        1, ge=1, description=N_("How far apart the pixels are that are kept; 2 keeps every second one.")
+    )
 
     def before(self, channels: int) -> int:
         """Return how many maps of zeros stand before the ``channels`` that arrive."""

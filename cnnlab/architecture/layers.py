@@ -47,7 +47,8 @@ class _Window(LayerSpec):
         height, width = shape[1], shape[2]
         smaller = min(height, width)
         reach = dilation * (kernel - 1) + 1
-        if reach > smaller + 2 * padding:
+        room = smaller + 2 * padding + (stride - 1 if self.rounds_up else 0)
+        if reach > room:
             raise ShapeError(
                 "{where}: a {reach}-px kernel does not fit its {height}x{width} input; "
                 "use kernel_size <= {limit}, or padding >= {need}",
@@ -55,8 +56,8 @@ class _Window(LayerSpec):
                 reach=reach,
                 height=height,
                 width=width,
-                limit=(smaller + 2 * padding - 1) // dilation + 1,
-                need=-(-(reach - smaller) // 2),
+                limit=(room - 1) // dilation + 1,
+                need=padding - (room - reach) // 2,
             )
         return (
             conv_size(height, kernel, stride, padding, dilation, self.rounds_up),

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cnnlab.architecture import blocks, places
 from cnnlab.architecture import tape as tapes
 from cnnlab.architecture.blocks import AnyLayer, check_size
 from cnnlab.architecture.layers import Softmax
 from cnnlab.architecture.shapes import Shape
 from cnnlab.architecture.spec import MAX_LAYERS, LayerSpec
-from cnnlab.architecture.tape import BlockRow, Row
+from cnnlab.architecture.tape import BlockRow, Place, Row
 from cnnlab.errors import ArchitectureError, BudgetError, CnnLabError
 from cnnlab.validation import first_finding
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 MAX_JSON_BYTES = 1_000_000
 MAX_JSON_DEPTH = 32
@@ -96,7 +94,7 @@ class Architecture(BaseModel):
     layers: tuple[AnyLayer, ...] = Field((), max_length=MAX_LAYERS)
 
     @model_validator(mode="after")
-    def _bounded(self) -> Self:
+    def _bounded(self) -> Architecture:
         check_size(self.layers)
         return self
 
@@ -147,32 +145,83 @@ class Architecture(BaseModel):
         return self.model_dump_json()
 
     def with_layers(self, layers: Sequence[LayerSpec]) -> Architecture:
-        """Return the network with other layers; raises ArchitectureError above ``MAX_LAYERS``."""
+        """Return the network with other layers.
+
+        Raises:
+            ArchitectureError: more than ``MAX_LAYERS``, or too many with all repeats counted.
+        """
         if len(layers) > MAX_LAYERS:
             raise ArchitectureError("a network may have {limit} layers at most", limit=MAX_LAYERS)
+        check_size(layers)
         return Architecture(name=self.name, input_shape=self.input_shape, layers=tuple(layers))
 
-    def insert(self, index: int, layer: LayerSpec) -> Architecture:
-        """Return the network with ``layer`` before position ``index``."""
-        return self.with_layers((*self.layers[:index], layer, *self.layers[index:]))
+    def at(self, place: int | Place) -> LayerSpec:
+        """Return the layer or block at ``place``: a position in ``layers``, or the way to it through blocks.
 
-    def remove(self, index: int) -> Architecture:
-        """Return the network without the layer at ``index``."""
-        return self.with_layers(self.layers[:index] + self.layers[index + 1 :])
+        Raises:
+            ArchitectureError: there is none.
+        """
+        return places.at(self.layers, _place(place))
 
-    def replace(self, index: int, layer: LayerSpec) -> Architecture:
-        """Return the network with ``layer`` in place of the one at ``index``."""
-        return self.with_layers((*self.layers[:index], layer, *self.layers[index + 1 :]))
+    def insert(self, place: int | Place, layer: LayerSpec) -> Architecture:
+        """Return the network with ``layer`` before what stands at ``place``; the last position may be one past the end."""
+        return self._edited(place, lambda layers, position: layers.insert(position, layer))
 
-    def duplicate(self, index: int) -> Architecture:
-        """Return the network with a second copy of the layer at ``index`` right behind it."""
-        return self.insert(index + 1, self.layers[index])
+    def remove(self, place: int | Place) -> Architecture:
+        """Return the network without the layer or block at ``place``."""
+        return self._edited(place, lambda layers, position: layers.pop(position))
 
-    def move(self, index: int, to: int) -> Architecture:
-        """Return the network with the layer at ``index`` moved to position ``to``."""
-        layers = list(self.layers)
-        layers.insert(to, layers.pop(index))
-        return self.with_layers(layers)
+    def replace(self, place: int | Place, layer: LayerSpec) -> Architecture:
+        """Return the network with ``layer`` in place of what stands at ``place``."""
+        return self._edited(place, lambda layers, position: layers.__setitem__(position, layer))
+
+    def duplicate(self, place: int | Place) -> Architecture:
+        """Return the network with a second copy of what stands at ``place`` right behind it."""
+        return self._edited(place, lambda layers, position: layers.insert(position, layers[position]))
+
+    def move(self, place: int | Place, to: int | Place) -> Architecture:
+        """Return the network with what stands at ``place`` moved to ``to``, a place in the tree without it."""
+        layer = self.at(place)
+        return self.remove(place).insert(to, layer)
+
+    def group(self, chosen: Sequence[int | Place], name: str = "") -> Architecture:
+        """Return the network with neighbours made one block, a Sequence called ``name``; it stands where the first did.
+
+        Raises:
+            ArchitectureError: the chosen do not stand next to each other in one block, or that would nest too deep.
+            pydantic.ValidationError: a name that no block may have.
+        """
+        parent, first, last = places.run_of(self.layers, [_place(place) for place in chosen])
+
+        def together(layers: list[LayerSpec]) -> None:
+            layers[first : last + 1] = [blocks.Sequence(layers=tuple(layers[first : last + 1]), name=name)]  # type: ignore[arg-type]
+
+        return self.with_layers(places.edited(self.layers, parent, together))
+
+    def ungroup(self, place: int | Place) -> Architecture:
+        """Return the network with the block at ``place`` opened up; it computes the same, see :func:`places.opened`.
+
+        Raises:
+            ArchitectureError: it is a single layer, or nothing simpler does the same.
+            ShapeError: a shorthand or shortcut there does not fit.
+        """
+        place = _place(place)
+        layer = self.at(place)
+        block = next((block for block in self.trace().blocks if block.place == place), None)
+        rows = self.trace().rows
+        arrives, leaves = (block.input_shape, block.output_shape) if block else (None, None)
+        if block and isinstance(layer, blocks.Residual):
+            leaves = rows[block.stop - 1].input_shape
+        parts = places.opened(layer, arrives, leaves)
+        return self._edited(place, lambda layers, position: layers.__setitem__(slice(position, position + 1), parts))
+
+    def _edited(self, place: int | Place, edit: Callable[[list[LayerSpec], int], object]) -> Architecture:
+        *parent, position = _place(place)
+
+        def inside(layers: list[LayerSpec]) -> None:
+            edit(layers, position)
+
+        return self.with_layers(places.edited(self.layers, tuple(parent), inside))
 
     def with_input(self, shape: tuple[int, int, int]) -> Architecture:
         """Return the network for another input shape ``(C, H, W)``."""
@@ -255,6 +304,10 @@ DEFAULT_BUDGET = Budget()
 def check_budget(architecture: Architecture, batch_size: int = 1, budget: Budget = DEFAULT_BUDGET) -> None:
     """Raise unless ``architecture`` can run and stays within ``budget`` at ``batch_size``; see :class:`Budget`."""
     budget.check(architecture, batch_size)
+
+
+def _place(place: int | Place) -> Place:
+    return (place,) if isinstance(place, int) else tuple(place)
 
 
 @lru_cache(maxsize=512)

@@ -29,20 +29,19 @@ def conv_size(
     Source: Dumoulin & Visin 2016, arXiv:1603.07285; the same rule as torch.nn.Conv2d and torch.nn.MaxPool2d.
 
     Raises:
-        ShapeError: the dilated kernel is longer than the padded input.
+        ShapeError: the dilated kernel is longer than the padded input (with ``ceil_mode``: by a whole stride or more).
     """
     reach = dilation * (kernel - 1) + 1
-    if reach > size + 2 * padding:
+    slack = stride - 1 if ceil_mode else 0
+    if reach > size + 2 * padding + slack:
         raise ShapeError(
             "a window of {reach} px does not fit an input of {size} px with padding {padding}",
             reach=reach,
             size=size,
             padding=padding,
         )
-    if not ceil_mode:
-        return (size + 2 * padding - reach) // stride + 1
-    count = -(-(size + 2 * padding - reach) // stride) + 1
-    return count - ((count - 1) * stride >= size + padding)
+    count = (size + 2 * padding - reach + slack) // stride + 1
+    return count - (ceil_mode and (count - 1) * stride >= size + padding)
 
 
 def adaptive_window(position: int, size: int, output: int) -> Span:

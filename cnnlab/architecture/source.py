@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from cnnlab.architecture.layers import LayerSpec
+from cnnlab.architecture.layers import LayerSpec, ZeroPad2d
 from cnnlab.architecture.network import Architecture
 from cnnlab.architecture.shapes import Shape
 
@@ -12,6 +12,7 @@ _ARRIVING = {
     "Conv2d": "in_channels",
     "BatchNorm2d": "num_features",
     "Linear": "in_features",
+    "LayerNorm": "normalized_shape",
 }  # torch wants to know them, and wants them first
 _EXTRA = {"Softmax": {"dim": 1}}
 
@@ -59,16 +60,29 @@ def _call(layer: LayerSpec, arrives: Shape) -> str:
     fields = layer.model_dump(exclude={"kind"})
     arguments: dict[str, object] = {}
     if layer.kind in _ARRIVING:
-        arguments[_ARRIVING[layer.kind]] = arrives[0]
+        arguments[_ARRIVING[layer.kind]] = arrives if layer.kind == "LayerNorm" else arrives[0]
     for name, value in fields.items():
-        required = type(layer).model_fields[name].default != value or name in _ALWAYS
+        required = type(layer).model_fields[name].default != value or bool(_ALWAYS & {name, f"{name}:{layer.kind}"})
         if name not in arguments and required:
             arguments[name] = value
     arguments |= _EXTRA.get(layer.kind, {})
+    if layer.kind == "GroupNorm":
+        arguments["num_channels"] = arrives[0]
+    if isinstance(layer, ZeroPad2d):
+        arguments = {"padding": (layer.left, layer.right, layer.top, layer.bottom)}
     return f"nn.{layer.kind}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
 
 
-_ALWAYS = {"out_channels", "out_features", "kernel_size", "output_size", "p"}
+_ALWAYS = {
+    "out_channels",
+    "out_features",
+    "kernel_size",
+    "output_size",
+    "p",
+    "num_groups",
+    "size",
+    "groups:ChannelShuffle",
+}
 
 
 def _shape(shape: Shape) -> str:

@@ -41,7 +41,11 @@ def test_trace_agrees_with_torch_layer_by_layer(architecture):
     """Shapes, parameter counts and multiply-adds are torch's; where torch raises, so does the row, and the reverse."""
     x = torch.zeros(2, *architecture.input_shape)
     for row in architecture.trace().rows:
-        for_maps = row.layer.kind.endswith("2d")
+        for_maps = row.layer.kind.endswith("2d") or row.layer.kind in (
+            "GroupNorm",
+            "LocalResponseNorm",
+            "ChannelShuffle",
+        )
         if (row.layer.kind == "Linear" and x.dim() == 4) or (for_maps and x.dim() == 2):
             # stricter than torch, which reads (N, F) as one map, and lets Linear work along the last axis of a map
             assert isinstance(row.error, ShapeError)
@@ -72,6 +76,7 @@ def test_build_agrees_with_trace_or_raises_its_error(architecture):
         return
     network = build(architecture, torch.Generator().manual_seed(0)).eval()
     assert [name for name, _ in network.named_children()] == list(architecture.names)
+    assert network.leaves() == list(network.named_children())
     assert tuple(network(torch.zeros(1, *architecture.input_shape)).shape[1:]) == architecture.output_shape
     assert sum(p.numel() for p in network.parameters()) == architecture.trace().num_params
 
@@ -86,7 +91,9 @@ def all_ones(architecture):
                 nn.init.ones_(parameter)
             modules.append(module)
         elif row.layer.kind == "MaxPool2d":
-            modules.append(nn.AvgPool2d(row.layer.kernel_size, row.layer.stride, row.layer.padding))
+            modules.append(
+                nn.AvgPool2d(row.layer.kernel_size, row.layer.stride, row.layer.padding, row.layer.ceil_mode)
+            )
         elif row.layer.kind in ("AvgPool2d", "AdaptiveAvgPool2d", "Flatten"):
             modules.append(torch_module(row.layer, row.input_shape))
     return nn.Sequential(*modules)
