@@ -17,7 +17,7 @@ ALLOWED = set(
     Gradient Integrated Gradients JSON PNG JPEG GIF WebP IDX URL ZIP GPU CPU PIN KB MB GB ms px npm tar gz zip pip
     exp log NaN LeCun Krizhevsky Hinton Simonyan Springenberg Selvaraju Shrikumar Sundararajan Zeiler Fergus Jordan Bengio Bottou Haffner Smith Topin Xiao Rasul Vollgraf Clanuwat Cohen
     arXiv et al Zalando Research Debian logit logits id vs Okabe Ito viridis
-    Flatten MaxPool AvgPool AdaptiveAvgPool BatchNorm safetensors true false null Webp WEBP BMP macOS Windows Linux cookie
+    Flatten MaxPool AvgPool AdaptiveAvgPool BatchNorm safetensors true false null Webp WEBP BMP macOS Windows Linux cookie Netron Jupyter
     """.split()
 )
 # What a recipe, an augmentation and a layer call their fields and choices: an error names them as they are typed.

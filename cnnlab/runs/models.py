@@ -60,10 +60,15 @@ def named(name: str) -> Model:
     Raises:
         ModelError, RunError: as ``resolve``.
     """
+    return resolve(reference(name))
+
+
+def reference(name: str) -> ModelRef:
+    """Return which model ``name`` means on a command line; raises ModelError where it can be none."""
     if name in bundled_models():
-        return resolve(ModelRef(f"bundled:{name}"))
+        return ModelRef(f"bundled:{name}")
     if name.partition(":")[0] in ("bundled", "run", "file"):
-        return resolve(ModelRef.parse(name))
+        return ModelRef.parse(name)
     is_file = Path(name).exists() or name.endswith(".safetensors")
     if not is_file and not _RUN_ID.fullmatch(name):
         raise ModelError(
@@ -71,7 +76,7 @@ def named(name: str) -> Model:
             name=name[:80],
             bundled=", ".join(bundled_models()),
         )
-    return resolve(ModelRef(f"file:{name}" if is_file else f"run:{name}"))
+    return ModelRef(f"file:{name}" if is_file else f"run:{name}")
 
 
 def _load(path: Path) -> Model:

@@ -1,0 +1,102 @@
+"""What a network or a model can be exported to: one registry for the command and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cnnlab.errors import ModelError
+from cnnlab.export.subject import Subject
+from cnnlab.i18n import N_, Message
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What came out.
+
+    Attributes:
+        data: the file's content.
+        notes: what its reader should know, in sentences.
+    """
+
+    data: bytes
+    notes: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True)
+class Export:
+    """One thing that a subject can become.
+
+    Attributes:
+        name: how the command calls it.
+        title, sentence: how a person calls it, and what it is good for; ids to translate.
+        suffix, mime: of its file.
+        icon: a Material symbol.
+        make: returns it; raises a CnnLabError where the subject lacks something.
+        lacks: what the subject lacks for it, as an error, or None; quick, and without torch.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    suffix: str
+    mime: str
+    icon: str
+    make: Callable[[Subject], Exported]
+    lacks: Callable[[Subject], ModelError | None] = lambda subject: None
+
+
+def _pytorch(subject: Subject) -> Exported:
+    from cnnlab.architecture.source import to_pytorch
+
+    return Exported(to_pytorch(subject.architecture).encode())
+
+
+def _keras(subject: Subject) -> Exported:
+    from cnnlab.export.keras import to_keras
+
+    return Exported(to_keras(subject.architecture).encode())
+
+
+def _onnx(subject: Subject) -> Exported:
+    from cnnlab.export.onnx import fresh_onnx, to_onnx
+
+    if subject.model is not None:
+        return Exported(to_onnx(subject.model))
+    note = Message("There is no model yet: the file's weights have learned nothing.")
+    return Exported(fresh_onnx(subject.architecture), (note,))
+
+
+def _model(subject: Subject) -> Exported:
+    if subject.model is None:
+        raise no_weights()
+    return Exported(subject.model.to_bytes())
+
+
+def no_weights() -> ModelError:
+    """Return the error for a network without weights where a model is needed."""
+    return ModelError("a network without weights is no model yet; train it, and export the trained model")
+
+
+EXPORTS: dict[str, Export] = {
+    export.name: export
+    for export in (
+        Export(
+            "pytorch", "PyTorch", N_("The network as Python source."), ".py", "text/x-python", "code", _pytorch,
+        ),
+        Export(
+            "keras", "Keras 3", N_("The network as Python source for TensorFlow, JAX or PyTorch."), ".py",
+            "text/x-python", "code", _keras,
+        ),
+        Export(
+            "onnx", "ONNX", N_("Network and weights for other programs and devices, and for Netron to look into."),
+            ".onnx", "application/octet-stream", "deployed_code", _onnx,
+        ),
+        Export(
+            "model", N_("Model file"), N_("Network, weights and recipe, for this lab on another computer."),
+            ".safetensors", "application/octet-stream", "save", _model,
+            lambda subject: no_weights() if subject.model is None else None,
+        ),
+    )
+}  # fmt: skip
+"""Everything that the lab writes, by the command's name for it."""

@@ -1,0 +1,269 @@
+"""Each kind of layer as the Keras layers that compute the same, given the shape that arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cnnlab.architecture import Row
+from cnnlab.architecture import joins as joint
+from cnnlab.architecture import layers as specs
+from cnnlab.architecture.shapes import Shape
+
+Calls = list[str]
+"""Expressions that make Keras layers, to be applied one after another; the row's name stands in the one that computes."""
+
+
+def layer_calls(row: Row) -> Calls:
+    """Return what stands for ``row`` in Keras: expressions of layers, of which the one that computes has its name."""
+    make = _MAKERS.get(type(row.layer))
+    if make is None:
+        raise NotImplementedError(f"{row.layer.kind} has no Keras layer yet")
+    return make(row.layer, row.input_shape or (), row.output_shape or (), f'name="{keras_name(row.name)}"')
+
+
+def keras_name(name: str) -> str:
+    """Return a row's name as Keras may call a layer with any backend: without dots."""
+    return name.replace(".", "-")
+
+
+def _call(layer: str, *arguments: object) -> str:
+    return f"{layer}({', '.join(str(argument) for argument in arguments if argument != '')})"
+
+
+def _pair(value: tuple[int, int]) -> str:
+    return str(value[0]) if value[0] == value[1] else f"({value[0]}, {value[1]})"
+
+
+def _conv(layer: specs.Conv2d, arrives: Shape, leaves: Shape, name: str) -> Calls:
+    """Keras slides its windows from the first pixel: "same" is this padding only where nothing is left over."""
+    calls: Calls = []
+    same = layer.padding > 0 and layer.stride == 1 and 2 * layer.padding == layer.dilation * (layer.kernel_size - 1)
+    if layer.padding and not same:
+        calls.append(_call("layers.ZeroPadding2D", layer.padding))
+    depthwise = layer.groups == arrives[0] > 1
+    both = layer.stride > 1 and layer.dilation > 1  # which Keras refuses in one layer
+    arguments = [
+        layer.kernel_size if depthwise else f"{layer.out_channels}, {layer.kernel_size}",
+        f"strides={layer.stride}" if layer.stride > 1 and not both else "",
+        'padding="same"' if same else "",
+        f"dilation_rate={layer.dilation}" if layer.dilation > 1 else "",
+        f"groups={layer.groups}" if layer.groups > 1 and not depthwise else "",
+        f"depth_multiplier={layer.out_channels // layer.groups}"
+        if depthwise and layer.out_channels > arrives[0]
+        else "",
+        "" if layer.bias else "use_bias=False",
+        name,
+    ]
+    calls.append(_call("layers.DepthwiseConv2D" if depthwise else "layers.Conv2D", *arguments))
+    if both:
+        calls.append(_call("layers.MaxPooling2D", 1, f"strides={layer.stride}"))
+    return calls
+
+
+def _overhang(layer: specs.MaxPool2d | specs.AvgPool2d, arrives: Shape, leaves: Shape) -> tuple[int, int]:
+    """Return how far the last window reaches over the padded edge, below and to the right, in pixels."""
+    kernel, stride, padding, _dilation = layer.window()
+    below, right = (
+        max(0, (out - 1) * stride + kernel - (size + 2 * padding)) for size, out in zip(arrives[1:], leaves[1:])
+    )
+    return below, right
+
+
+def _pooling(layer: specs.MaxPool2d | specs.AvgPool2d) -> list[object]:
+    kernel, stride, _padding, _dilation = layer.window()
+    return [kernel, f"strides={stride}" if stride != kernel else ""]
+
+
+def _max_pool(layer: specs.MaxPool2d, arrives: Shape, leaves: Shape, name: str) -> Calls:
+    calls: Calls = []
+    below, right = _overhang(layer, arrives, leaves)
+    if layer.padding or below or right:
+        p = layer.padding
+        calls.append(_call("PadBelowAll", f"(({p}, {p + below}), ({p}, {p + right}))"))
+    return [*calls, _call("layers.MaxPooling2D", *_pooling(layer), name)]
+
+
+def _avg_pool(layer: specs.AvgPool2d, arrives: Shape, leaves: Shape, name: str) -> Calls:
+    pad = [_call("layers.ZeroPadding2D", layer.padding)] if layer.padding else []
+    below, right = _overhang(layer, arrives, leaves)
+    if below or right:
+        kernel, stride, _padding, _dilation = layer.window()
+        return [*pad, _call("AveragePoolingOverEdge", kernel, stride, f"({below}, {right})", name)]
+    return [*pad, _call("layers.AveragePooling2D", *_pooling(layer), name)]
+
+
+def _adaptive(layer: specs.AdaptiveAvgPool2d, arrives: Shape, leaves: Shape, name: str) -> Calls:
+    size = layer.output_size
+    if size == 1:
+        return [_call("layers.GlobalAveragePooling2D", "keepdims=True", name)]
+    if all(length % size == 0 for length in arrives[1:]):
+        return [_call("layers.AveragePooling2D", _pair((arrives[1] // size, arrives[2] // size)), name)]
+    return [_call("layers.AdaptiveAveragePooling2D", size, name)]  # Keras 3.13 or newer
+
+
+def _flatten(layer: specs.Flatten, arrives: Shape, leaves: Shape, name: str) -> Calls:
+    if len(arrives) == 1 or arrives[0] == 1 or arrives[1:] == (1, 1):  # one order only
+        return [_call("layers.Flatten", name)]
+    return [_call("layers.Permute", "(3, 1, 2)"), _call("layers.Flatten", name)]
+
+
+def _shuffle(layer: specs.ChannelShuffle, arrives: Shape, leaves: Shape, name: str) -> Calls:
+    channels, height, width = arrives
+    groups = layer.groups
+    return [
+        _call("layers.Reshape", f"({height}, {width}, {groups}, {channels // groups})"),
+        _call("layers.Permute", "(1, 2, 4, 3)"),
+        _call("layers.Reshape", f"({height}, {width}, {channels})", name),
+    ]
+
+
+def _norm(layer: Any, arrives: Shape, leaves: Shape, name: str) -> Calls:
+    axis = "axis=(1, 2, 3)" if len(arrives) == 3 else ""
+    return [_call("layers.LayerNormalization", axis, f"epsilon={layer.eps!r}", name)]
+
+
+def _activation(word: str) -> Callable[[Any, Shape, Shape, str], Calls]:
+    return lambda layer, arrives, leaves, name: [_call("layers.Activation", f'"{word}"', name)]
+
+
+_MAKERS: dict[type[specs.LayerSpec], Callable[[Any, Shape, Shape, str], Calls]] = {
+    specs.Conv2d: _conv,
+    specs.MaxPool2d: _max_pool,
+    specs.AvgPool2d: _avg_pool,
+    specs.AdaptiveAvgPool2d: _adaptive,
+    specs.BatchNorm2d: lambda layer, arrives, leaves, name: [
+        _call("layers.BatchNormalization", f"momentum={1 - layer.momentum:.12g}", f"epsilon={layer.eps!r}", name)
+    ],
+    specs.LayerNorm: _norm,
+    specs.GroupNorm: lambda layer, arrives, leaves, name: [
+        _call("layers.GroupNormalization", layer.num_groups, f"epsilon={layer.eps!r}", name)
+    ],
+    specs.LocalResponseNorm: lambda layer, arrives, leaves, name: [
+        _call("LocalResponseNormalization", layer.size, repr(layer.alpha), repr(layer.beta), repr(layer.k), name)
+    ],
+    specs.ReLU: lambda layer, arrives, leaves, name: [_call("layers.ReLU", name)],
+    specs.ReLU6: lambda layer, arrives, leaves, name: [_call("layers.ReLU", "max_value=6", name)],
+    specs.LeakyReLU: lambda layer, arrives, leaves, name: [
+        _call("layers.LeakyReLU", f"negative_slope={layer.negative_slope!r}", name)
+    ],
+    specs.Sigmoid: _activation("sigmoid"),
+    specs.Tanh: _activation("tanh"),
+    specs.GELU: _activation("gelu"),
+    specs.SiLU: _activation("silu"),
+    specs.Hardswish: _activation("hard_silu"),
+    specs.Dropout: lambda layer, arrives, leaves, name: [_call("layers.Dropout", repr(layer.p), name)],
+    specs.Dropout2d: lambda layer, arrives, leaves, name: [_call("layers.SpatialDropout2D", repr(layer.p), name)],
+    specs.Flatten: _flatten,
+    specs.ZeroPad2d: lambda layer, arrives, leaves, name: [
+        _call("layers.ZeroPadding2D", f"(({layer.top}, {layer.bottom}), ({layer.left}, {layer.right}))", name)
+    ],
+    specs.ChannelShuffle: _shuffle,
+    specs.Linear: lambda layer, arrives, leaves, name: [
+        _call("layers.Dense", layer.out_features, "" if layer.bias else "use_bias=False", name)
+    ],
+    specs.Softmax: lambda layer, arrives, leaves, name: [_call("layers.Softmax", name)],
+    joint.Add: lambda layer, arrives, leaves, name: [_call("layers.Add", name)],
+    joint.Multiply: lambda layer, arrives, leaves, name: [_call("layers.Multiply", name)],
+    joint.Concat: lambda layer, arrives, leaves, name: [_call("layers.Concatenate", name)],
+    joint.Chunk: lambda layer, arrives, leaves, name: [
+        _call("Chunk", layer.index * leaves[0], (layer.index + 1) * leaves[0], name)
+    ],
+    joint.PadShortcut: lambda layer, arrives, leaves, name: [
+        _call(
+            "PadShortcut",
+            layer.stride,
+            layer.before(arrives[0]),
+            leaves[0] - arrives[0] - layer.before(arrives[0]),
+            name,
+        )
+    ],
+}
+
+EXTRA_CLASSES: dict[str, str] = {
+    "PadBelowAll": '''
+@keras.saving.register_keras_serializable("cnnlab")
+class PadBelowAll(layers.Layer):
+    """Pad with minus infinity, which no maximum ever chooses: what PyTorch's MaxPool2d does."""
+
+    def __init__(self, padding, **kwargs):
+        super().__init__(**kwargs)
+        self.padding = padding
+
+    def call(self, x):
+        return keras.ops.pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=float("-inf"))
+
+    def get_config(self):
+        return {**super().get_config(), "padding": self.padding}
+''',
+    "AveragePoolingOverEdge": '''
+@keras.saving.register_keras_serializable("cnnlab")
+class AveragePoolingOverEdge(layers.Layer):
+    """Average over windows of which the last may reach over the edge; only pixels that are there count."""
+
+    def __init__(self, size, stride, over, **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.stride, self.over = size, stride, over
+
+    def call(self, x):
+        below, right = self.over
+        edge = ((0, 0), (0, below), (0, right), (0, 0))
+        mean = keras.ops.average_pool(keras.ops.pad(x, edge), self.size, self.stride)
+        there = keras.ops.average_pool(keras.ops.pad(keras.ops.ones_like(x), edge), self.size, self.stride)
+        return mean / there
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "stride": self.stride, "over": self.over}
+''',
+    "LocalResponseNormalization": '''
+@keras.saving.register_keras_serializable("cnnlab")
+class LocalResponseNormalization(layers.Layer):
+    """Divide each number by (k + alpha * mean of the squares of `size` neighbouring channels) ** beta."""
+
+    def __init__(self, size, alpha, beta, k, **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def call(self, x):
+        channels, before = x.shape[-1], self.size // 2
+        squares = keras.ops.pad(x * x, ((0, 0), (0, 0), (0, 0), (before, self.size - 1 - before)))
+        total = sum(squares[..., i : i + channels] for i in range(self.size))
+        return x / (self.k + self.alpha * total / self.size) ** self.beta
+
+    def get_config(self):
+        config = {"size": self.size, "alpha": self.alpha, "beta": self.beta, "k": self.k}
+        return {**super().get_config(), **config}
+''',
+    "Chunk": '''
+@keras.saving.register_keras_serializable("cnnlab")
+class Chunk(layers.Layer):
+    """Take the channels from `start` up to, not including, `stop`."""
+
+    def __init__(self, start, stop, **kwargs):
+        super().__init__(**kwargs)
+        self.start, self.stop = start, stop
+
+    def call(self, x):
+        return x[..., self.start : self.stop]
+
+    def get_config(self):
+        return {**super().get_config(), "start": self.start, "stop": self.stop}
+''',
+    "PadShortcut": '''
+@keras.saving.register_keras_serializable("cnnlab")
+class PadShortcut(layers.Layer):
+    """Keep every `stride`-th pixel and put channels of zeros before and after."""
+
+    def __init__(self, stride, before, after, **kwargs):
+        super().__init__(**kwargs)
+        self.stride, self.before, self.after = stride, before, after
+
+    def call(self, x):
+        x = x[:, :: self.stride, :: self.stride, :]
+        return keras.ops.pad(x, ((0, 0), (0, 0), (0, 0), (self.before, self.after)))
+
+    def get_config(self):
+        return {**super().get_config(), "stride": self.stride, "before": self.before, "after": self.after}
+''',
+}
+"""Small layers that Keras does not have, written into the source where one is needed."""

@@ -1,0 +1,113 @@
+"""What is exported: a network alone, or a model with all that is known of how it was trained."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cnnlab.architecture import Architecture
+from cnnlab.description import ModelDescription, ModelRef
+from cnnlab.i18n import Message
+from cnnlab.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from cnnlab.model import Model
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, and what is known beside it.
+
+    Attributes:
+        architecture: the network.
+        recipe: how it is, or was, trained; None where nobody said.
+        data: the data set that it learns from; empty where nobody said.
+        data_hash: the hash of that data's content; empty where nobody said.
+        test_acc: the accuracy on the test images that the lab showed, in [0, 1]; None where it was never tested.
+        model: the weights, with their description; None for a network alone.
+        unlike: why training by ``recipe`` would not lead to ``model``, in sentences; empty where it would.
+    """
+
+    architecture: Architecture
+    recipe: Recipe | None = None
+    data: str = ""
+    data_hash: str = ""
+    test_acc: float | None = None
+    model: Model | None = None
+    unlike: tuple[Message, ...] = field(default=())
+
+    @property
+    def file_name(self) -> str:
+        """A name for a file, without its ending, that every system takes."""
+        name = self.model.about.name if self.model is not None else ""
+        return re.sub(r"[^\w-]+", "-", name or self.architecture.name).strip("-")[:80] or "network"
+
+
+def of_network(architecture: Architecture, recipe: Recipe | None = None, data: str = "") -> Subject:
+    """Return a network without weights, perhaps with how it is to be trained."""
+    return Subject(architecture, recipe, data)
+
+
+def of_model(model: Model, ref: ModelRef | None = None) -> Subject:
+    """Return a model with what its file says of its training, and what the lab knows of its run.
+
+    Raises:
+        RecipeError: the recipe in the file is none.
+    """
+    description = model.description
+    about = description.about
+    recipe = Recipe.of(about.recipe) if about.recipe else None
+    accuracy = about.result.get("test_acc")
+    return Subject(
+        architecture=description.architecture,
+        recipe=recipe,
+        data=about.data,
+        data_hash=about.data_hash,
+        test_acc=float(accuracy) if isinstance(accuracy, (int, float)) else None,
+        model=model,
+        unlike=tuple(_unlike(description, ref)),
+    )
+
+
+def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message]:
+    result, found = description.about.result, []
+    if changes := result.get("changes"):
+        found.append(
+            Message(
+                "This run was changed by hand while it ran ({count} times); the notebook trains by the recipe that it "
+                "began with, so its accuracy will be another.",
+                count=len(changes),
+            )
+        )
+    if ref is not None and ref.kind == "run":
+        from cnnlab.runs.engine import engine
+
+        run = engine().snapshot(ref.value)
+        if run.parent is not None:
+            found.append(
+                Message(
+                    "This run is a branch: it went on from step {step} of another run. The notebook trains from the "
+                    "beginning, so its accuracy will be another.",
+                    step=run.parent_step or 0,
+                )
+            )
+        if ref.step is not None and ref.step != (run.chosen_step or run.step):
+            found.append(
+                Message(
+                    "These are the weights of step {step}; the notebook trains all {steps} steps.",
+                    step=ref.step,
+                    steps=run.steps,
+                )
+            )
+    stopped = isinstance(result.get("step"), int) and "test_acc" not in result
+    if stopped and not found:
+        found.append(
+            Message(
+                "This model was taken at step {step} of {steps}, before its run was over and tested; the notebook trains "
+                "to the end.",
+                step=result["step"],
+                steps=result.get("steps", "?"),
+            )
+        )
+    return found
