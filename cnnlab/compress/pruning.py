@@ -1,0 +1,80 @@
+"""Pruning by magnitude: single weights become zero, or whole channels go; at once, or in steps with learning between."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from cnnlab.compress.magnitude import growing_shares, masked, weight_masks
+from cnnlab.compress.tuning import Tuning, tuning_recipe
+from cnnlab.data.dataset import DataSet
+from cnnlab.i18n import N_
+from cnnlab.model import Model
+from cnnlab.training.events import Event
+from cnnlab.training.recipe import Recipe
+
+
+class Plan(BaseModel):
+    """How a model is pruned."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    share: float = Field(0.5, ge=0, lt=1, title=N_("Pruned share"), description=N_("The share that is taken away."))
+    per: Literal["weight", "channel"] = Field(
+        "weight",
+        title=N_("What goes"),
+        description=N_("Single weights become zero, or whole channels are taken out of the network."),
+    )
+    steps: int = Field(1, ge=1, le=100, title=N_("Steps"), description=N_("1: all at once; more: bit by bit."))
+    epochs: int = Field(
+        0, ge=0, le=200, title=N_("Epochs after each step"), description=N_("How long it learns on after each step.")
+    )
+
+
+def prune(model: Model, plan: Plan, dataset: DataSet, recipe: Recipe | None = None) -> Generator[Event, None, Model]:
+    """Yield the events of learning between the steps; the generator returns the pruned model.
+
+    Args:
+        model: what is pruned; it does not change.
+        plan: how.
+        dataset: what it learns on from; its test images are not looked at.
+        recipe: how it learns; None: ``tuning_recipe``.
+
+    Raises:
+        RecipeError: nothing can be pruned so.
+        ArchitectureError: no channel of this network can go.
+        Also what ``Training`` raises.
+    """
+    recipe = (recipe or tuning_recipe(model, plan.epochs)).changed(epochs=max(1, plan.epochs))
+    now = model
+    for share in growing_shares(plan.share, plan.steps):
+        masks = weight_masks(now.architecture, now.state, share)
+        now = with_state(now, masked(now.state, masks))
+        if plan.epochs:
+            tuning = Tuning(now, dataset, recipe, masks)
+            yield from tuning.learning()
+            now = tuning.model()
+    return now
+
+
+def with_state(model: Model, state: Mapping[str, Tensor]) -> Model:
+    """Return ``model`` with other weights."""
+    return Model(model.description, state)
+
+
+def labelled(model: Model, source: Model, **how: Any) -> Model:
+    """Return ``model`` saying what it was made from and how, and nothing that was measured before.
+
+    Args:
+        model: what was made.
+        source: what it was made from.
+        how: what is noted under ``compressed``, as JSON values; ``test_acc`` is noted as what came of it.
+    """
+    result: dict[str, Any] = {"made_from": source.about.name or source.architecture.name}
+    if "test_acc" in how:
+        result["test_acc"] = how.pop("test_acc")
+    about = model.about.model_copy(update={"result": {**result, "compressed": how}})
+    return Model(model.description.model_copy(update={"about": about}), model.state)
