@@ -10,6 +10,7 @@ from cnnlab.architecture import Architecture, Row
 from cnnlab.architecture.presets import PRESETS, load_network
 from cnnlab.architecture.source import to_pytorch
 from cnnlab.cli import emit, json_option, table
+from cnnlab.cli.net_import import import_
 from cnnlab.errors import ArchitectureError
 from cnnlab.figures.network import shape_text
 
@@ -17,6 +18,7 @@ from cnnlab.figures.network import shape_text
 def register(group: click.Group) -> None:
     """Add ``net`` and its commands to ``group``."""
     group.add_command(net)
+    net.add_command(import_)
 
 
 @click.group()

@@ -1,0 +1,365 @@
+"""Keras' layers as the lab's. Keras keeps channels last and pads "same" by the size that arrives; both are translated here."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.architecture import LayerSpec, Shape
+from cnnlab.i18n import Message
+from cnnlab.source_in.arguments import Signature, bind, number, pair, signature, square, whole
+from cnnlab.source_in.core import from_unknown
+from cnnlab.source_in.findings import Refusal
+from cnnlab.source_in.graph import Graph
+from cnnlab.source_in.text import short
+from cnnlab.source_in.torch_layers import default, spec
+from cnnlab.source_in.values import Layer, Lib, Module, Tensor, Unknown, Value
+
+if TYPE_CHECKING:
+    from cnnlab.source_in.calls import Calls
+    from cnnlab.source_in.modules import Modules
+
+Given = dict[str, Value]
+Plan = Callable[[Shape | None], list[LayerSpec]]
+_QUIET = frozenset(
+    """name dtype trainable kernel_initializer bias_initializer beta_initializer gamma_initializer moving_mean_initializer
+    moving_variance_initializer batch_size seed kernel_constraint bias_constraint depthwise_initializer
+    pointwise_initializer sparse""".split()
+)
+_RULES = frozenset(
+    {"kernel_regularizer", "bias_regularizer", "activity_regularizer", "depthwise_regularizer", "pointwise_regularizer"}
+)
+_SHAPE = frozenset({"input_shape", "batch_input_shape", "input_dim"})
+_CONV = "strides=1 padding='valid' data_format=None dilation_rate=1 groups=1 activation=None use_bias=True"
+_POOL = "pool_size=2 strides=None padding='valid' data_format=None"
+_SIGNATURES: dict[str, Signature] = {
+    "Conv2D": signature(f"filters kernel_size {_CONV}"),
+    "DepthwiseConv2D": signature("kernel_size strides=1 padding='valid' depth_multiplier=1 data_format=None dilation_rate=1 activation=None use_bias=True"),
+    "SeparableConv2D": signature("filters kernel_size strides=1 padding='valid' data_format=None dilation_rate=1 depth_multiplier=1 activation=None use_bias=True"),
+    "MaxPooling2D": signature(_POOL), "AveragePooling2D": signature(_POOL),
+    "GlobalAveragePooling2D": signature("data_format=None keepdims=False"), "GlobalMaxPooling2D": signature("data_format=None keepdims=False"),
+    "Flatten": signature("data_format=None"), "Dense": signature("units activation=None use_bias=True"),
+    "Dropout": signature("rate noise_shape=None"), "SpatialDropout2D": signature("rate data_format=None"),
+    "BatchNormalization": signature("axis=-1 momentum=0.99 epsilon=1e-3 center=True scale=True"),
+    "Activation": signature("activation"), "ReLU": signature("max_value=None negative_slope=0.0 threshold=0.0"),
+    "LeakyReLU": signature("negative_slope=0.3 alpha=None"), "Softmax": signature("axis=-1"),
+    "ZeroPadding2D": signature("padding=1 data_format=None"), "Reshape": signature("target_shape"),
+    "Add": {}, "Concatenate": signature("axis=-1"), "Multiply": {},
+}  # fmt: skip
+_ALIASES = {"Convolution2D": "Conv2D", "MaxPool2D": "MaxPooling2D", "AvgPool2D": "AveragePooling2D",
+            "GlobalAvgPool2D": "GlobalAveragePooling2D", "GlobalMaxPool2D": "GlobalMaxPooling2D"}  # fmt: skip
+_BEFORE = ("Rescaling", "Normalization", "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast",
+           "RandomCrop", "Resizing")  # fmt: skip
+KERAS_LAYERS = (*_SIGNATURES, *_ALIASES, *_BEFORE, "InputLayer")
+"""The names of Keras' layers that are read."""
+
+_ACTIVATIONS = {"relu": "ReLU", "relu6": "ReLU6", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": "Softmax", "gelu": "GELU",
+                "swish": "SiLU", "silu": "SiLU", "leaky_relu": "LeakyReLU", "log_softmax": "Softmax"}  # fmt: skip
+
+
+def activation(value: Value, line: int) -> list[LayerSpec]:
+    """Return what an activation's name, function or layer stands for."""
+    if isinstance(value, Unknown):
+        raise from_unknown(value, line)
+    if value is None or value == "linear":
+        return []
+    name = value if isinstance(value, str) else value.path.split(".")[-1] if isinstance(value, Lib) else ""
+    if isinstance(value, Layer):
+        return value.plan(None)
+    if name.lower() not in _ACTIVATIONS:
+        raise Refusal(line, Message("{kind} is not among the lab's layers", kind=name or "activation"))
+    slope = {"negative_slope": 0.2} if name == "leaky_relu" else {}
+    return [spec(_ACTIVATIONS[name.lower()], line, **slope)]
+
+
+def _same(length: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """Return the zeros before and after that ``padding="same"`` adds along one axis.
+
+        out = ceil(n / s);  total = max((out - 1) s + d (k - 1) + 1 - n, 0);  before = total // 2
+
+    Source: keras.io, padding "same"; TensorFlow's nn.convolution.
+    """
+    total = max((-(-length // stride) - 1) * stride + dilation * (kernel - 1) + 1 - length, 0)
+    return total // 2, total - total // 2
+
+
+def _border(
+    given: Given, line: int, kernel: int, stride: int, dilation: int, shape: Shape | None
+) -> tuple[int, int, int, int]:
+    """Return the zeros left, right, above and below."""
+    padding = str(given["padding"]).lower()
+    if padding == "valid":
+        return 0, 0, 0, 0
+    default(padding == "same", f"padding={given['padding']!r}", line)
+    if stride == 1:
+        before, after = _same(1, kernel, 1, dilation)
+        return before, after, before, after
+    if shape is None or len(shape) != 3:
+        raise Refusal(
+            line, Message("padding='same' with strides needs to know what size arrives, and a layer above does not fit")
+        )
+    return (*_same(shape[2], kernel, stride, dilation), *_same(shape[1], kernel, stride, dilation))
+
+
+def _padded(given: Given, line: int, shape: Shape | None, kernel: int, stride: int, dilation: int,
+            make: Callable[[int], list[LayerSpec]]) -> list[LayerSpec]:  # fmt: skip
+    """Return a window's specs: its own padding where all four sides are alike, else ZeroPad2d before it."""
+    left, right, top, bottom = _border(given, line, kernel, stride, dilation, shape)
+    if left == right == top == bottom:
+        return make(left)
+    return [spec("ZeroPad2d", line, left=left, right=right, top=top, bottom=bottom), *make(0)]
+
+
+def _conv(given: Given, line: int) -> Plan:
+    kernel, stride = square(given["kernel_size"], "kernel_size", line), square(given["strides"], "strides", line)
+    dilation, after = square(given["dilation_rate"], "dilation_rate", line), activation(given["activation"], line)
+    fields = {"out_channels": whole(given["filters"], "filters", line), "kernel_size": kernel, "stride": stride,
+              "dilation": dilation, "groups": whole(given["groups"], "groups", line), "bias": bool(given["use_bias"])}  # fmt: skip
+
+    def make(padding: int) -> list[LayerSpec]:
+        return [spec("Conv2d", line, padding=padding, **fields), *after]
+
+    return lambda shape: _padded(given, line, shape, kernel, stride, dilation, make)
+
+
+def _depthwise(given: Given, line: int) -> Plan:
+    separable = "filters" in given
+    kernel, stride = square(given["kernel_size"], "kernel_size", line), square(given["strides"], "strides", line)
+    dilation, after = square(given["dilation_rate"], "dilation_rate", line), activation(given["activation"], line)
+    times, bias = whole(given["depth_multiplier"], "depth_multiplier", line), bool(given["use_bias"])
+
+    def plan(shape: Shape | None) -> list[LayerSpec]:
+        if shape is None or len(shape) != 3:
+            raise Refusal(line, Message("a convolution for each channel needs to know how many arrive"))
+        fields = {
+            "out_channels": shape[0] * times,
+            "kernel_size": kernel,
+            "stride": stride,
+            "dilation": dilation,
+            "groups": shape[0],
+        }
+        last = (
+            [spec("Conv2d", line, out_channels=whole(given["filters"], "filters", line), kernel_size=1, bias=bias)]
+            if separable
+            else []
+        )
+
+        def make(padding: int) -> list[LayerSpec]:
+            return [spec("Conv2d", line, padding=padding, bias=bias and not separable, **fields), *last, *after]
+
+        return _padded(given, line, shape, kernel, stride, dilation, make)
+
+    return plan
+
+
+def _pool(kind: str) -> Callable[[Given, int], Plan]:
+    def build(given: Given, line: int) -> Plan:
+        kernel = square(given["pool_size"], "pool_size", line)
+        stride = kernel if given["strides"] is None else square(given["strides"], "strides", line)
+
+        def plan(shape: Shape | None) -> list[LayerSpec]:
+            left, right, top, bottom = _border(given, line, kernel, stride, 1, shape)
+            fields = {"kernel_size": kernel, "stride": None if stride == kernel else stride}
+            if left == right == top == bottom and (not left or kind == "MaxPool2d") and 2 * left <= kernel:
+                return [spec(kind, line, padding=left, **fields)]
+            if left == top == 0:  # what stands out at the right is left out of the window: torch's ceil_mode
+                return [spec(kind, line, ceil_mode=True, **fields)]
+            raise Refusal(
+                line, Message("this pooling with padding='same' pads unevenly here, which no pooling of the lab does")
+            )
+
+        return plan
+
+    return build
+
+
+def _global_max(given: Given, line: int) -> Plan:
+    def plan(shape: Shape | None) -> list[LayerSpec]:
+        if shape is None or len(shape) != 3 or shape[1] != shape[2]:
+            raise Refusal(line, Message("AdaptiveMaxPool2d is read only where its size divides square maps"))
+        return [spec("MaxPool2d", line, kernel_size=shape[1]), *([] if given["keepdims"] else [spec("Flatten", line)])]
+
+    return plan
+
+
+def _fixed(make: Callable[[Given, int], list[LayerSpec]]) -> Callable[[Given, int], Plan]:
+    def build(given: Given, line: int) -> Plan:
+        specs = make(given, line)
+        return lambda _shape: specs
+
+    return build
+
+
+def _dense(given: Given, line: int) -> list[LayerSpec]:
+    units = spec("Linear", line, out_features=whole(given["units"], "units", line), bias=bool(given["use_bias"]))
+    return [units, *activation(given["activation"], line)]
+
+
+def _norm(given: Given, line: int) -> list[LayerSpec]:
+    default(
+        given["axis"] in (-1, 3) and bool(given["center"]) and bool(given["scale"]),
+        "axis, center or scale of BatchNormalization",
+        line,
+    )
+    momentum = round(1 - number(given["momentum"], "momentum", line), 12)  # torch counts the other way round
+    return [spec("BatchNorm2d", line, eps=number(given["epsilon"], "epsilon", line), momentum=momentum)]
+
+
+def _relu(given: Given, line: int) -> list[LayerSpec]:
+    default(given["max_value"] in (None, 6, 6.0) and not given["threshold"], "max_value or threshold", line)
+    slope = number(given["negative_slope"], "negative_slope", line)
+    return [
+        spec(
+            "ReLU6" if given["max_value"] else "LeakyReLU" if slope else "ReLU",
+            line,
+            **({"negative_slope": slope} if slope else {}),
+        )
+    ]
+
+
+def _leaky(given: Given, line: int) -> list[LayerSpec]:
+    slope = given["negative_slope"] if given["alpha"] is None else given["alpha"]
+    return [spec("LeakyReLU", line, negative_slope=number(slope, "negative_slope", line))]
+
+
+def _zeros(given: Given, line: int) -> list[LayerSpec]:
+    rows, columns = given["padding"] if isinstance(given["padding"], (tuple, list)) else (given["padding"],) * 2
+    top, bottom = pair(rows, "padding", line)
+    left, right = pair(columns, "padding", line)
+    return [spec("ZeroPad2d", line, left=left, right=right, top=top, bottom=bottom)]
+
+
+def _average(given: Given, line: int) -> list[LayerSpec]:
+    return [spec("AdaptiveAvgPool2d", line), *([] if given["keepdims"] else [spec("Flatten", line)])]
+
+
+def _softmax(given: Given, line: int) -> list[LayerSpec]:
+    default(given["axis"] in (-1, 1), "axis", line)
+    return [spec("Softmax", line)]
+
+
+_PLANS: dict[str, Callable[[Given, int], Plan]] = {
+    "Conv2D": _conv, "DepthwiseConv2D": _depthwise, "SeparableConv2D": _depthwise,
+    "MaxPooling2D": _pool("MaxPool2d"), "AveragePooling2D": _pool("AvgPool2d"), "GlobalMaxPooling2D": _global_max,
+    "GlobalAveragePooling2D": _fixed(_average), "Dense": _fixed(_dense), "BatchNormalization": _fixed(_norm),
+    "Flatten": _fixed(lambda given, line: [spec("Flatten", line)]), "Softmax": _fixed(_softmax),
+    "Dropout": _fixed(lambda given, line: [spec("Dropout", line, p=number(given["rate"], "rate", line))]),
+    "SpatialDropout2D": _fixed(lambda given, line: [spec("Dropout2d", line, p=number(given["rate"], "rate", line))]),
+    "Activation": _fixed(lambda given, line: activation(given["activation"], line)),
+    "ReLU": _fixed(_relu), "LeakyReLU": _fixed(_leaky), "ZeroPadding2D": _fixed(_zeros),
+}  # fmt: skip
+_LEARN = frozenset({"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense", "BatchNormalization"})
+
+
+def make(machine: Calls, name: str, args: list[Value], kwargs: Given, node: ast.expr) -> Value:
+    """Return one of Keras' layers as the source makes it."""
+    kind, line = _ALIASES.get(name, name), node.lineno
+    settings = {key: value for key, value in kwargs.items() if key in _SHAPE}
+    if kind in _BEFORE:
+        machine.left_out(node)
+        return Layer(kind, line, lambda _shape: [], settings=settings)
+    if any(kwargs.get(rule) is not None for rule in _RULES):
+        machine.note(line, Message("a regularizer is left out: weight decay belongs to the recipe"))
+    given = bind(_SIGNATURES[kind], args, kwargs, node, _QUIET | _RULES | _SHAPE) if _SIGNATURES[kind] else {}
+    if given.get("data_format") == "channels_first":
+        settings["first"] = True
+    if kind == "Flatten":
+        machine.note(line, FLATTEN)
+    if kind == "Reshape":
+        return _reshape(given, settings, line)
+    if kind in ("Add", "Concatenate", "Multiply"):
+        default(given.get("axis", -1) in (-1, 3), "axis", line)
+        return Layer(kind, line, lambda _shape: [], settings=settings)
+    return Layer(kind, line, _PLANS[kind](given, line), kind in _LEARN, settings)
+
+
+def _reshape(given: Given, settings: Given, line: int) -> Layer:
+    """Return a Reshape that only says how the pictures' pixels lie: the lab's pictures are maps already."""
+    target = tuple(given["target_shape"])
+
+    def plan(shape: Shape | None) -> list[LayerSpec]:
+        if shape is not None and len(target) == 3 and shape == (target[2], *target[:2]):
+            return []
+        if shape is not None and len(target) == 1 and len(shape) == 3:
+            return [spec("Flatten", line)]
+        raise Refusal(line, Message("a tensor of {real} is looked at as {view}; only flattening is known here",
+                                    real="x".join(map(str, shape or ())), view="x".join(map(str, target))))  # fmt: skip
+
+    return Layer("Reshape", line, plan, settings={**settings, "input_shape": target, "first": False})
+
+
+FLATTEN = Message("Keras lays maps out with the channels last, the lab with the channels first: the same network, but weights "
+                  "trained in Keras would need another order")  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------- inputs and models
+def maps_shape(shape: Value, first: bool = False) -> tuple[int, int, int] | None:
+    """Return Keras' shape of one picture as ``(C, H, W)``, or None where the source does not say it."""
+    if not isinstance(shape, (tuple, list)) or any(
+        not isinstance(size, int) or isinstance(size, bool) for size in shape
+    ):
+        return None
+    if len(shape) == 2:
+        return 1, shape[0], shape[1]
+    if len(shape) != 3:
+        return None
+    channels, height, width = shape if first else (shape[2], shape[0], shape[1])
+    return channels, height, width
+
+
+def make_input(machine: Calls, args: list[Value], kwargs: Given, node: ast.expr) -> Value:
+    """Return the tensor that a functional model begins with."""
+    given = args[0] if args else kwargs.get("shape", kwargs.get("input_shape"))
+    if given is None and isinstance(kwargs.get("batch_shape"), tuple):
+        given = kwargs["batch_shape"][1:]
+    shape = machine.forced or maps_shape(given)
+    if shape is None:
+        return machine.unknown(
+            node, cause=Refusal(node.lineno, Message("the code does not say how large its pictures are"))
+        )
+    return Graph.start(shape, node.lineno, keras=True).input()
+
+
+def take_input(module: Module, child: Value) -> None:
+    """Keep the shape that ``model.add(Input(...))`` brings."""
+    if isinstance(child, Tensor):
+        module.given = child.graph.nodes[0].shape
+
+
+def functional(machine: Modules, args: list[Value], kwargs: Given, node: ast.expr) -> Module | Unknown:
+    """Return ``Model(inputs=..., outputs=...)``."""
+    outputs = args[1] if len(args) > 1 else kwargs.get("outputs", kwargs.get("output"))
+    inputs = args[0] if args else kwargs.get("inputs", kwargs.get("input"))
+    outputs = outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
+    if isinstance(outputs, (list, tuple)) or isinstance(inputs, (list, tuple)) and len(inputs) != 1:
+        raise Refusal(
+            node.lineno, Message("a network here has one input and one output: {code}", code=short(ast.unparse(node)))
+        )
+    if isinstance(machine.known(outputs, node.lineno), Tensor):
+        return Module("graph", node.lineno, output=outputs)
+    return machine.unknown(node)
+
+
+def _maker(kind: str) -> Callable[..., Value]:
+    return lambda machine, args, kwargs, node: make(machine, kind, args, kwargs, node)
+
+
+MAKERS: dict[str, Callable[..., Value]] = {
+    f"keras.{kind}": _maker(kind) for kind in (*_SIGNATURES, *_ALIASES, *_BEFORE)
+}
+MAKERS |= {"keras.Input": make_input, "keras.InputLayer": make_input}
+
+
+def _merge(name: str) -> Callable[..., Any]:
+    def handler(machine: Calls, args: list[Value], kwargs: Given, node: ast.expr) -> Value:
+        from cnnlab.source_in.torch_ops import join
+
+        return join(name, list(args[0]), node, machine)
+
+    return handler
+
+
+MERGES = {"merge.Add": _merge("add"), "merge.Concatenate": _merge("concat"), "merge.Multiply": _merge("multiply")}
+for _name, _kind in (("add", "merge.Add"), ("concatenate", "merge.Concatenate"), ("multiply", "merge.Multiply")):
+    MAKERS[f"keras.layers.{_name}"] = MERGES[_kind]

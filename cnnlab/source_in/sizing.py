@@ -1,0 +1,128 @@
+"""How large the pictures are that a network takes, where only its layers tell: they are let through until everything fits."""
+
+from __future__ import annotations
+
+import ast
+from math import isqrt
+
+from cnnlab.i18n import Message
+from cnnlab.source_in.findings import Refusal, TooMuch
+from cnnlab.source_in.graph import Graph
+from cnnlab.source_in.statements import Machine
+from cnnlab.source_in.values import Module, Tensor, Value
+
+LARGEST = 512
+USUAL = (28, 32, 64, 96, 128, 224, 227, 256, 299)
+MAX_TRACES = 60
+
+
+def trace(machine: Machine, module: Module, shape: tuple[int, int, int], line: int) -> tuple[Graph, Tensor]:
+    """Return the graph of the network's forward pass for one picture of ``shape``, and its output.
+
+    Raises:
+        Refusal: its code is not understood; the line says where.
+    """
+    if module.base == "graph" and module.output is not None:
+        return module.output.graph, module.output
+    keras = module.base == "keras" or bool(module.cls and "keras.Model" in module.cls.library_bases())
+    graph = Graph.start(shape, line, keras)
+    machine.scope = ()
+    machine.strict += 1
+    node = ast.copy_location(ast.Name("network", ast.Load()), ast.Pass(lineno=line, col_offset=0))
+    try:
+        output = machine.run_net(module, [graph.input()], {}, node)
+    finally:
+        machine.strict -= 1
+    return graph, _one(machine, output, line)
+
+
+def _one(machine: Machine, output: Value, line: int) -> Tensor:
+    machine.known(output, line)
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, (tuple, list)):
+        raise Refusal(line, Message("forward returns {count} values; a network here has one output", count=len(output)))
+    raise Refusal(line, Message("forward returns nothing that came from its input"))
+
+
+def work_out(machine: Machine, module: Module, line: int) -> tuple[int, int, int] | None:
+    """Return the one size that a network's layers ask for, or None where more than one would do.
+
+    Its channels are those that the first layer expects; its height and width the smallest, or the usual one, of the sizes
+    with which each dense layer gets as many numbers as it asks for.
+    """
+    start = machine.steps
+    try:
+        channels = _channels(machine, module, line)
+        if isinstance(channels, tuple):
+            _say(machine, line, channels, channels[1], channels[1])
+            return channels
+        found = _sides(machine, module, channels, line) if channels else None
+    except TooMuch:
+        found, channels = None, None
+    machine.steps = start
+    if found is None or not channels:
+        return None
+    low, high = found
+    side = next((size for size in USUAL if low <= size <= high), low)
+    _say(machine, line, (channels, side, side), low, high)
+    return channels, side, side
+
+
+def _say(machine: Machine, line: int, shape: tuple[int, int, int], low: int, high: int) -> None:
+    sizes = "x".join(map(str, shape))
+    if low == high:
+        machine.note(
+            line, Message("the code does not say how large its pictures are; its layers fit {shape}", shape=sizes)
+        )
+    else:
+        machine.note(line, Message("the code does not say how large its pictures are; its layers fit from {low} to {high} pixels, "
+                                   "read for {shape}", low=low, high=high, shape=sizes))  # fmt: skip
+
+
+def _channels(machine: Machine, module: Module, line: int) -> int | tuple[int, int, int] | None:
+    """Return how many channels the first layer takes; for one that takes a vector, the picture that it comes from."""
+    graph, _output = trace(machine, module, (1, 32, 32), line)
+    first = next(
+        (node for node in graph.nodes if node.spec is not None and node.spec.kind in ("Conv2d", "Linear")), None
+    )
+    if first is None or first.spec is None:
+        return None
+    expected = getattr(first.spec, "in_channels", None)
+    if first.spec.kind == "Conv2d":
+        return expected or 1 if graph.misfits or not expected else None
+    numbers = getattr(first.spec, "in_features", None) or 1024
+    shapes = [(count, isqrt(numbers // count), isqrt(numbers // count)) for count in (1, 3)]
+    fitting = [shape for shape in shapes if shape[0] * shape[1] * shape[2] == numbers]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _sides(machine: Machine, module: Module, channels: int, line: int) -> tuple[int, int] | None:
+    """Return the smallest and largest side of square pictures that fit, or None where nothing pins them down."""
+
+    def verdict(side: int) -> int:
+        """Return -1 where ``side`` is too small, 0 where it fits, 1 where it is too large."""
+        machine.steps = 0
+        graph, _output = trace(machine, module, (channels, side, side), line)
+        if graph.misfits:
+            given, expected = graph.misfits[0]
+            return -1 if given < expected else 1
+        return -1 if graph.narrow else 0
+
+    if verdict(LARGEST) == 0:
+        return None
+    low = _first(verdict, 0)
+    high = _first(verdict, 1) - 1
+    return (low, high) if low <= high and verdict(low) == 0 and verdict(high) == 0 else None
+
+
+def _first(verdict: object, least: int) -> int:
+    """Return the smallest side whose verdict is ``least`` or more."""
+    low, high = 1, LARGEST + 1
+    while low < high:
+        middle = (low + high) // 2
+        if verdict(middle) >= least:  # type: ignore[operator]
+            high = middle
+        else:
+            low = middle + 1
+    return low

@@ -1,0 +1,54 @@
+"""Pieces of PyTorch source: read here without being run, and run by torch, which has to give the same numbers."""
+
+import textwrap
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from cnnlab.build import build
+from cnnlab.source_in import read_source
+from tests.source_in.pieces_torch import PIECES, Piece
+
+
+def fill(module: nn.Module) -> nn.Module:
+    """Give each tensor numbers that follow from its name and sizes alone, so that both networks get the same."""
+    for name, value in module.state_dict().items():
+        if value.dtype.is_floating_point:
+            sizes = [size for size in value.shape if size > 1]
+            seed = sum((place + 3) * size * 7 for place, size in enumerate(sizes)) + len(name.split(".")[-1])
+            numbers = torch.rand(sizes, generator=torch.Generator().manual_seed(seed)) * 0.5
+            value.copy_((numbers if "var" in name else numbers - 0.2).reshape(value.shape))
+    return module.eval()
+
+
+def run(piece: Piece) -> nn.Module:
+    """Let torch make the network: these pieces are ours, and are run in this test only."""
+    names: dict[str, Any] = {
+        "torch": torch,
+        "nn": nn,
+        "F": nn.functional,
+        "__name__": "piece",
+        "print": lambda *_: None,
+    }
+    exec(compile(textwrap.dedent(piece.source), "piece.py", "exec"), names)
+    return eval(piece.made, names)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+@pytest.mark.parametrize("name", PIECES)
+def test_a_piece_gives_what_torch_makes_of_it(name: str) -> None:
+    piece = PIECES[name]
+    found = read_source(piece.source, piece.shape if piece.given else None, piece.network)
+    assert found.architecture is not None, found.problems
+    assert found.problems == ()
+    assert found.input_shape == found.architecture.input_shape == piece.shape
+    theirs = fill(run(piece))
+    mine = fill(build(found.architecture))
+    images = torch.randn(2, *piece.shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected, given = theirs(images), mine(images)
+    assert given.shape == expected.shape
+    assert torch.allclose(given, expected, atol=1e-5, rtol=1e-4)
+    assert found.num_params == sum(p.numel() for p in theirs.parameters())
