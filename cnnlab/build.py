@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cnnlab.architecture import Architecture, Budget, LayerSpec, check_budget, joins
+from cnnlab.architecture import Architecture, Budget, LayerSpec, check_budget, joins, rare
 from cnnlab.architecture import layers as specs
 from cnnlab.architecture.network import DEFAULT_BUDGET
 from cnnlab.architecture.shapes import Shape
@@ -105,6 +105,44 @@ class PadShortcut(nn.Module):
         return f"stride={self.stride}, before={self.before}, after={self.after}"
 
 
+class SelectChannels(nn.Module):
+    """Some of its maps, in a chosen order."""
+
+    def __init__(self, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.channels = list(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, len(channels), H, W)."""
+        return x[:, self.channels]
+
+    def extra_repr(self) -> str:
+        """Return what ``print(module)`` shows."""
+        return f"{self.channels}"
+
+
+class RBF(nn.Module):
+    """Minus the squared distances to fixed codes; ``digits`` is None where they are drawn."""
+
+    weight: Tensor
+
+    def __init__(self, in_features: int, out_features: int, digits: tuple[tuple[int, ...], ...] | None) -> None:
+        super().__init__()
+        self.digits = digits
+        self.register_buffer("weight", torch.empty(out_features, in_features))
+
+    def reset_codes(self, generator: torch.Generator | None) -> None:
+        """Set the codes: the digits, or +1 and -1 drawn from ``generator``."""
+        if self.digits is not None:
+            self.weight.copy_(torch.tensor(self.digits))
+        else:
+            self.weight.copy_(torch.empty_like(self.weight).bernoulli_(0.5, generator=generator) * 2 - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, out_features); in float32, since a distance is large and the differences between two are small."""
+        return -(x.float().unsqueeze(1) - self.weight).square().sum(2)
+
+
 class Scope(nn.Module):
     """The layers of one block, under their names; the network that holds it carries them out."""
 
@@ -148,6 +186,10 @@ class Network(nn.Module):
     def leaves(self) -> list[tuple[str, nn.Module]]:
         """Return every single layer's name and module, in the order of execution; joins of blocks are among them."""
         return [(".".join(step.path), self._at(step)) for step in self._steps]
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        """Go through the layers' modules in the order of execution."""
+        return (module for _name, module in self.leaves())
 
     def replace_leaf(self, name: str, module: nn.Module) -> None:
         """Put ``module`` in the place of the layer ``name``."""
@@ -237,6 +279,12 @@ def initialise(network: nn.Module, generator: torch.Generator | None = None) -> 
                 nn.init.uniform_(module.bias, -bound, bound, generator=generator)
         elif isinstance(module, (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)):
             module.reset_parameters()
+        elif isinstance(module, RBF):
+            module.reset_codes(generator)
+
+
+def _rbf(layer: rare.RBF, shape: Shape) -> nn.Module:
+    return RBF(shape[0], layer.out_features, rare.digit_codes() if layer.codes == "digits" else None)
 
 
 def _conv(layer: specs.Conv2d, shape: Shape) -> nn.Module:
@@ -285,6 +333,8 @@ MODULES: dict[type[LayerSpec], Callable[[Any, Shape], nn.Module]] = {
     specs.ChannelShuffle: lambda layer, shape: nn.ChannelShuffle(layer.groups),
     specs.Linear: lambda layer, shape: nn.Linear(shape[0], layer.out_features, layer.bias),
     specs.Softmax: lambda layer, shape: nn.Softmax(dim=1),
+    rare.SelectChannels: lambda layer, shape: SelectChannels(layer.channels),
+    rare.RBF: _rbf,
     joins.Add: lambda layer, shape: Add(),
     joins.Multiply: lambda layer, shape: Multiply(),
     joins.Concat: lambda layer, shape: Concat(),

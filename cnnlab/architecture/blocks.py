@@ -40,6 +40,7 @@ from cnnlab.architecture.layers import (
     Tanh,
     ZeroPad2d,
 )
+from cnnlab.architecture.rare import RBF, SelectChannels
 from cnnlab.architecture.shapes import Shape
 from cnnlab.architecture.spec import MAX_CHANNELS, MAX_KERNEL, MAX_LAYERS, LayerSpec
 from cnnlab.architecture.tape import Here, Signal, Tape
@@ -515,7 +516,7 @@ def _pointwise(channels: int) -> tuple[LayerSpec, ...]:
 AnyLayer = Annotated[
     Conv2d | MaxPool2d | AvgPool2d | AdaptiveAvgPool2d | BatchNorm2d | LayerNorm | GroupNorm | LocalResponseNorm
     | ReLU | ReLU6 | LeakyReLU | Sigmoid | Tanh | GELU | SiLU | Hardswish
-    | Dropout | Dropout2d | Flatten | ZeroPad2d | ChannelShuffle | Linear | Softmax
+    | Dropout | Dropout2d | Flatten | ZeroPad2d | ChannelShuffle | Linear | Softmax | SelectChannels | RBF
     | Sequence | Residual | Branches | DenseBlock | DepthwiseSeparable | InvertedResidual | SqueezeExcitation,
     Field(discriminator="kind"),
 ]  # fmt: skip
