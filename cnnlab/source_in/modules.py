@@ -65,6 +65,7 @@ class Modules(Expressions):
         if isinstance(child, Lib) or (not is_net(child) and not isinstance(child, (Unknown, Tensor))):
             raise Refusal(node.lineno, Message("a layer is expected here: {code}", code=short(ast.unparse(node))))
         module.children[str(name)] = child
+        keras_layers.take_input(module, child)
         self.label(child, str(name))
 
     def label(self, child: Value, name: str) -> None:
@@ -253,7 +254,6 @@ def _add_module(machine: Modules, module: Module, args: list[Value], kwargs: dic
 
 
 def _append(machine: Modules, module: Module, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
-    keras_layers.take_input(module, args[0])
     machine.append(module, args[0], node)
     return module
 

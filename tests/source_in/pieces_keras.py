@@ -1,0 +1,138 @@
+"""Keras as people write it. Each piece is run here with Keras itself, which is the judge."""
+
+from __future__ import annotations
+
+PIECES: dict[str, tuple[str, tuple[int, int, int]]] = {
+    "add one by one": (
+        """
+import tensorflow as tf
+from tensorflow.keras import datasets, layers, models
+import matplotlib.pyplot as plt
+
+(train_images, train_labels), (test_images, test_labels) = datasets.cifar10.load_data()
+train_images, test_images = train_images / 255.0, test_images / 255.0
+class_names = ['airplane', 'automobile', 'bird']
+plt.figure(figsize=(10, 10))
+for i in range(25):
+    plt.subplot(5, 5, i + 1)
+    plt.imshow(train_images[i])
+
+model = models.Sequential()
+model.add(layers.Conv2D(8, (3, 3), activation='relu', input_shape=(32, 32, 3)))
+model.add(layers.MaxPooling2D((2, 2)))
+model.add(layers.Conv2D(16, (3, 3), activation='relu'))
+model.add(layers.MaxPooling2D((2, 2)))
+model.add(layers.Flatten())
+model.add(layers.Dense(16, activation='relu'))
+model.add(layers.Dense(10))
+model.summary()
+model.compile(optimizer='adam', loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=['accuracy'])
+history = model.fit(train_images, train_labels, epochs=10)
+""",
+        (3, 32, 32),
+    ),
+    "a list with Input": (
+        """
+import numpy as np
+from tensorflow import keras
+from tensorflow.keras import layers
+
+num_classes = 10
+input_shape = (28, 28, 1)
+
+model = keras.Sequential(
+    [
+        keras.Input(shape=input_shape),
+        layers.Conv2D(8, kernel_size=(3, 3), activation="relu"),
+        layers.MaxPooling2D(pool_size=(2, 2)),
+        layers.Conv2D(16, kernel_size=(3, 3), activation="relu"),
+        layers.MaxPooling2D(pool_size=(2, 2)),
+        layers.Flatten(),
+        layers.Dropout(0.5),
+        layers.Dense(num_classes, activation="softmax"),
+    ]
+)
+""",
+        (1, 28, 28),
+    ),
+    "same with strides, even and odd": (
+        """
+from keras.models import Sequential
+from keras.layers import Conv2D, MaxPooling2D, Flatten, Dense, Activation, BatchNormalization, AveragePooling2D
+model = Sequential()
+model.add(Conv2D(4, (3, 3), strides=2, padding='same', input_shape=(27, 30, 3), kernel_initializer='he_normal'))
+model.add(BatchNormalization())
+model.add(Activation('relu'))
+model.add(Conv2D(6, 5, strides=(2, 2), padding='same', use_bias=False))
+model.add(MaxPooling2D(pool_size=2, padding='same'))
+model.add(Conv2D(6, 4, padding="same"))
+model.add(AveragePooling2D(2, padding="same"))
+model.add(Flatten())
+model.add(Dense(7, activation='tanh'))
+""",
+        (3, 27, 30),
+    ),
+    "separable and global": (
+        """
+from tensorflow.keras.models import Sequential
+from tensorflow.keras.layers import *
+net = Sequential([
+    InputLayer((20, 20, 3)),
+    ZeroPadding2D(((1, 0), (2, 1))),
+    SeparableConv2D(8, 3, activation='swish', padding='same'),
+    DepthwiseConv2D(3, strides=2, padding='same', use_bias=False),
+    LeakyReLU(negative_slope=0.2),
+    SpatialDropout2D(0.1),
+    GlobalAveragePooling2D(),
+    Dense(5, activation='gelu'),
+    Dense(3),
+    Softmax(),
+])
+""",
+        (3, 20, 20),
+    ),
+    "functional with a shortcut": (
+        """
+from tensorflow import keras
+from tensorflow.keras import layers
+
+inputs = keras.Input(shape=(16, 16, 3), name="img")
+x = layers.Conv2D(8, 3, activation="relu")(inputs)
+block_1_output = layers.MaxPooling2D(3)(x)
+
+x = layers.Conv2D(8, 3, activation="relu", padding="same")(block_1_output)
+x = layers.Conv2D(8, 3, activation="relu", padding="same")(x)
+block_2_output = layers.add([x, block_1_output])
+
+a = layers.Conv2D(4, 1)(block_2_output)
+b = layers.Conv2D(4, 3, padding="same")(block_2_output)
+x = layers.Concatenate()([a, b])
+x = layers.GlobalMaxPooling2D()(x)
+x = layers.Dropout(0.5)(x)
+outputs = layers.Dense(10)(x)
+
+model = keras.Model(inputs, outputs, name="toy_resnet")
+model.summary()
+""",
+        (3, 16, 16),
+    ),
+    "a function that builds and 2-D pictures": (
+        """
+import keras
+
+def build(filters=(4, 8), units=12):
+    model = keras.models.Sequential(name="digits")
+    model.add(keras.layers.Rescaling(1.0, input_shape=(28, 28, 1)))
+    for f in filters:
+        model.add(keras.layers.Conv2D(f, 3, padding="same", activation=keras.activations.relu))
+        model.add(keras.layers.MaxPool2D())
+    model.add(keras.layers.Flatten())
+    model.add(keras.layers.Dense(units, kernel_regularizer=keras.regularizers.l2(0.001)))
+    model.add(keras.layers.ReLU(max_value=6))
+    return model
+
+model = build(units=10)
+""",
+        (1, 28, 28),
+    ),
+}

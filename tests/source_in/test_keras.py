@@ -1,0 +1,124 @@
+"""Pieces of Keras source: read here without being run, and run by Keras, which has to give the same numbers."""
+
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cnnlab.architecture import Architecture
+from cnnlab.build import build
+from cnnlab.source_in import read_source
+from tests.source_in.pieces_keras import PIECES
+from tests.source_in.test_pytorch import fill
+
+
+class Quiet:
+    """Stands in for everything that a piece does beside its network: data, pictures, training."""
+
+    def __getattr__(self, name: str) -> "Quiet":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Quiet()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> "Quiet":
+        return Quiet()
+
+    def __iter__(self) -> Any:
+        return iter([Quiet(), Quiet()])
+
+    def __getitem__(self, index: Any) -> "Quiet":
+        return Quiet()
+
+    def __truediv__(self, other: Any) -> "Quiet":
+        return Quiet()
+
+
+def run(source: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let Keras make the network, under the names that TensorFlow gives it."""
+    import keras
+
+    tensorflow: Any = types.ModuleType("tensorflow")
+    tensorflow.keras = keras
+    for name, module in {"": keras, ".layers": keras.layers, ".models": keras.models}.items():
+        monkeypatch.setitem(sys.modules, f"tensorflow.keras{name}", module)
+    monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
+    for name in ("matplotlib", "matplotlib.pyplot"):
+        monkeypatch.setitem(sys.modules, name, Quiet())
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: ((Quiet(), Quiet()), (Quiet(), Quiet())))
+    for name in ("fit", "summary"):
+        monkeypatch.setattr(keras.Model, name, lambda *args, **kwargs: None)
+    names: dict[str, Any] = {"__name__": "piece"}
+    exec(compile(source, "piece.py", "exec"), names)
+    monkeypatch.delitem(sys.modules, "tensorflow")  # Keras looks there by itself
+    return names.get("model", names.get("net"))
+
+
+def fill_keras(model: Any, architecture: Architecture) -> None:
+    """Give Keras' weights the numbers that ``fill`` gives torch's, each in Keras' own order of axes."""
+    flattened: dict[int, tuple[int, ...]] = {}
+    for row in architecture.trace().rows:
+        if row.layer.kind == "Flatten":
+            maps = row.input_shape
+        elif row.layer.kind == "Linear":
+            flattened.setdefault(row.input_shape[0], maps)
+            maps = ()
+    names = {"kernel": "weight", "gamma": "weight", "bias": "bias", "beta": "bias", "moving_mean": "running_mean",
+             "moving_variance": "running_var", "depthwise_kernel": "weight", "pointwise_kernel": "weight"}  # fmt: skip
+    for variable in model.weights:
+        if variable.name == "seed_generator_state":
+            continue
+        shape = tuple(variable.shape)
+        axes: tuple[int, ...] = {4: (3, 2, 0, 1), 2: (1, 0)}.get(len(shape), tuple(range(len(shape))))
+        if len(shape) == 4 and ("depthwise" in variable.path):
+            axes = (2, 3, 0, 1)
+        if variable.name == "pointwise_kernel":
+            axes = (3, 2, 0, 1)
+        holder: Any = torch.nn.Module()
+        sizes = tuple(shape[axis] for axis in axes)
+        if len(shape) == 4 and "depthwise" in variable.path and variable.name != "pointwise_kernel":
+            sizes = (sizes[0] * sizes[1], 1, *sizes[2:])
+        holder.register_buffer(names[variable.name], torch.empty(sizes))
+        numbers = next(iter(fill(holder).state_dict().values())).numpy()
+        if len(shape) == 2:
+            maps = flattened.get(shape[0], ())
+            if len(maps) == 3:
+                numbers = numbers.reshape(-1, *maps).transpose(0, 2, 3, 1).reshape(numbers.shape)
+        if len(shape) == 4:
+            numbers = numbers.reshape([shape[axis] for axis in axes])
+        variable.assign(np.ascontiguousarray(numbers.transpose(np.argsort(axes))))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", PIECES)
+def test_a_piece_gives_what_keras_makes_of_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, shape = PIECES[name]
+    found = read_source(source)
+    assert found.architecture is not None, found.problems
+    assert found.problems == ()
+    assert found.input_shape == shape
+    theirs = run(source, monkeypatch)
+    fill_keras(theirs, found.architecture)
+    mine = fill(build(found.architecture))
+    images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = theirs(images.permute(0, 2, 3, 1).contiguous(), training=False)
+        given = mine(images)
+    assert tuple(given.shape) == tuple(expected.shape)
+    assert torch.allclose(given, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_flattening_says_that_the_order_differs() -> None:
+    found = read_source(PIECES["add one by one"][0])
+    assert any("channels last" in str(note.text) for note in found.notes)
+
+
+def test_what_the_reader_leaves_out_of_a_keras_script() -> None:
+    found = read_source(PIECES["add one by one"][0])
+    lines = PIECES["add one by one"][0].splitlines()
+    left = [lines[one.line - 1] for one in found.ignored]
+    for word in ("import matplotlib", "load_data", "255.0", "plt.figure", "summary", "compile", "fit("):
+        assert any(word in line for line in left), word
+    assert not any("model.add" in line or "Sequential" in line for line in left)
