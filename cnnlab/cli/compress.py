@@ -128,7 +128,7 @@ def told(comparison: Comparison) -> str:
 
 
 def _time(batch: int) -> Any:
-    return lambda one: f"{one.latency_s[batch] * 1000:.3f} ms"
+    return lambda one: f"{one.latency_s[batch] * 1000:.3f} ms ({one.fastest_s[batch] * 1000:.3f})"
 
 
 def _nonzero(one: Measured) -> str:
@@ -143,6 +143,6 @@ _ROWS: list[tuple[str, Any]] = [
     ("weights that are not 0", _nonzero),
     ("multiply-adds", lambda one: f"{one.macs:,}"),
     ("with a weight that is not 0", lambda one: f"{one.macs_nonzero:,}"),
-    ("time for 1 image", _time(1)),
-    ("time for 64 images", _time(64)),
+    ("time for 1 image (fastest)", _time(1)),
+    ("time for 64 images (fastest)", _time(64)),
 ]

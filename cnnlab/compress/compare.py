@@ -76,7 +76,8 @@ class Measured:
         num_weights: of these, filters and dense weights; ``zero_weights`` of them are exactly 0.
         macs: multiply-adds for one image, as they are carried out.
         macs_nonzero: of these, those with a weight that is not 0; what software that skips zeros would carry out.
-        latency_s: seconds for one batch through the network, by batch size: the median.
+        latency_s: seconds for one batch through the network, by batch size: the median of the calls.
+        fastest_s: the same for the fastest call; on a busy machine, where long calls are interrupted, the fairer figure.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Measured:
     macs: int
     macs_nonzero: int
     latency_s: dict[int, float]
+    fastest_s: dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -175,11 +177,8 @@ def compare(before: Subject, after: Subject, test: Split, data: str = "", second
     if not len(test):
         raise DataError("there are no test images to measure with")
     guesses = [one.answer(test.images).argmax(1) for one in (before, after)]
-    timed, rounds = latencies((before, after), test.images, seconds)
-    first, second = (
-        _measured(one, guess, test, {batch: times[index] for batch, times in timed.items()})
-        for index, (one, guess) in enumerate(zip((before, after), guesses))
-    )
+    timed = latencies((before, after), test.images, seconds)
+    first, second = (_measured(*all_of_it, test) for all_of_it in zip((before, after), guesses, timed))
     index = (guesses[0] != guesses[1]).nonzero().flatten()
     table = zip(index.tolist(), *(column[index].tolist() for column in (test.targets, *guesses)))
     return Comparison(
@@ -188,38 +187,35 @@ def compare(before: Subject, after: Subject, test: Split, data: str = "", second
         changed=tuple(ChangedAnswer(*row) for row in table),
         histograms=histograms(before.weights, after.weights),
         data=data,
-        rounds=rounds,
+        rounds={batch: len(times) for batch, times in timed[0].items()},
         threads=torch.get_num_threads(),
     )
 
 
 @torch.no_grad()
-def latencies(
-    subjects: tuple[Subject, ...], images: Tensor, seconds: float = 1.0
-) -> tuple[dict[int, tuple[float, ...]], dict[int, int]]:
-    """Return the median seconds of each subject for each of ``BATCHES``, and of how many calls each is the median.
+def latencies(subjects: tuple[Subject, ...], images: Tensor, seconds: float = 1.0) -> list[dict[int, list[float]]]:
+    """Return for each subject the seconds of every call, for each of ``BATCHES``.
 
     The subjects take turns, so that whatever else the machine does hits all of them alike.
     """
-    found: dict[int, tuple[float, ...]] = {}
-    rounds: dict[int, int] = {}
+    found: list[dict[int, list[float]]] = [{} for _one in subjects]
     for batch in BATCHES:
         pictures = images[torch.arange(batch) % len(images)]
-        inputs = [one.preprocessing.apply(pictures) for one in subjects]
-        times: list[list[float]] = [[] for _one in subjects]
-        ends = 0.0
-        for number in range(-_WARM, _MOST_ROUNDS):
-            if number == 0:
-                ends = perf_counter() + seconds
-            for one, x, kept in zip(subjects, inputs, times):
+        turns = [
+            (one.forward, one.preprocessing.apply(pictures), kept.setdefault(batch, []))
+            for one, kept in zip(subjects, found)
+        ]
+        for forward, x, _times in turns * _WARM:
+            forward(x)
+        ends = perf_counter() + seconds
+        for number in range(1, _MOST_ROUNDS + 1):
+            for forward, x, times in turns:
                 began = perf_counter()
-                one.forward(x)
-                if number >= 0:
-                    kept.append(perf_counter() - began)
-            if number + 1 >= _LEAST_ROUNDS and perf_counter() > ends:
+                forward(x)
+                times.append(perf_counter() - began)
+            if number >= _LEAST_ROUNDS and perf_counter() > ends:
                 break
-        found[batch], rounds[batch] = tuple(map(median, times)), len(times[0])
-    return found, rounds
+    return found
 
 
 def histograms(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> tuple[Histogram, ...]:
@@ -241,7 +237,7 @@ def _histogram(layer: str, pair: Any) -> Histogram:
     return Histogram(layer, edges, first, second, *zeros)
 
 
-def _measured(one: Subject, guess: Tensor, test: Split, latency_s: dict[int, float]) -> Measured:
+def _measured(one: Subject, guess: Tensor, times: Mapping[int, list[float]], test: Split) -> Measured:
     right, trace = int((guess == test.targets).sum()), one.architecture.trace()
     nonzero = {name: int(tensor.count_nonzero()) for name, tensor in one.weights.items()}
     sizes = {name: tensor.numel() for name, tensor in one.weights.items()}
@@ -262,5 +258,6 @@ def _measured(one: Subject, guess: Tensor, test: Split, latency_s: dict[int, flo
         zero_weights=sum(sizes.values()) - sum(nonzero.values()),
         macs=trace.macs,
         macs_nonzero=trace.macs - skipped,
-        latency_s=latency_s,
+        latency_s={batch: median(calls) for batch, calls in times.items()},
+        fastest_s={batch: min(calls) for batch, calls in times.items()},
     )

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from cnnlab.compress.channels import cut, group_widths
 from cnnlab.compress.magnitude import growing_shares, masked, weight_masks
 from cnnlab.compress.tuning import Tuning, tuning_recipe
 from cnnlab.data.dataset import DataSet
@@ -15,6 +16,9 @@ from cnnlab.i18n import N_
 from cnnlab.model import Model
 from cnnlab.training.events import Event
 from cnnlab.training.recipe import Recipe
+
+CHECKED = 200
+"""On how many validation images a cut network is compared with the masked one."""
 
 
 class Plan(BaseModel):
@@ -49,10 +53,13 @@ def prune(model: Model, plan: Plan, dataset: DataSet, recipe: Recipe | None = No
         Also what ``Training`` raises.
     """
     recipe = (recipe or tuning_recipe(model, plan.epochs)).changed(epochs=max(1, plan.epochs))
-    now = model
+    now, masks, widths = model, dict[str, Tensor](), group_widths(model.architecture)
     for share in growing_shares(plan.share, plan.steps):
-        masks = weight_masks(now.architecture, now.state, share)
-        now = with_state(now, masked(now.state, masks))
+        if plan.per == "channel":
+            now = cut(now, share, dataset.val.images[:CHECKED], widths)
+        else:
+            masks = weight_masks(now.architecture, now.state, share)
+            now = with_state(now, masked(now.state, masks))
         if plan.epochs:
             tuning = Tuning(now, dataset, recipe, masks)
             yield from tuning.learning()
