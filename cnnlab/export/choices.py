@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cnnlab.errors import ModelError
+from cnnlab.errors import CnnLabError, ModelError, RecipeError
 from cnnlab.export.subject import Subject
 from cnnlab.i18n import N_, Message
 
@@ -43,7 +43,7 @@ class Export:
     mime: str
     icon: str
     make: Callable[[Subject], Exported]
-    lacks: Callable[[Subject], ModelError | None] = lambda subject: None
+    lacks: Callable[[Subject], CnnLabError | None] = lambda subject: None
 
 
 def _pytorch(subject: Subject) -> Exported:
@@ -56,6 +56,16 @@ def _keras(subject: Subject) -> Exported:
     from cnnlab.export.keras import to_keras
 
     return Exported(to_keras(subject.architecture).encode())
+
+
+def _notebook(subject: Subject) -> Exported:
+    from cnnlab.export.notebook import to_notebook
+
+    return Exported(*to_notebook(subject))
+
+
+def _lacks_recipe(subject: Subject) -> CnnLabError | None:
+    return no_recipe() if subject.recipe is None or not subject.data else None
 
 
 def _onnx(subject: Subject) -> Exported:
@@ -78,6 +88,14 @@ def no_weights() -> ModelError:
     return ModelError("a network without weights is no model yet; train it, and export the trained model")
 
 
+def no_recipe() -> RecipeError:
+    """Return the error for a subject of which nobody knows how it is trained."""
+    return RecipeError(
+        "nobody said how this network is trained, and on which data; a notebook needs both: name a recipe and a data "
+        "set, or export a model that was trained in the lab"
+    )
+
+
 EXPORTS: dict[str, Export] = {
     export.name: export
     for export in (
@@ -87,6 +105,16 @@ EXPORTS: dict[str, Export] = {
         Export(
             "keras", "Keras 3", N_("The network as Python source for TensorFlow, JAX or PyTorch."), ".py",
             "text/x-python", "code", _keras,
+        ),
+        Export(
+            "notebook",
+            N_("Notebook"),
+            N_("Loads the data, builds the network, trains it by its recipe and tests it, in plain PyTorch."),
+            ".ipynb",
+            "application/x-ipynb+json",
+            "menu_book",
+            _notebook,
+            _lacks_recipe,
         ),
         Export(
             "onnx", "ONNX", N_("Network and weights for other programs and devices, and for Netron to look into."),

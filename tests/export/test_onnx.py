@@ -44,7 +44,9 @@ def test_a_model_answers_alike(name: str) -> None:
 def every_layer() -> Architecture:
     """Return a network with each kind of layer and block that can stand in one."""
     conv = make_layer("Conv2d", out_channels=8, padding=1)
-    kinds = "ReLU ReLU6 LeakyReLU Sigmoid Tanh GELU SiLU Hardswish LayerNorm LocalResponseNorm ZeroPad2d Dropout2d".split()
+    kinds = (
+        "ReLU ReLU6 LeakyReLU Sigmoid Tanh GELU SiLU Hardswish LayerNorm LocalResponseNorm ZeroPad2d Dropout2d".split()
+    )
     blocks = [
         Residual(layers=(make_layer("Conv2d", out_channels=12, stride=2, padding=1),), shortcut="pad"),
         Residual(layers=(conv,), shortcut="projection"),

@@ -1,0 +1,178 @@
+"""A notebook that loads the same data, builds the network, trains by the same recipe and seed, and tests.
+
+Its code is plain torch and does, on the same machine, what the lab's loop does, to the bit: the same generators for the
+same purposes, the same order of images, the same operations in the same memory format, precision and number of threads.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.export import notebook_code as code
+from cnnlab.export import notebook_loop as loop
+from cnnlab.export.notebook_code import Plan
+from cnnlab.export.notebook_data import data_cell
+from cnnlab.export.subject import Subject
+from cnnlab.i18n import Message, _
+
+if TYPE_CHECKING:
+    from cnnlab.data.dataset import DataSet
+
+
+def to_notebook(subject: Subject) -> tuple[bytes, tuple[Message, ...]]:
+    """Return the notebook's file (nbformat 4.5, its text in the current language), and why it may end differently.
+
+    Raises:
+        RecipeError: nobody said by which recipe, or on which data.
+        DataError: the data set is not here, or is another one by now.
+        ShapeError, ArchitectureError, BudgetError: the network cannot be trained on it.
+    """
+    plan = make_plan(subject)
+    notes = remarks(subject, plan)
+    cells = [
+        _text(_head(subject, plan, notes)),
+        _code(code.imports(plan)),
+        _text(
+            _(
+                "## The images\n\nFrom a file beside this notebook, from CNN Lab, or fetched by torchvision; then compared with "
+                "the ones that the network learned from in the lab."
+            )
+        ),  # fmt: skip
+        _code(data_cell(plan)),
+        _text(_("## The network")),
+        _code(code.network(plan)),
+        _text(_("## Its first weights\n\nFrom the seed: the same as in the lab.")),
+        _code(code.first_weights(plan)),
+        _text(_("## Batches")),
+        _code(code.batches(plan)),
+        _text(_("## Optimizer, learning rate and loss")),
+        _code(code.learning_rate(plan)),
+        _text(_("## Training")),
+        _code(loop.training(plan)),
+        _text(_("## The test\n\nOnce, at the end, on images that nothing has looked at before.")),
+        _code(loop.test(plan)),
+    ]
+    document = {
+        "cells": [{"id": f"cell-{number:02}", **cell} for number, cell in enumerate(cells, 1)],
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode(), notes
+
+
+def make_plan(subject: Subject) -> Plan:
+    """Return the numbers of the notebook; raises as ``to_notebook``."""
+    from cnnlab.description import Preprocessing
+    from cnnlab.runs.machine import resolve_recipe
+    from cnnlab.training.checks import check_trainable, part_size
+    from cnnlab.training.images import count_images
+
+    if subject.recipe is None or not subject.data:
+        from cnnlab.export.choices import no_recipe
+
+        raise no_recipe()
+    dataset = _dataset(subject)
+    architecture, recipe = subject.architecture, resolve_recipe(subject.recipe, subject.architecture)
+    check_trainable(architecture, dataset, recipe)
+    batch = min(recipe.batch_size, count_images(dataset, recipe))
+    return Plan(
+        architecture=architecture,
+        preprocessing=Preprocessing.of(architecture, dataset),
+        recipe=recipe,
+        data=dataset.name,
+        data_hash=dataset.hash,
+        part=part_size(architecture, batch + 1),
+        batch_size=batch,
+        halved=subject.model is not None and _halved(subject),
+        test_acc=subject.test_acc,
+    )
+
+
+def _dataset(subject: Subject) -> DataSet:
+    from cnnlab.data.loader import load
+    from cnnlab.errors import DataError
+
+    dataset = load(subject.data)
+    if subject.data_hash and subject.data_hash != dataset.hash:
+        raise DataError(
+            "{name}: the images here are not those that this model learned from; the notebook could not end as it did",
+            name=subject.data,
+        )
+    return dataset
+
+
+def _halved(subject: Subject) -> bool:
+    """Return whether the weights of the model were rounded to float16 when it was written."""
+    import torch
+
+    state = subject.model.state if subject.model is not None else {}
+    weights = [tensor for tensor in state.values() if tensor.dim() > 1]
+    return bool(weights) and all(torch.equal(tensor.half().float(), tensor) for tensor in weights)
+
+
+def remarks(subject: Subject, plan: Plan) -> tuple[Message, ...]:
+    """Return why the notebook may end with another accuracy than the lab, in sentences; empty where it does not."""
+    found = list(subject.unlike)
+    if subject.recipe is not None and subject.recipe != plan.recipe:
+        found.append(
+            Message(
+                "The recipe leaves {fields} to the machine; the notebook has what this one chooses.",
+                fields=", ".join(
+                    n
+                    for n in ("precision", "memory_format", "threads")
+                    if getattr(subject.recipe, n) != getattr(plan.recipe, n)
+                ),  # fmt: skip
+            )
+        )
+    return tuple(found)
+
+
+def _head(subject: Subject, plan: Plan, notes: tuple[Message, ...]) -> str:
+    import torch
+
+    name = (subject.model.about.name if subject.model is not None else "") or subject.architecture.name
+    parts = ["# " + json.dumps(name or _("network"), ensure_ascii=False)[1:-1]]
+    if plan.test_acc is None:
+        parts.append(_("This notebook trains the network on {data} and tests it. Made by CNN Lab.", data=plan.data))
+    else:
+        parts.append(
+            _("This notebook trains the network on {data} and tests it, as CNN Lab did: there {acc} of the test images were "
+              "right.", data=plan.data, acc=f"{plan.test_acc:.2%}")
+        )  # fmt: skip
+    parts += [f"**{note.text()}**" for note in notes]
+    parts.append(
+        _("On the same kind of processor, with the same version of PyTorch (here {torch}) and {threads} threads, all digits "
+          "are the same as in the lab. Elsewhere numbers are rounded in another order, and after many steps a few test "
+          "images are judged differently.", torch=torch.__version__.split("+")[0], threads=plan.recipe.threads)
+    )  # fmt: skip
+    if plan.recipe.precision == "bfloat16":
+        parts.append(
+            _("It computes in bfloat16, as the lab did: on a processor without instructions for that it is slow, and rounds "
+              "differently.")
+        )  # fmt: skip
+    recipe = json.dumps(_told(plan.recipe.model_dump(mode="json")), ensure_ascii=False, indent=1)
+    parts.append(_("The recipe:") + f"\n\n```json\n{recipe}\n```")
+    return "\n\n".join(parts)
+
+
+def _told(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a recipe that are not at their defaults, and those that everybody asks for."""
+    from cnnlab.training.recipe import Recipe
+
+    usual = Recipe().model_dump(mode="json")
+    always = ("epochs", "batch_size", "optimizer", "lr", "seed", "precision", "threads")
+    return {name: value for name, value in values.items() if name in always or value != usual[name]}
+
+
+def _text(source: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": source.splitlines(keepends=True)}
+
+
+def _code(source: str) -> dict[str, Any]:
+    lines = source.strip("\n").splitlines(keepends=True)
+    return {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": lines}

@@ -1,0 +1,305 @@
+"""The code cells of an exported notebook: plain torch that repeats the lab's training to the bit.
+
+Only what a recipe uses is written. Functions of the lab that need nothing else of it (the augmentations, the dropout) are
+copied into the notebook from their own source, so that there is one truth; the rest says in the open what
+``cnnlab.training`` does with all its cases, and tests/export/test_notebook.py holds the two against each other bit by bit.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cnnlab.architecture import Architecture
+from cnnlab.architecture import layers as specs
+from cnnlab.architecture.source import to_pytorch
+from cnnlab.description import Preprocessing
+from cnnlab.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All numbers that the notebook's code is written from.
+
+    Attributes:
+        architecture, preprocessing, recipe: of the run; the recipe without anything left to the machine.
+        data, data_hash: the data set and the hash of its content.
+        part: how many images of a batch are looked at together.
+        batch_size: images of a step, at most as many as there are.
+        halved: the weights were rounded to float16 before they were tested.
+        test_acc: what the lab showed, in [0, 1], or None.
+    """
+
+    architecture: Architecture
+    preprocessing: Preprocessing
+    recipe: Recipe
+    data: str
+    data_hash: str
+    part: int
+    batch_size: int
+    halved: bool = False
+    test_acc: float | None = None
+
+    @property
+    def whole_val(self) -> bool:
+        """Whether there are validation images apart from those that the network learns from."""
+        return not self.recipe.full_train
+
+    @property
+    def has_dropout(self) -> bool:
+        """Whether any layer switches numbers off at random."""
+        kinds = (specs.Dropout, specs.Dropout2d)
+        return any(isinstance(row.layer, kinds) for row in self.architecture.trace().rows)
+
+
+def imports(plan: Plan) -> str:
+    """Return the cell of imports and of the few numbers that everything depends on."""
+    recipe = plan.recipe
+    order = "torch.contiguous_format" if recipe.memory_format == "contiguous" else "torch.channels_last"
+    return f"""\
+import math
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+SEED = {recipe.seed}
+EPOCHS = {recipe.epochs}
+BATCH_SIZE = {plan.batch_size}
+LR = {recipe.lr!r}
+MEMORY_FORMAT = {order}
+torch.set_num_threads({recipe.threads})  # sums are cut into as many pieces, and rounded accordingly
+
+
+def chance(purpose):
+    \"\"\"Return a generator for one purpose: what dropout draws does not change the order of the images.\"\"\"
+    digest = sha256(f"{{SEED}}:{{purpose}}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+"""
+
+
+def network(plan: Plan) -> str:
+    """Return the cell that makes the network."""
+    return to_pytorch(plan.architecture)
+
+
+def first_weights(plan: Plan) -> str:
+    """Return the cell that gives the network its first weights, and what else is set up before the first step."""
+    parts = [_INITIALISE]
+    if plan.has_dropout:
+        parts += [_source(_dropout()), _SWAP]
+    if plan.architecture.ends_in_softmax:
+        parent, _dot, name = plan.architecture.trace().rows[-1].name.rpartition(".")
+        owner = f'network.get_submodule("{parent}")' if parent else "network"
+        parts.append(
+            "# the loss takes the scores before the softmax, where the logarithm is exact\n"
+            f"{owner}.{name} = nn.Identity()"
+        )
+    if plan.recipe.whiten:
+        parts.append(_WHITEN.format(padded=padded(plan, "images[:2000]")))
+    parts.append("network.to(memory_format=MEMORY_FORMAT)\nnetwork.train()")
+    return "\n\n\n".join(part.strip("\n") for part in parts)
+
+
+_INITIALISE = '''
+def initialise(network, generator):
+    """Draw the weights as torch does, but from a generator of our own."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
+            if module.bias is not None:
+                bound = 1 / math.sqrt(module.weight[0].numel())
+                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+
+
+initialise(network, chance("init"))
+'''
+
+_SWAP = """
+drops = chance("dropout")
+for module in list(network.modules()):
+    for name, child in module.named_children():
+        if isinstance(child, (nn.Dropout, nn.Dropout2d)):
+            own = GeneratorDropout(child.p, whole_maps=isinstance(child, nn.Dropout2d))
+            own.generator = drops
+            setattr(module, name, own)
+"""
+
+_WHITEN = '''
+def whitening_filters(x, kernel_size, out_channels, eps=5e-4):
+    """Return filters that take out what neighbouring pixels have in common, in pairs of opposite sign."""
+    size = x.shape[1] * kernel_size * kernel_size
+    covariance, count = torch.zeros(size, size), 0
+    for part in x.split(250):
+        patches = F.unfold(part.float().contiguous(), kernel_size).transpose(1, 2).reshape(-1, size)
+        covariance += patches.T @ patches
+        count += len(patches)
+    values, vectors = torch.linalg.eigh(covariance / count)
+    filters = (vectors / (values.clamp_min(0) + eps).sqrt()).T.flip(0)  # strongest first
+    pairs = torch.stack([filters, -filters], dim=1).reshape(2 * size, x.shape[1], kernel_size, kernel_size)
+    return pairs[:out_channels].contiguous()
+
+
+first = next(network.children())
+with torch.no_grad():
+    first.weight.copy_(whitening_filters(({padded}.float() / 255 - MEAN) / STD, first.kernel_size[0], first.out_channels))
+    if first.bias is not None:
+        first.bias.zero_()
+first.weight.requires_grad_(False)  # it stays as it is
+'''
+
+
+def _dropout() -> Any:
+    from cnnlab.build import GeneratorDropout
+
+    return GeneratorDropout
+
+
+def _source(thing: Any) -> str:
+    return inspect.getsource(thing)
+
+
+def padded(plan: Plan, images: str) -> str:
+    """Return the expression that brings ``images`` to the size of the network's input."""
+    padding = plan.preprocessing.padding
+    return f"F.pad({images}, {padding})" if any(padding) else images
+
+
+def batches(plan: Plan) -> str:
+    """Return the cell that turns images into a batch: augmented, normalised, perhaps mixed."""
+    from cnnlab.data import augment as ways
+
+    settings, uses = plan.recipe.augmentation, list[Callable[..., Any]]()
+    steps = []
+    if settings.flip:
+        uses += [ways.flip, ways.flip_these]
+        steps.append("flip(images, generator)")
+    if settings.rotate or settings.scale or settings.shear:
+        uses += [ways.rotate_scale, ways.rotate_scale_by]
+        steps.append(f"rotate_scale(images, {settings.rotate!r}, {settings.scale!r}, generator, {settings.shear!r})")
+    if settings.crop_padding:
+        uses += [ways.crop_padding, ways.reflect, ways.cut, ways._offsets]
+        steps.append(f"crop_padding(images, {settings.crop_padding}, generator)")
+    if settings.shift:
+        uses += [ways.shift, ways.cut, ways._offsets]
+        steps.append(f"shift(images, {settings.shift}, generator)")
+    if settings.cutout:
+        uses += [ways.cutout, ways.cutout_at]
+        steps.append(f"cutout(images, {settings.cutout}, generator)")
+    if settings.noise:
+        uses += [ways.noise]
+        steps.append(f"noise(images, {settings.noise!r}, generator)")
+    if plan.recipe.mixup:
+        uses += [ways.mixup, ways._format_of]
+    parts = [_source(function) for function in dict.fromkeys(uses)]
+    parts.append(_PREPARE.format(padded=padded(plan, "images")))
+    parts.append(_batch(plan, steps))
+    return "\n\n\n".join(part.strip("\n") for part in parts)
+
+
+_PREPARE = '''
+def prepare(images):
+    """Return uint8 images as the network takes them."""
+    x = {padded}.to(torch.float32, memory_format=MEMORY_FORMAT)
+    return x.div_(255).sub_(MEAN).div_(STD)
+'''
+
+
+def _batch(plan: Plan, steps: list[str]) -> str:
+    lines = ["def batch(index):", '    """Return the images at these places and their targets, varied anew."""']
+    random = bool(steps or plan.recipe.mixup)
+    found = "images.index_select(0, index)"
+    if steps:
+        lines.append(f"    varied = {found}")
+        lines += [f"    varied = {step.replace('(images,', '(varied,')}" for step in steps]
+        found = "varied"
+    given = f"prepare({found}), targets.index_select(0, index)"
+    if plan.recipe.mixup:
+        classes = plan.architecture.output_shape[0]
+        given = f"mixup({given}, {classes}, {plan.recipe.mixup!r}, generator)"
+    lines.append(f"    return {given}")
+    return "\n".join([*(['generator = chance("augmentation")', "", ""] if random else []), *lines])
+
+
+_OPTIMIZERS = {
+    "sgd": "torch.optim.SGD(learning, LR, momentum={momentum!r}, nesterov={nesterov}, weight_decay={decay!r}, fused=True)",
+    "adam": "torch.optim.Adam(learning, LR, weight_decay={decay!r}, fused=True)",
+    "adamw": "torch.optim.AdamW(learning, LR, weight_decay={decay!r}, fused=True)",
+    "rmsprop": "torch.optim.RMSprop(learning, LR, momentum={momentum!r}, weight_decay={decay!r})",
+    "adagrad": "torch.optim.Adagrad(learning, LR, weight_decay={decay!r}, fused=True)",
+}
+
+
+def learning_rate(plan: Plan) -> str:
+    """Return the cell with the optimizer, the learning rate of each step, and the loss."""
+    recipe = plan.recipe
+    optimizer = _OPTIMIZERS[recipe.optimizer].format(
+        momentum=recipe.momentum, nesterov=recipe.nesterov, decay=recipe.weight_decay
+    )
+    head = f"""\
+STEPS_PER_EPOCH = len(targets) // BATCH_SIZE
+STEPS = EPOCHS * STEPS_PER_EPOCH
+learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+optimizer = {optimizer}
+
+
+def learning_rate(step):
+    \"\"\"Return the learning rate of a step, counted from 0.\"\"\"
+"""
+    return f"{head}{_schedule(recipe)}\n\n\n{_loss(plan)}"
+
+
+def _schedule(recipe: Recipe) -> str:
+    lines = ["    lr = LR"]
+    if recipe.warmup_epochs:
+        lines += [
+            f"    warm = round({recipe.warmup_epochs!r} * STEPS_PER_EPOCH)",
+            "    lr *= min(1.0, (step + 1) / (warm + 1))",
+        ]
+    match recipe.schedule:
+        case "constant" | "reduce_on_plateau":
+            lines.append("    return lr")
+        case "step":
+            lines.append(
+                f"    return lr * {recipe.step_factor!r} ** (step // ({recipe.step_epochs} * STEPS_PER_EPOCH))"
+            )
+        case "cosine":
+            lines.append("    return lr * (1 + math.cos(math.pi * step / STEPS)) / 2")
+        case "one_cycle":
+            lines += [
+                f"    top, last = {recipe.warmup!r} * STEPS - 1, STEPS - 1",
+                "    if step <= top:",
+                "        start, end, part = 1 / 25, 1.0, step / top if top > 0 else 1.0",
+                "    else:",
+                "        start, end, part = 1.0, 1 / 25 / 1e4, (step - top) / (last - top)",
+                "    return lr * (end + (start - end) / 2 * (1 + math.cos(math.pi * part)))",
+            ]
+        case "triangular":
+            lines += [
+                f"    top = {recipe.warmup!r} * STEPS",
+                "    if step <= top:",
+                "        return lr * (0.2 + (1 - 0.2) * step / top)",
+                "    return lr * ((STEPS - step) / (STEPS - top))",
+            ]
+    return "\n".join(lines)
+
+
+def _loss(plan: Plan) -> str:
+    recipe = plan.recipe
+    lines = ["def loss_of(logits, targets):", '    """Return the mean loss of a batch, in float32."""']
+    if recipe.loss == "cross_entropy":
+        smoothing = f", label_smoothing={recipe.label_smoothing!r}" if recipe.label_smoothing else ""
+        lines.append(f"    return F.cross_entropy(logits, targets{smoothing})")
+        return "\n".join(lines)
+    output = "logits.softmax(1)" if plan.architecture.ends_in_softmax else "logits"
+    lines += [
+        f"    output = {output}",
+        "    shares = F.one_hot(targets, logits.shape[1]) if targets.dim() == 1 else targets",
+        "    return F.mse_loss(output, shares.to(output.dtype))",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,214 @@
+"""The notebook's code does what the lab's loop does, to the bit, whatever the recipe asks for."""
+
+import gzip
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cnnlab.architecture import Architecture, make_layer
+from cnnlab.architecture.presets import PRESETS
+from cnnlab.data import loader
+from cnnlab.data.known import FOLDER
+from cnnlab.errors import CnnLabError, DataError, RecipeError
+from cnnlab.export.notebook import to_notebook
+from cnnlab.export.notebook_data import data_file
+from cnnlab.export.subject import of_model, of_network
+from cnnlab.model import Model
+from cnnlab.training.loop import Training
+from cnnlab.training.recipe import Recipe
+from tests.export.makers import cells, executed, same, trained
+
+SMALL = {
+    "epochs": 2,
+    "batch_size": 32,
+    "limit_train": 150,
+    "precision": "float32",
+    "memory_format": "channels_last",
+    "threads": 1,
+}
+
+
+def small_net(*last: str, dropout: bool = False, norm: bool = True) -> Architecture:
+    return Architecture(
+        name="small",
+        input_shape=(1, 28, 28),
+        layers=(
+            make_layer("Conv2d", out_channels=6, kernel_size=5, stride=2),
+            *([make_layer("BatchNorm2d")] if norm else []),
+            make_layer("ReLU"),
+            *([make_layer("Dropout", p=0.2), make_layer("Dropout2d", p=0.2)] if dropout else []),
+            make_layer("MaxPool2d"),
+            make_layer("Flatten"),
+            *([make_layer("Dropout")] if dropout else []),
+            make_layer("Linear", out_features=10),
+            *map(make_layer, last),
+        ),
+    )
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "adam": {},
+    "bfloat16": {"precision": "bfloat16"},
+    "contiguous": {"memory_format": "contiguous"},
+    "two threads": {"threads": 2},
+    "another seed": {"seed": 7},
+    "sgd, nesterov, decay, one cycle": {
+        "optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-3, "schedule": "one_cycle",
+    },
+    "adamw, cosine, warm-up": {"optimizer": "adamw", "schedule": "cosine", "warmup_epochs": 0.7, "weight_decay": 0.01},
+    "rmsprop, triangular": {"optimizer": "rmsprop", "momentum": 0.5, "schedule": "triangular"},
+    "adagrad, stairs": {"optimizer": "adagrad", "lr": 0.02, "schedule": "step", "step_factor": 0.5},
+    "plateau": {"epochs": 6, "lr": 0.05, "schedule": "reduce_on_plateau", "plateau_patience": 0, "plateau_factor": 0.3},
+    "early stopping": {"epochs": 12, "lr": 0.05, "early_stopping": 1},
+    "l1, clipping": {"l1": 1e-3, "clip_norm": 0.5},
+    "smoothing": {"label_smoothing": 0.1},
+    "mse": {"loss": "mse"},
+    "mixup": {"mixup": 0.4},
+    "mixup, mse": {"mixup": 1.0, "loss": "mse"},
+    "all augmentations": {
+        "augmentation": {
+            "shift": 2, "crop_padding": 2, "rotate": 10.0, "scale": 0.1, "shear": 5.0, "flip": True, "cutout": 6, "noise": 0.05,
+        },
+    },
+    "flip": {"augmentation": {"flip": True}},
+    "rotate": {"augmentation": {"rotate": 12.0}},
+    "whiten, mirror": {"whiten": True, "mirror": True},
+    "all images": {"full_train": True},
+    "whole set at once": {"batch_size": 10_000},
+    "one by one": {"batch_size": 1, "limit_train": 20},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_notebook_ends_with_the_same_weights_and_accuracy(name: str) -> None:
+    architecture = small_net(norm=name != "one by one")
+    subject, training = trained(architecture, Recipe.of({**SMALL, **RECIPES[name]}))
+    names = executed(subject)
+    assert subject.model is not None
+    assert same(names["network"].state_dict(), subject.model.state) == []
+    assert names["accuracy"] == names["SHOWN"] == subject.test_acc
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+@pytest.mark.parametrize("memory_format", ["channels_last", "contiguous"])
+def test_dropout_and_softmax(loss: str, memory_format: str) -> None:
+    recipe = Recipe.of({**SMALL, "loss": loss, "memory_format": memory_format})
+    subject, training = trained(small_net("Softmax", dropout=True), recipe)
+    assert subject.model is not None
+    assert same(executed(subject)["network"].state_dict(), subject.model.state) == []
+
+
+def test_a_padded_input() -> None:
+    architecture = small_net().with_input((1, 33, 32))
+    subject, training = trained(architecture, Recipe.of({**SMALL, "whiten": True}))
+    assert subject.model is not None
+    assert same(executed(subject)["network"].state_dict(), subject.model.state) == []
+
+
+def test_a_batch_that_is_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnlab.training.checks.PART_BYTES", 200_000)
+    recipe = Recipe.of({**SMALL, "batch_size": 64, "augmentation": {"shift": 1}, "mixup": 0.3})
+    subject, training = trained(small_net(norm=False), recipe)
+    assert 1 < training._part < 64
+    assert subject.model is not None
+    assert same(executed(subject)["network"].state_dict(), subject.model.state) == []
+
+
+def data_cell(data: str) -> str:
+    """Return the cell that loads ``data``."""
+    recipe = Recipe.of({**SMALL, "full_train": True, "limit_train": None})
+    shape = loader.load(data).image_shape
+    subject = of_network(small_net().with_input(shape), recipe, data)
+    return cells(to_notebook(subject)[0])[1]
+
+
+HEAD = cells(to_notebook(of_network(small_net(), Recipe.of(SMALL), "mnist"))[0])[0]
+
+
+def loaded(source: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(HEAD, names)
+    exec(source, names)
+    return names
+
+
+def test_the_data_comes_from_torchvision_where_the_lab_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = data_cell("mnist")
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for packed in (FOLDER / "mnist").glob("*.gz"):  # as torchvision has them once they are fetched
+        (raw / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+    monkeypatch.setitem(sys.modules, "cnnlab.data.loader", None)
+    monkeypatch.chdir(tmp_path)
+    names = loaded(source)
+    assert names["images"].shape == (60_000, 1, 28, 28) and names["test_targets"].shape == (10_000,)
+
+
+@pytest.mark.parametrize(("data", "name"), [("cifar10-sample", "CIFAR10"), ("fashion_mnist-sample", "FashionMNIST")])
+def test_a_sample_is_cut_out_of_the_published_set(data: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, dataset = data_cell(data), loader.load(data)
+
+    class Published:
+        """What torchvision gives, with only the images of the sample in it."""
+
+        def __init__(self, folder: str, train: bool, download: bool) -> None:
+            split = dataset.train if train else dataset.test
+            grey = split.images.shape[1] == 1
+            self.data = split.images[:, 0] if grey else split.images.permute(0, 2, 3, 1).numpy()
+            self.targets = split.targets if grey else split.targets.tolist()
+
+    monkeypatch.setitem(sys.modules, "cnnlab.data.loader", None)
+    monkeypatch.setattr(f"torchvision.datasets.{name}", Published)
+    assert torch.equal(loaded(source)["images"], dataset.train.images)
+
+
+def test_other_images_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = data_cell("fashion_mnist-sample")
+    (tmp_path / "fashion_mnist-sample.npz").write_bytes(data_file("cifar10-sample"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="these are not the images"):
+        loaded(source)
+
+
+def test_a_run_changed_by_hand_says_so() -> None:
+    recipe = Recipe.of(SMALL)
+    training = Training(small_net(), loader.load("fashion_mnist-sample"), recipe)
+    training.apply({"lr": 0.01})
+    for _event in training.events():
+        pass
+    file, notes = to_notebook(of_model(training.model("changed", test_acc=0.5)))
+    assert ["changed by hand" in str(note) for note in notes] == [True]
+    assert "changed by hand while it ran (1 times)" in "".join(json.loads(file)["cells"][0]["source"])
+
+
+def test_rounded_weights_are_tested_as_they_are_kept() -> None:
+    subject, training = trained(small_net(), Recipe.of(SMALL))
+    assert subject.model is not None
+    state = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in subject.model.state.items()}
+    rounded = Model(subject.model.description, state)
+    assert same(executed(of_model(rounded))["network"].state_dict(), rounded.state) == []
+
+
+def test_a_preset_brings_its_recipe_and_its_data() -> None:
+    preset = PRESETS["article-003-keras"]
+    subject = of_network(preset.architecture, Recipe.of(preset.recipe), preset.data)
+    file, notes = to_notebook(subject)
+    assert "SHOWN" not in cells(file)[-1]
+    assert ["leaves precision, memory_format, threads to the machine" in str(note) for note in notes] == [True]
+
+
+def test_what_cannot_be_trained_is_said() -> None:
+    with pytest.raises(RecipeError, match="nobody said how this network is trained"):
+        to_notebook(of_network(small_net()))
+    with pytest.raises(DataError, match="no data set called nowhere"):
+        to_notebook(of_network(small_net(), Recipe(), "nowhere"))
+    with pytest.raises(CnnLabError, match="the pictures of cifar10-sample are 3x32x32"):
+        to_notebook(of_network(small_net(), Recipe(), "cifar10-sample"))
+    subject, _training = trained(small_net(), Recipe.of({**SMALL, "limit_train": 40, "epochs": 1}))
+    with pytest.raises(DataError, match="not those that this model learned from"):
+        to_notebook(replace(subject, data="mnist", data_hash="0" * 64))
