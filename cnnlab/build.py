@@ -187,9 +187,17 @@ class Network(nn.Module):
         """Return every single layer's name and module, in the order of execution; joins of blocks are among them."""
         return [(".".join(step.path), self._at(step)) for step in self._steps]
 
+    def __len__(self) -> int:
+        """Return how many single layers there are."""
+        return len(self._steps)
+
     def __iter__(self) -> Iterator[nn.Module]:
         """Go through the layers' modules in the order of execution."""
-        return (module for _name, module in self.leaves())
+        return map(self._at, self._steps)
+
+    def __getitem__(self, index: int) -> nn.Module:
+        """Return the module of the layer at ``index``, in the order of execution."""
+        return self._at(self._steps[index])
 
     def replace_leaf(self, name: str, module: nn.Module) -> None:
         """Put ``module`` in the place of the layer ``name``."""

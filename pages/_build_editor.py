@@ -86,7 +86,7 @@ def _layer_editor(index: int) -> None:
     architecture = _session.architecture()
     layer = architecture.layers[index]
     _about(layer)
-    names = [name for name in type(layer).model_fields if name != "kind"]
+    names = [name for name in type(layer).model_fields if name not in ("kind", "layers", "branches")]
     first = [name for name in names if name in _FIRST_FIELDS]
     more = [name for name in names if name not in _FIRST_FIELDS]
     key = f"{state.FIELD}.{index}.{layer.kind}"
@@ -94,7 +94,7 @@ def _layer_editor(index: int) -> None:
     if first:
         edited = _widgets.spec_editor(type(layer), edited, key, only=first, columns=2)
     if more:
-        broken = architecture.trace().rows[index].error is not None  # what is to be mended may be in here
+        broken = architecture.trace().folded[index].error is not None  # what is to be mended may be in here
         with st.expander(_("More"), expanded=broken) if first else st.container():
             edited = _widgets.spec_editor(type(layer), edited, key, only=more)
     if edited != layer:
@@ -121,7 +121,7 @@ def _about(layer: LayerSpec | type[LayerSpec]) -> None:
 
 
 def _palette(architecture: Architecture, after: int) -> None:
-    where = _("the input") if after == INPUT else architecture.names[after]
+    where = _("the input") if after == INPUT else architecture.trace().folded[after].name
     groups: dict[str, list[str]] = {group: [] for group in _GROUPS}
     for kind, spec in LAYERS.items():
         groups.setdefault(spec.group, []).append(kind)
@@ -146,7 +146,7 @@ def _palette(architecture: Architecture, after: int) -> None:
 
 def _preview(architecture: Architecture, after: int, layer: LayerSpec) -> str:
     """Return what would leave the new layer, or why it would not fit there."""
-    shape = architecture.input_shape if after == INPUT else architecture.trace().rows[after].output_shape
+    shape = architecture.input_shape if after == INPUT else architecture.trace().folded[after].output_shape
     if shape is None:
         return _("A layer before it does not fit yet, so its output is not known.")
     try:

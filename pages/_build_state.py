@@ -49,7 +49,7 @@ def select(index: int, panel: str = EDIT) -> None:
 
 def layer_names() -> tuple[str, ...]:
     """Return what can be edited by name: ``input``, then the layers."""
-    return ("input", *_session.architecture().names)
+    return ("input", *(row.name for row in _session.architecture().trace().folded))
 
 
 def choose_layer(name: str) -> None:
@@ -82,7 +82,7 @@ def _come_into_sight() -> None:
 def focus() -> None:
     """Edit the layer that does not fit, else the first one, and bring it into sight."""
     _come_into_sight()
-    rows = _session.architecture().trace().rows
+    rows = _session.architecture().trace().folded
     select(next((row.index for row in rows if row.error), 0 if rows else INPUT))
 
 

@@ -151,8 +151,8 @@ def _send(run: Snapshot, values: dict[str, Any]) -> None:
 
 def in_force(run: Snapshot, changes: int | None = None) -> tuple[dict[str, float], tuple[str, ...]]:
     """Return the share of each dropout layer, and the frozen layers, after the first ``changes`` (None: all)."""
-    layers = zip(run.architecture.names, run.architecture.layers)
-    shares = {name: layer.p for name, layer in layers if isinstance(layer, (Dropout, Dropout2d))}
+    rows = run.architecture.trace().rows
+    shares = {row.name: row.layer.p for row in rows if isinstance(row.layer, (Dropout, Dropout2d))}
     frozen: tuple[str, ...] = ()
     for made in run.changes[:changes]:
         shares |= made["change"].get("dropout") or {}

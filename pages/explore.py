@@ -71,7 +71,7 @@ def _draw(model: Model, seen: Look, image: Tensor, state: str | None) -> None:
 
     names = model.architecture.names
     layer, scale = _controls(names)
-    spec = model.architecture.layers[names.index(layer)]
+    spec = model.architecture.trace().row(layer).layer
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_says"):
         st.markdown(f"**{layer}** · {spec.kind} · {_(spec.explanation)}", width="content")
         st.markdown(_widgets.verdict(model, seen), width="content")
@@ -83,7 +83,7 @@ def _draw(model: Model, seen: Look, image: Tensor, state: str | None) -> None:
         last = names[-2:] if model.architecture.ends_in_softmax else names[-1:]
         _maps.draw_units(seen, layer, model.class_names if layer in last else None, scale)
     _answers.mirror_remark(model)
-    if f"{layer}.weight" in model.state and model.state[f"{layer}.weight"].dim() >= 2:
+    if spec.kind in ("Conv2d", "Linear"):
         _maps.draw_filters(model, layer)
 
 

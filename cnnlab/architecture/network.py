@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import groupby
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -50,6 +51,19 @@ class Trace:
         if found is None:
             raise ArchitectureError("{name}: no layer of this network", name=name[:80])
         return found
+
+    def takers(self, row: Row) -> tuple[Row, ...]:
+        """Return the rows that take the output of ``row``, in order."""
+        return tuple(other for other in self.rows[row.index + 1 :] if row.index in other.inputs)
+
+    @cached_property
+    def folded(self) -> tuple[Row, ...]:
+        """One row for each of ``architecture.layers``: a block as one, with its sums, its output and its first error.
+
+        Its name is the block's; of a repeated one, the first and the last copy's. ``index`` is the position in
+        ``layers``, ``inputs`` are the ones before. Without blocks these are the rows themselves.
+        """
+        return _folded(self)
 
     @property
     def error(self) -> CnnLabError | None:
@@ -104,6 +118,8 @@ class Architecture(BaseModel):
 
         Inside blocks they are paths with dots; a network without blocks has one for each of ``layers``.
         """
+        if self.is_flat:  # without asking for shapes
+            return tuple(name for names in tapes.child_names(self.layers) for name in names)
         return tuple(row.name for row in self.trace().rows)
 
     @property
@@ -215,6 +231,17 @@ class Architecture(BaseModel):
         parts = places.opened(layer, arrives, leaves)
         return self._edited(place, lambda layers, position: layers.__setitem__(slice(position, position + 1), parts))
 
+    def can_edit(self, row: Row) -> bool:
+        """Return whether ``row`` stands in the tree as it is, and not as something that its block adds by itself."""
+        return self.at(row.place) == row.layer
+
+    def mapped(self, change: Callable[[LayerSpec, Place], LayerSpec | None]) -> Architecture:
+        """Return the network with every layer replaced by what ``change`` makes of it and its place; None takes it out.
+
+        Blocks are gone into; a shorthand is changed as a whole.
+        """
+        return self.with_layers(places.mapped(self.layers, change))
+
     def _edited(self, place: int | Place, edit: Callable[[list[LayerSpec], int], object]) -> Architecture:
         *parent, position = _place(place)
 
@@ -308,6 +335,42 @@ def check_budget(architecture: Architecture, batch_size: int = 1, budget: Budget
 
 def _place(place: int | Place) -> Place:
     return (place,) if isinstance(place, int) else tuple(place)
+
+
+def _folded(trace: Trace) -> tuple[Row, ...]:
+    blocks_of = {
+        place: [*copies] for place, copies in groupby(_outermost(trace.blocks), key=lambda block: block.place[0])
+    }
+    single = {row.top: row for row in trace.rows if row.top not in blocks_of}
+    folded = []
+    for top in sorted({*blocks_of, *single}):
+        if top in single:
+            folded.append(replace(single[top], index=top, inputs=(top - 1,)))
+            continue
+        copies = blocks_of[top]
+        rows = trace.rows[copies[0].start : copies[-1].stop]
+        name = copies[0].name if len(copies) == 1 else f"{copies[0].name}–{copies[-1].name}"
+        error = next((row.error for row in rows if row.error), None)
+        known = copies[-1].output_shape is not None
+        row = Row(
+            index=top,
+            name=name,
+            layer=copies[0].layer,
+            input_shape=copies[0].input_shape,
+            output_shape=copies[-1].output_shape,
+            num_params=sum(copy.num_params for copy in copies) if known else None,
+            macs=sum(copy.macs for copy in copies) if known else None,
+            receptive_field=rows[-1].receptive_field if rows else None,
+            error=error,
+            place=(top,),
+            inputs=(top - 1,),
+        )
+        folded.append(row)
+    return tuple(folded)
+
+
+def _outermost(found: Sequence[BlockRow]) -> list[BlockRow]:
+    return [block for block in found if len(block.place) == 1 and "." not in block.name]
 
 
 @lru_cache(maxsize=512)

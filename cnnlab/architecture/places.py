@@ -59,6 +59,18 @@ def edited(layers: Layers, parent: Place, edit: Callable[[list[LayerSpec]], None
     return (*layers[: parent[0]], new, *layers[parent[0] + 1 :])
 
 
+def mapped(layers: Layers, change: Callable[[LayerSpec, Place], LayerSpec | None], parent: Place = ()) -> Layers:
+    """Return ``layers`` with every single layer and shorthand replaced by what ``change`` makes of it and its place."""
+    found: list[LayerSpec | None] = []
+    for position, layer in enumerate(layers):
+        place = (*parent, position)
+        if isinstance(layer, blocks.Block) and not isinstance(layer, blocks.Shorthand):
+            found.append(layer.with_inner(mapped(layer.inner, change, place)))
+        else:
+            found.append(change(layer, place))
+    return tuple(layer for layer in found if layer is not None)
+
+
 def run_of(layers: Layers, places: Sequence[Place]) -> tuple[Place, int, int]:
     """Return the parent and the first and last position of ``places``, which must stand next to each other in one block.
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from math import gcd
 from typing import Any, TypeAlias
 
+from cnnlab.architecture.blocks import Residual
 from cnnlab.architecture.layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -15,11 +16,13 @@ from cnnlab.architecture.layers import (
     Dropout,
     Dropout2d,
     Flatten,
+    LayerSpec,
     Linear,
     MaxPool2d,
 )
 from cnnlab.architecture.network import MAX_LAYERS, Architecture
 from cnnlab.architecture.shapes import Shape
+from cnnlab.architecture.tape import Place
 from cnnlab.errors import ShapeError
 from cnnlab.i18n import Message
 
@@ -51,9 +54,21 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class _Misfit:
-    """Where a network breaks: the layer's position, the shape that arrives there, the rule (an error's template)."""
+    """Where a network breaks: how far it got, the layer and its place, the shape that arrives there, and the rule.
+
+    Attributes:
+        index: of its row.
+        place: where the layer, or the block that adds it, stands.
+        name: of the row.
+        layer: what stands at ``place``.
+        shape: what arrives at the row.
+        rule: the error's template.
+    """
 
     index: int
+    place: Place
+    name: str
+    layer: LayerSpec
     shape: Shape
     rule: str
 
@@ -85,7 +100,7 @@ def _tried(
     found: dict[str, Suggestion] = {}
     for label, edited in _edits(architecture, broken):
         mended = _mend_below(edited) if wanted(edited) else None
-        removed = len(edited.layers) < len(architecture.layers)
+        removed = _count(edited) < _count(architecture)
         if mended is not None and not (removed and mended[1] and found):  # removing is milder only where it is enough
             suggestion = Suggestion(label, *mended)
             found.setdefault(suggestion.architecture.key, suggestion)
@@ -99,13 +114,19 @@ def suggest_head(architecture: Architecture) -> Suggestion:
 
 
 def _first_misfit(architecture: Architecture) -> _Misfit | None:
-    """Return the first layer that does not fit (shapes only: cheaper than a trace)."""
+    """Return the first layer that does not fit (without blocks by shapes only: cheaper than a trace)."""
     shape: Shape = architecture.input_shape
+    if not architecture.is_flat:
+        row = next((row for row in architecture.trace().rows if row.error), None)
+        if row is None or row.error is None:
+            return None
+        layer = architecture.at(row.place)
+        return _Misfit(row.index, row.place, row.name, layer, row.input_shape or shape, row.error.message)
     for index, layer in enumerate(architecture.layers):
         try:
             shape = layer.output_shape(shape)
         except ShapeError as error:
-            return _Misfit(index, shape, error.message)
+            return _Misfit(index, (index,), architecture.names[index], layer, shape, error.message)
     return None
 
 
@@ -124,16 +145,18 @@ def _mend_below(architecture: Architecture) -> tuple[Architecture, tuple[Message
 def _is_better(edited: Architecture, before: Architecture, broken: _Misfit) -> bool:
     """Return whether an edit helped: all fits, the break moved on, another rule is broken, or there is less to break."""
     now = _first_misfit(edited)
-    if now is None or not edited.layers or len(edited.layers) < len(before.layers):
+    if now is None or not edited.layers or _count(edited) < _count(before):
         return bool(edited.layers)
     return now.index > broken.index or (now.index == broken.index and now.rule != broken.rule)
 
 
+def _count(architecture: Architecture) -> int:
+    return sum(layer.unrolled_size for layer in architecture.layers)
+
+
 def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
     """Yield edits that may help the layer that does not fit; the mildest first."""
-    index, shape = broken.index, broken.shape
-    layer = architecture.layers[index]
-    name = architecture.names[index]
+    place, name, layer, shape = broken.place, broken.name, broken.layer, broken.shape
 
     def changed(**fields: Any) -> Iterator[_Edit]:
         for field, value in fields.items():
@@ -145,7 +168,7 @@ def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
             try:
                 yield (
                     label,
-                    architecture.replace(index, type(layer).model_validate({**layer.model_dump(), field: value})),
+                    architecture.replace(place, type(layer).model_validate({**layer.model_dump(), field: value})),
                 )
             except ValueError:  # outside the field's range
                 continue
@@ -155,11 +178,20 @@ def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
     elif isinstance(layer, (MaxPool2d, AvgPool2d)) and len(shape) == 3:
         yield from _pooling(layer, shape, changed)
     elif isinstance(layer, Linear):
-        yield from _dense(architecture, index, shape, changed)
+        yield from _dense(architecture, broken, changed)
+    elif isinstance(layer, Residual):
+        for other in ("projection", "pad", "identity"):
+            if other != layer.shortcut:
+                yield from changed(shortcut=other)
     if len(shape) == 1 and not isinstance(layer, Linear):
-        yield from _maps_wanted(architecture, index)
+        yield from _maps_wanted(architecture, broken)
     yield from _input_sides(architecture)
-    yield Message("Remove {name}", name=name), architecture.remove(index)
+    outer = (
+        next((block.name for block in architecture.trace().blocks if block.place == place), name)
+        if layer.nesting
+        else name
+    )
+    yield Message("Remove {name}", name=outer), architecture.remove(place)
 
 
 _Changed: TypeAlias = Callable[..., Iterator[_Edit]]
@@ -200,38 +232,37 @@ def _window(kernel: int, padding: int, dilation: int, smaller: int, changed: _Ch
     yield from changed(kernel_size=largest)
 
 
-def _dense(architecture: Architecture, index: int, shape: Shape, changed: _Changed) -> Iterator[_Edit]:
+def _dense(architecture: Architecture, broken: _Misfit, changed: _Changed) -> Iterator[_Edit]:
+    shape, name = broken.shape, broken.name
     if len(shape) == 1:
         yield from changed(in_features=shape[0])
         yield from changed(in_features=None)
         return
-    name = architecture.names[index]
     if len(architecture.layers) + 2 > MAX_LAYERS:
         return
-    flat = architecture.insert(index, Flatten())
+    flat = architecture.insert(broken.place, Flatten())
     yield Message("Insert Flatten before {name}", name=name), flat
-    averaged = flat.insert(index, AdaptiveAvgPool2d())
+    averaged = flat.insert(broken.place, AdaptiveAvgPool2d())
     yield Message("Insert AdaptiveAvgPool2d(1) and Flatten before {name}", name=name), averaged
 
 
-def _maps_wanted(architecture: Architecture, index: int) -> Iterator[_Edit]:
+def _maps_wanted(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
     """A vector arrives where maps are needed: move the layer up, or do without what flattened them."""
-    layer, name = architecture.layers[index], architecture.names[index]
+    layer, place = broken.layer, broken.place
+    row = next((found for found in architecture.trace().folded if found.place == place), None)
+    name = row.name if row else broken.name
     if isinstance(layer, Dropout2d):
         yield (
             Message("{name}: use Dropout instead of Dropout2d", name=name),
-            architecture.replace(index, Dropout(p=layer.p)),
+            architecture.replace(place, Dropout(p=layer.p)),
         )
-    flat = next(i for i, above in enumerate(architecture.layers) if isinstance(above, Flatten))
-    yield (
-        Message("Move {name} before {other}", name=name, other=architecture.names[flat]),
-        architecture.move(index, flat),
-    )
-    if all(not isinstance(above, Linear) for above in architecture.layers[:index]):
-        yield (
-            Message("Move {name} behind {other}", name=architecture.names[flat], other=name),
-            architecture.move(flat, index),
-        )
+    above = architecture.trace().rows[: broken.index]
+    flat = next((one for one in above if isinstance(one.layer, Flatten)), None)
+    if flat is None or flat.place[:-1] != place[:-1]:
+        return
+    yield Message("Move {name} before {other}", name=name, other=flat.name), architecture.move(place, flat.place)
+    if all(not isinstance(one.layer, Linear) for one in above):
+        yield Message("Move {name} behind {other}", name=flat.name, other=name), architecture.move(flat.place, place)
 
 
 def _input_sides(architecture: Architecture) -> Iterator[_Edit]:

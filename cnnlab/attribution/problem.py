@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,12 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.architecture import Architecture
-from cnnlab.architecture.layers import GELU, BatchNorm2d, Conv2d, LeakyReLU, ReLU, Sigmoid, Tanh
-from cnnlab.build import GeneratorDropout
+from cnnlab.architecture.layers import Conv2d
+from cnnlab.build import GeneratorDropout, Network
 from cnnlab.errors import ModelError
 from cnnlab.model import Model
 
-_FOLLOWING = (BatchNorm2d, ReLU, LeakyReLU, Sigmoid, Tanh, GELU)
+_NORMS = {"BatchNorm2d", "LayerNorm", "GroupNorm", "LocalResponseNorm"}
+_ACTIVATIONS = {"ReLU", "ReLU6", "LeakyReLU", "Sigmoid", "Tanh", "GELU", "SiLU", "Hardswish"}
+_JOINS = {"Add", "Multiply", "Concat"}
+_FOLLOWING = _NORMS | _ACTIVATIONS | _JOINS
 
 Progress = Callable[[float], None]
 """Called with the share that is done, in [0, 1], after each pass; what it raises ends the method."""
@@ -56,7 +58,7 @@ class Problem:
         progress: called as the work goes on.
     """
 
-    network: nn.Module
+    network: Network
     x: Tensor
     baseline: Tensor
     target: int
@@ -111,28 +113,29 @@ def map_layer(architecture: Architecture) -> str | None:
     """Return the name of the layer where the maps of :func:`last_convolution` are read, or None.
 
     That is the last of the normalisations and activations that directly follow it: Grad-CAM's paper weighs *feature
-    map activations*. Before a ReLU, a unit that is switched off would still count, with the wrong sign.
+    map activations*. Before a ReLU, a unit that is switched off would still count, with the wrong sign. Where branches
+    meet behind it, their joint maps are read.
     """
-    name = last_convolution(architecture)
-    for row in architecture.trace().rows[architecture.names.index(name) + 1 :] if name else ():
-        if not isinstance(row.layer, _FOLLOWING):
-            break
-        name = row.name
-    return name
+    name, trace = last_convolution(architecture), architecture.trace()
+    if name is None:
+        return None
+    row = trace.row(name)
+    while len(takers := trace.takers(row)) == 1 and takers[0].layer.kind in _FOLLOWING:
+        row = takers[0]
+    return row.name
 
 
-def private_network(model: Model) -> nn.Module:
+def private_network(model: Model) -> Network:
     """Return a copy of the model's network up to its logits, for one question; hooks on it touch nobody else.
 
     Dropout, which passes everything through in evaluation, becomes ``nn.Identity``; a last Softmax is left out.
     """
     copy = model.copy_network()
-    children = [
-        (name, nn.Identity() if isinstance(child, GeneratorDropout) else child) for name, child in copy.named_children()
-    ]
-    if model.architecture.ends_in_softmax:
-        children = children[:-1]
-    return nn.Sequential(OrderedDict(children)).eval().requires_grad_(False)
+    for name, module in copy.leaves():
+        if isinstance(module, GeneratorDropout):
+            copy.replace_leaf(name, nn.Identity())
+    copy.drop_softmax()
+    return copy.eval().requires_grad_(False)
 
 
 def pose(model: Model, image: Tensor, target: int | None, progress: Progress | None) -> Problem:

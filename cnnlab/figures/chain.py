@@ -20,6 +20,9 @@ from cnnlab.i18n import _
 MAX_STAGES = 14
 """How many stages are drawn at most."""
 
+MOST_ROWS = 60
+"""A network of more layers than this shows each of its blocks as one stage."""
+
 _SIDE_PX = 72.0
 _SHIFT_PX = 4.0
 
@@ -87,7 +90,8 @@ def network_html(architecture: Architecture) -> str:
 def _stages(architecture: Architecture) -> list[_Stage]:
     """Return the input and each layer that changes the shape; at most ``MAX_STAGES``, the middle left out and counted."""
     stages = [_Stage(_("input"), tuple(architecture.input_shape))]
-    for row in architecture.trace().rows:
+    trace = architecture.trace()
+    for row in trace.rows if len(trace.rows) <= MOST_ROWS else trace.folded:
         if row.error is not None or row.output_shape is None:
             stages.append(_Stage(row.name, (), broken=True))
             break
@@ -101,7 +105,7 @@ def _stages(architecture: Architecture) -> list[_Stage]:
 
 
 def _learns(row: Row) -> bool:
-    return row.layer.kind in ("Conv2d", "Linear")
+    return row.layer.kind in ("Conv2d", "Linear") or row.layer.nesting > 0
 
 
 def _stage_html(stage: _Stage, largest: int) -> str:

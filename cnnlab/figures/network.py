@@ -6,11 +6,12 @@ draws them in one row, for a page that only shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from cnnlab.architecture.blocks import BLOCKS
 from cnnlab.architecture.layers import LayerSpec
 from cnnlab.architecture.network import Architecture, Row
 from cnnlab.architecture.shapes import Shape
@@ -32,7 +33,10 @@ _BAR_PX = 11.0  # a vector
 
 FAMILIES: Mapping[str, str] = {
     "Conv2d": "conv", "MaxPool2d": "pool", "AvgPool2d": "pool", "AdaptiveAvgPool2d": "pool", "BatchNorm2d": "norm",
-    "Dropout": "drop", "Dropout2d": "drop", "Flatten": "flat", "Linear": "dense", "Softmax": "prob",
+    "LayerNorm": "norm", "GroupNorm": "norm", "LocalResponseNorm": "norm", "Dropout": "drop", "Dropout2d": "drop",
+    "Flatten": "flat", "ZeroPad2d": "flat", "ChannelShuffle": "flat", "Linear": "dense", "Softmax": "prob",
+    **dict.fromkeys(BLOCKS, "conv"), "Add": "flat", "Multiply": "flat", "Concat": "flat", "Chunk": "flat",
+    "PadShortcut": "pool",
 }  # fmt: skip
 """Colour family of each kind; kinds that are not here are activations."""
 
@@ -99,8 +103,11 @@ class _Scale:
 
 
 def blocks(architecture: Architecture) -> tuple[Block, ...]:
-    """Return the input and a block for each layer, all maps to one scale, all channels and all vectors to another."""
-    rows = architecture.trace().rows
+    """Return the input and a block for each layer, all maps to one scale, all channels and all vectors to another.
+
+    A block of layers (a Residual, say) is one block here, too: what leaves it is drawn.
+    """
+    rows = architecture.trace().folded
     shapes = [architecture.input_shape, *(row.output_shape for row in rows if row.output_shape)]
     scale = _Scale.of(shapes)
     drawing, size = _solid(architecture.input_shape, scale, "input")
@@ -118,7 +125,9 @@ def shape_text(shape: Shape | None) -> str:
 
 def detail(layer: LayerSpec) -> str:
     """Return the few numbers of ``layer`` that a drawing has room for."""
-    fields = layer.model_dump()
+    fields = layer.model_dump(exclude={"layers", "branches"})
+    if layer.nesting:
+        return " ".join(part for part in _block_words(fields) if part)
     if "kernel_size" in fields:
         kernel, stride = fields["kernel_size"], fields["stride"]
         words = {"MaxPool2d": ["max"], "AvgPool2d": ["avg"]}.get(layer.kind, [])
@@ -129,6 +138,12 @@ def detail(layer: LayerSpec) -> str:
     if "output_size" in fields:
         return f"avg → {fields['output_size']}×{fields['output_size']}"
     return f"p {fields['p']:g}" if "p" in fields else ""
+
+
+def _block_words(fields: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{fields['repeat']}×" if fields.get("repeat", 1) > 1 else ""
+    yield f"{fields['kernel_size']}×{fields['kernel_size']}" if "kernel_size" in fields else ""
+    yield f"/{fields['stride']}" if fields.get("stride", 1) > 1 else ""
 
 
 def _block(row: Row, scale: _Scale) -> Block:

@@ -87,7 +87,7 @@ def unit_data(architecture: Architecture, seen: Look, layer: str, unit: int, fou
     Args:
         found: the filters of ``layer`` or, behind it, of the convolution whose maps it passes on; None without one.
     """
-    row = architecture.trace().rows[architecture.names.index(layer)]
+    row = architecture.trace().row(layer)
     field = row.receptive_field
     own = found is not None and found.layer == layer
     return {
@@ -133,14 +133,18 @@ def _channels(seen: Look, found: Filters, unit: int, own: bool) -> list[dict[str
 
 
 def source_filters(architecture: Architecture, layer: str) -> str | None:
-    """Return the convolution whose filter made map k of ``layer``: itself, or the one behind channel-wise layers."""
-    names = architecture.names
-    for row in reversed(architecture.trace().rows[: names.index(layer) + 1]):
-        if isinstance(row.layer, Conv2d):
-            return row.name
-        if row.output_shape is None or len(row.output_shape) != 3:
+    """Return the convolution whose filter made map k of ``layer``: itself, or the one behind channel-wise layers.
+
+    None where several branches meet between them, or where the channels change their places.
+    """
+    rows = architecture.trace().rows
+    row = architecture.trace().row(layer)
+    while not isinstance(row.layer, Conv2d):
+        moved = row.layer.kind in ("ChannelShuffle", "Chunk", "PadShortcut") or len(row.inputs) > 1
+        if moved or row.inputs[0] < 0 or row.output_shape is None or len(row.output_shape) != 3:
             return None
-    return None
+        row = rows[row.inputs[0]]
+    return row.name
 
 
 def picture_data(picture: NDArray[np.uint8]) -> dict[str, Any]:

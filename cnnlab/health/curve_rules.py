@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from cnnlab.architecture import Architecture
-from cnnlab.architecture.layers import Conv2d, Dropout, Dropout2d, Linear
+from cnnlab.architecture.layers import Conv2d, Dropout, Dropout2d, LayerSpec, Linear
+from cnnlab.architecture.tape import Place
 from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
 from cnnlab.health.shape_rules import freed
 from cnnlab.i18n import N_, Message
@@ -94,11 +95,11 @@ class Overfitting(Rule):
     def apply(self, case: Case) -> Change | None:
         augmentation = case.recipe.augmentation.model_copy(update={"shift": max(2, case.recipe.augmentation.shift)})
         recipe = case.recipe.changed(augmentation=augmentation)
-        dense = [i for i, layer in enumerate(case.architecture.layers) if isinstance(layer, Linear)]
-        before = case.architecture.layers[dense[-1] - 1] if dense and dense[-1] else None
-        if not dense or isinstance(before, Dropout):
+        dense = [row for row in case.rows if isinstance(row.layer, Linear) and case.architecture.can_edit(row)]
+        above = dense[-1].inputs[0] if dense else -1
+        if not dense or (above >= 0 and isinstance(case.rows[above].layer, Dropout)):
             return recipe, case.architecture
-        return recipe, case.architecture.insert(dense[-1], Dropout(p=0.5))
+        return recipe, case.architecture.insert(dense[-1].place, Dropout(p=0.5))
 
 
 class Underfitting(Rule):
@@ -136,15 +137,13 @@ class Underfitting(Rule):
 
 def widened(architecture: Architecture) -> Architecture:
     """Return the network with twice as many filters and hidden units; its scores stay as many as there are classes."""
-    last = max(i for i, layer in enumerate(architecture.layers) if isinstance(layer, (Conv2d, Linear)))
-    layers = []
-    for i, layer in enumerate(freed(architecture).layers):
-        if isinstance(layer, Conv2d) and i < last:
-            layer = layer.model_copy(update={"out_channels": 2 * layer.out_channels})
-        elif isinstance(layer, Linear) and i < last:
-            layer = layer.model_copy(update={"out_features": 2 * layer.out_features})
-        layers.append(layer)
-    return architecture.with_layers(layers)
+    last = [row.place for row in architecture.trace().rows if isinstance(row.layer, (Conv2d, Linear))][-1]
+
+    def twice(layer: LayerSpec, place: Place) -> LayerSpec:
+        wider = {name: 2 * getattr(layer, name) for name in ("out_channels", "out_features") if hasattr(layer, name)}
+        return layer.model_copy(update=wider) if place != last else layer
+
+    return freed(architecture).mapped(twice)
 
 
 class LabelsShuffled(Rule):
@@ -248,16 +247,15 @@ class ValidationAhead(Rule):
         return self.finding(why, Evidence(("acc", "val_acc")), layers=tuple(drops))
 
     def apply(self, case: Case) -> Change | None:
-        layers = [
-            layer.model_copy(update={"p": layer.p / 2}) if isinstance(layer, (Dropout, Dropout2d)) else layer
-            for layer in case.architecture.layers
-        ]
+        def halfway(layer: LayerSpec, place: Place) -> LayerSpec:
+            return layer.model_copy(update={"p": layer.p / 2}) if isinstance(layer, (Dropout, Dropout2d)) else layer
+
         halved = {
             name: (value if isinstance(value, bool) else value // 2 if isinstance(value, int) else value / 2)
             for name, value in case.recipe.augmentation.model_dump().items()
         }
         recipe = case.recipe.changed(augmentation=halved, mixup=case.recipe.mixup / 2)
-        return recipe, case.architecture.with_layers(layers)
+        return recipe, case.architecture.mapped(halfway)
 
 
 class ScheduleEnded(Rule):

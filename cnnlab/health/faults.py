@@ -224,7 +224,7 @@ def _is_straight(architecture: Architecture) -> bool:
 def _map_too_small(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
     convolutions = _places(architecture, "Conv2d")
     layer = architecture.layers[convolutions[-1]] if convolutions else None
-    side = min((architecture.trace().rows[convolutions[-1]].input_shape or (1, 1, 1))[1:]) if convolutions else 1
+    side = min((architecture.trace().folded[convolutions[-1]].input_shape or (1, 1, 1))[1:]) if convolutions else 1
     if not isinstance(layer, Conv2d) or side < 3:
         return None
     odd = side + 2 if side % 2 else side + 1
@@ -237,7 +237,7 @@ def _map_too_small(architecture: Architecture, recipe: Recipe, chance: Chance) -
 def _sigmoids(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
     """All activations become sigmoids, and more dense layers of the same width follow the first."""
     dense = _hidden(architecture, "Linear")
-    if not dense or any(isinstance(layer, BatchNorm2d) for layer in architecture.layers):
+    if not dense or any(isinstance(row.layer, BatchNorm2d) for row in architecture.trace().rows):
         return None
     layers = [Sigmoid() if layer.kind in _ACTIVATIONS else layer for layer in architecture.layers]
     first = layers[dense[0]]

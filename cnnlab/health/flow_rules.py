@@ -121,12 +121,11 @@ class VanishingGradient(Rule):
 
     def apply(self, case: Case) -> Change | None:
         flat = ("Sigmoid", "Tanh")
-        if not any(layer.kind in flat for layer in case.architecture.layers):
+        if not any(row.layer.kind in flat for row in case.rows):
             return None
         from cnnlab.architecture.layers import ReLU
 
-        layers = [ReLU() if layer.kind in flat else layer for layer in case.architecture.layers]
-        return case.recipe, case.architecture.with_layers(layers)
+        return case.recipe, case.architecture.mapped(lambda layer, place: ReLU() if layer.kind in flat else layer)
 
 
 class LearningRateHigh(Rule):
@@ -226,8 +225,8 @@ class DeadReLU(Rule):
         return self.finding(why, Evidence(("dead", "dead_window"), (name,), limit=DEAD_SHARE), layers=(*dead,))
 
     def apply(self, case: Case) -> Change | None:
-        layers = [LeakyReLU() if layer.kind == "ReLU" else layer for layer in case.architecture.layers]
-        return case.recipe.changed(lr=case.recipe.lr / 10), case.architecture.with_layers(layers)
+        leaky = case.architecture.mapped(lambda layer, place: LeakyReLU() if layer.kind == "ReLU" else layer)
+        return case.recipe.changed(lr=case.recipe.lr / 10), leaky
 
 
 class Saturated(Rule):

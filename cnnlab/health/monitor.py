@@ -28,7 +28,10 @@ DENSE = 32
 MOST_LOOKS = 400
 """A longer run is looked at less often, so that its events stay small."""
 
-_SEEN = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.GELU)
+_SEEN = (
+    nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.ReLU, nn.ReLU6,
+    nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.GELU, nn.SiLU, nn.Hardswish,
+)  # fmt: skip
 
 
 def cadence(steps: int, every: int = EVERY) -> int:
@@ -70,10 +73,10 @@ class Monitor:
             raise ValueError(f"every={every}: the steps between two looks are 1 or more")
         self.every = every
         self._network = network
-        children = list(network.named_children())
-        scored = children[:-1] if network.architecture.ends_in_softmax else children
+        layers = network.leaves()
+        scored = layers[:-1] if network.architecture.ends_in_softmax else layers
         self._last = scored[-1][1] if scored else None
-        self._watched: dict[str, nn.Module] = {name: m for name, m in children if isinstance(m, _SEEN)}
+        self._watched: dict[str, nn.Module] = {name: m for name, m in layers if isinstance(m, _SEEN)}
         self._silent: dict[str, deque[Tensor]] = {name: deque(maxlen=WINDOW) for name in self._watched}
         self._seen: HealthEvent | None = None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 
+from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import (
     BatchNorm2d,
     Conv2d,
@@ -16,12 +16,13 @@ from cnnlab.architecture.layers import (
     ReLU,
 )
 from cnnlab.architecture.network import Row
+from cnnlab.architecture.tape import Place
 from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
 from cnnlab.i18n import N_, Message
 
 HIGH_DROPOUT = 0.75
 DEEP_SIGMOIDS = 4
-BOUNDED = {"Sigmoid": 1.0, "Tanh": 2.0, "Softmax": 1.0}
+BOUNDED = {"Sigmoid": 1.0, "Tanh": 2.0, "Softmax": 1.0, "ReLU6": 6.0}
 """How far the outputs of a layer can lie apart at most."""
 
 _STRAIGHT = ("AvgPool2d", "AdaptiveAvgPool2d", "BatchNorm2d", "Dropout", "Dropout2d", "Flatten")
@@ -59,12 +60,12 @@ class SoftmaxInside(Rule):
         return self.finding(why, Evidence(), layers=tuple(row.name for row in inside))
 
     def apply(self, case: Case) -> Change | None:
-        last = max(i for i, layer in enumerate(case.architecture.layers) if isinstance(layer, (Conv2d, Linear)))
-        layers = [
-            ReLU() if layer.kind == "Softmax" and i < last else layer
-            for i, layer in enumerate(case.architecture.layers)
-        ]
-        return case.recipe, case.architecture.with_layers(layers)
+        inside = {row.place for row in case.rows if row.layer.kind == "Softmax" and row.index < case.learned[-1].index}
+
+        def instead(layer: LayerSpec, place: Place) -> LayerSpec:
+            return ReLU() if place in inside else layer
+
+        return case.recipe, case.architecture.mapped(instead)
 
 
 class SoftmaxTwice(Rule):
@@ -93,10 +94,10 @@ class SoftmaxTwice(Rule):
         )
 
     def apply(self, case: Case) -> Change | None:
-        layers = [*case.architecture.layers]
-        while len(layers) > 1 and layers[-2].kind == "Softmax":
-            layers.pop()
-        return case.recipe, case.architecture.with_layers(layers)
+        architecture = case.architecture
+        while len(rows := architecture.trace().rows) > 1 and rows[-2].layer.kind == "Softmax":
+            architecture = architecture.remove(rows[-1].place)
+        return case.recipe, architecture
 
 
 class ActivationLast(Rule):
@@ -111,7 +112,8 @@ class ActivationLast(Rule):
         row = case.head[-1] if case.head else None
         if (
             row is None
-            or row.layer.kind not in ("ReLU", "Sigmoid", "Tanh", "GELU")
+            or row.layer.kind not in ("ReLU", "ReLU6", "Sigmoid", "Tanh", "GELU", "SiLU", "Hardswish")
+            or not case.architecture.can_edit(row)
             or case.recipe.loss != "cross_entropy"
         ):
             return None
@@ -136,9 +138,7 @@ class ActivationLast(Rule):
         return self.finding(why, Evidence(), layers=(row.name,))
 
     def apply(self, case: Case) -> Change | None:
-        return case.recipe, case.architecture.remove(
-            len(case.architecture.layers) - 1 - case.architecture.ends_in_softmax
-        )
+        return case.recipe, case.architecture.remove(case.head[-1].place)
 
 
 class DropoutOnScores(Rule):
@@ -162,9 +162,7 @@ class DropoutOnScores(Rule):
         return self.finding(why, Evidence(), layers=(row.name,))
 
     def apply(self, case: Case) -> Change | None:
-        return case.recipe, case.architecture.remove(
-            len(case.architecture.layers) - 1 - case.architecture.ends_in_softmax
-        )
+        return case.recipe, case.architecture.remove(case.head[-1].place)
 
 
 class DropoutFirst(Rule):
@@ -203,13 +201,8 @@ class DropoutFirst(Rule):
         return self.finding(why, Evidence(), layers=tuple(row.name for row in early))
 
     def apply(self, case: Case) -> Change | None:
-        first = next(i for i, layer in enumerate(case.architecture.layers) if isinstance(layer, (Conv2d, Linear)))
-        layers = [
-            layer
-            for i, layer in enumerate(case.architecture.layers)
-            if i > first or not isinstance(layer, (Dropout, Dropout2d))
-        ]
-        return case.recipe, case.architecture.with_layers(layers)
+        early = {row.place for row in case.rows[: case.learned[0].index] if isinstance(row.layer, (Dropout, Dropout2d))}
+        return case.recipe, case.architecture.mapped(lambda layer, place: None if place in early else layer)
 
 
 class HighDropout(Rule):
@@ -241,12 +234,12 @@ class HighDropout(Rule):
         )
 
     def apply(self, case: Case) -> Change | None:
-        def lowered(layer: LayerSpec) -> LayerSpec:
+        def lowered(layer: LayerSpec, place: Place) -> LayerSpec:
             if isinstance(layer, (Dropout, Dropout2d)) and layer.p >= HIGH_DROPOUT:
                 return type(layer)(p=0.5)
             return layer
 
-        return case.recipe, case.architecture.with_layers([lowered(layer) for layer in case.architecture.layers])
+        return case.recipe, case.architecture.mapped(lowered)
 
 
 class NoNonlinearity(Rule):
@@ -257,7 +250,7 @@ class NoNonlinearity(Rule):
     remedy = N_("Put a ReLU between them")
 
     def find(self, case: Case) -> Finding | None:
-        pairs = [*_straight_pairs(case.rows)]
+        pairs = [*_straight_pairs(case.architecture)]
         if not pairs:
             return None
         first, second = pairs[0]
@@ -273,13 +266,16 @@ class NoNonlinearity(Rule):
         return self.finding(why, Evidence(), layers=(*names,))
 
     def apply(self, case: Case) -> Change | None:
-        layers = [*case.architecture.layers]
-        for first, _second in reversed([*_straight_pairs(case.rows)]):
-            behind = first.index + 1
-            if behind < len(layers) and isinstance(layers[behind], BatchNorm2d):
-                behind += 1
-            layers.insert(behind, ReLU())
-        return case.recipe, case.architecture.with_layers(layers)
+        architecture, done = case.architecture, set()
+        for first, _second in reversed([*_straight_pairs(case.architecture)]):
+            if first.place in done:  # another copy of the same block
+                continue
+            done.add(first.place)
+            behind = case.rows[first.index + 1]
+            norm = isinstance(behind.layer, BatchNorm2d) and behind.place[:-1] == first.place[:-1]
+            *parent, position = behind.place if norm else first.place
+            architecture = architecture.insert((*parent, position + 1), ReLU())
+        return case.recipe, architecture
 
 
 class SigmoidStack(Rule):
@@ -290,7 +286,12 @@ class SigmoidStack(Rule):
     remedy = N_("Use ReLU instead")
 
     def find(self, case: Case) -> Finding | None:
-        rows = [row for row in case.head if row.layer.kind == "Sigmoid"]
+        trace = case.architecture.trace()
+        rows = [
+            row
+            for row in case.head
+            if row.layer.kind == "Sigmoid" and not any(taker.layer.kind == "Multiply" for taker in trace.takers(row))
+        ]  # a gate's sigmoid stands beside the way, not in it
         if len(rows) < DEEP_SIGMOIDS or any(row.layer.kind == "BatchNorm2d" for row in case.head):
             return None
         why = Message(
@@ -305,21 +306,31 @@ class SigmoidStack(Rule):
         return self.finding(why, Evidence(("grad_norm",), names), layers=tuple(row.name for row in rows))
 
     def apply(self, case: Case) -> Change | None:
-        layers = [ReLU() if layer.kind == "Sigmoid" else layer for layer in case.architecture.layers]
-        return case.recipe, case.architecture.with_layers(layers)
+        bent = {row.place for row in case.rows if row.layer.kind == "Sigmoid"}
+        return case.recipe, case.architecture.mapped(lambda layer, place: ReLU() if place in bent else layer)
 
 
 def _size(row: Row) -> int:
     return row.output_shape[0] if row.output_shape else 1
 
 
-def _straight_pairs(rows: tuple[Row, ...]) -> Iterator[tuple[Row, Row]]:
-    """Yield pairs of layers with weights that nothing bent separates, but for a depthwise and its pointwise convolution."""
-    learned = [row for row in rows if isinstance(row.layer, (Conv2d, Linear))]
-    for first, second in pairwise(learned):
-        straight = all(row.layer.kind in _STRAIGHT for row in rows[first.index + 1 : second.index])
-        depthwise = isinstance(first.layer, Conv2d) and first.layer.groups > 1
-        if straight and not depthwise:
+def _straight_pairs(architecture: Architecture) -> Iterator[tuple[Row, Row]]:
+    """Yield pairs of layers with weights that nothing bent separates, but for a depthwise and its pointwise convolution.
+
+    Both stand in the same body. What a block adds by itself is left out: a projection and a linear bottleneck are meant so.
+    """
+    rows = architecture.trace().rows
+    for second in rows:
+        if not isinstance(second.layer, (Conv2d, Linear)) or not architecture.can_edit(second):
+            continue
+        above = second.inputs[0]
+        while above >= 0 and rows[above].layer.kind in _STRAIGHT:
+            above = rows[above].inputs[0]
+        first = rows[above] if above >= 0 else second
+        if not isinstance(first.layer, (Conv2d, Linear)) or first is second or not architecture.can_edit(first):
+            continue
+        together = first.name.rpartition(".")[0] == second.name.rpartition(".")[0]
+        if together and not (isinstance(first.layer, Conv2d) and first.layer.groups > 1):
             yield first, second
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import AvgPool2d, Conv2d, Flatten, LayerSpec, Linear, MaxPool2d
 from cnnlab.architecture.network import Row
+from cnnlab.architecture.tape import Place
 from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
 from cnnlab.i18n import N_, Message
 
@@ -49,10 +50,12 @@ class HeavyDense(Rule):
         )
 
     def apply(self, case: Case) -> Change | None:
-        flat = next(i for i, layer in enumerate(case.architecture.layers) if isinstance(layer, Flatten))
-        side = min((case.rows[flat].input_shape or (1, 1, 1))[1:])
+        flat = next((row for row in case.rows if isinstance(row.layer, Flatten)), None)
+        if flat is None or not case.architecture.can_edit(flat):
+            return None
+        side = min((flat.input_shape or (1, 1, 1))[1:], default=1)
         for kernel in range(2, side + 1):
-            shrunk = freed(case.architecture).insert(flat, MaxPool2d(kernel_size=kernel))
+            shrunk = freed(case.architecture).insert(flat.place, MaxPool2d(kernel_size=kernel))
             if not _is_heavy(shrunk.trace().rows):
                 return case.recipe, shrunk
         return None
@@ -91,13 +94,16 @@ class MapTooSmall(Rule):
         architecture = freed(case.architecture)
         while (found := next(_overhanging(architecture.trace().rows), None)) is not None:
             row, side = found
-            pools = [i for i, layer in enumerate(architecture.layers[: row.index]) if isinstance(layer, _POOLS)]
+            above = architecture.trace().rows[: row.index]
+            pools = [r.place for r in above if isinstance(r.layer, _POOLS) and architecture.can_edit(r)]
             if pools:
                 architecture = architecture.remove(pools[-1])
                 continue
+            if not architecture.can_edit(row):
+                return None
             kernel = side if side % 2 else max(1, side - 1)
             smaller = row.layer.model_copy(update={"kernel_size": kernel, "padding": kernel // 2, "dilation": 1})
-            architecture = architecture.replace(row.index, smaller)
+            architecture = architecture.replace(row.place, smaller)
         return case.recipe, architecture
 
 
@@ -125,12 +131,12 @@ class PaddingOnly(Rule):
         return self.finding(why, Evidence(), layers=tuple(row.name for row in wide))
 
     def apply(self, case: Case) -> Change | None:
-        def fitted(layer: LayerSpec) -> LayerSpec:
+        def fitted(layer: LayerSpec, place: Place) -> LayerSpec:
             if isinstance(layer, Conv2d) and _pads_too_much(layer):
                 return layer.model_copy(update={"padding": (_reach(layer) - 1) // 2})
             return layer
 
-        return case.recipe, freed(case.architecture.with_layers([fitted(layer) for layer in case.architecture.layers]))
+        return case.recipe, freed(case.architecture.mapped(fitted))
 
 
 class StrideSkips(Rule):
@@ -141,7 +147,7 @@ class StrideSkips(Rule):
     remedy = N_("Jump no further than the window is wide")
 
     def find(self, case: Case) -> Finding | None:
-        rows = [row for row in case.rows if _skips(row)]
+        rows = [row for row in case.rows if _skips(row) and case.architecture.can_edit(row)]
         if not rows:
             return None
         kernel, stride = _window(rows[0].layer)
@@ -156,23 +162,23 @@ class StrideSkips(Rule):
         return self.finding(why, Evidence(), layers=tuple(row.name for row in rows))
 
     def apply(self, case: Case) -> Change | None:
-        skipping = {row.index for row in case.architecture.trace().rows if _skips(row)}
-        layers = [
-            layer.model_copy(update={"stride": _window(layer)[0]}) if i in skipping else layer
-            for i, layer in enumerate(case.architecture.layers)
-        ]
-        return case.recipe, freed(case.architecture.with_layers(layers))
+        skipping = {row.place for row in case.rows if _skips(row) and case.architecture.can_edit(row)}
+
+        def closer(layer: LayerSpec, place: Place) -> LayerSpec:
+            return layer.model_copy(update={"stride": _window(layer)[0]}) if place in skipping else layer
+
+        return case.recipe, freed(case.architecture.mapped(closer))
 
 
 def freed(architecture: Architecture) -> Architecture:
     """Return the network with its dense layers and convolutions taking whatever arrives, so that a size may change."""
 
-    def free(layer: LayerSpec) -> LayerSpec:
+    def free(layer: LayerSpec, place: Place) -> LayerSpec:
         if isinstance(layer, Linear):
             return layer.model_copy(update={"in_features": None})
         return layer.model_copy(update={"in_channels": None}) if isinstance(layer, Conv2d) else layer
 
-    return architecture.with_layers([free(layer) for layer in architecture.layers])
+    return architecture.mapped(free)
 
 
 def _reach(layer: Conv2d) -> int:

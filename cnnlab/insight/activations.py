@@ -21,25 +21,31 @@ class Look:
         maps: the output of each layer by name, in order: (C, H, W) for a map, (F,) for a vector.
         logits: the scores; what arrives at a last Softmax, else the last output. Shape: (classes,)
         probs: their softmax, in [0, 1]. Shape: (classes,)
+        takes: the names of the layers whose outputs each layer takes, in order; "" is the network's input.
     """
 
     input: Tensor
     maps: dict[str, Tensor]
     logits: Tensor
     probs: Tensor
+    takes: dict[str, tuple[str, ...]]
 
     def arriving(self, layer: str) -> Tensor:
-        """Return what arrives at ``layer``: the output of the layer before it, or the network's input."""
-        names = list(self.maps)
-        place = _place(names, layer)
-        return self.maps[names[place - 1]] if place else self.input
+        """Return what arrives at ``layer``: the output of the layer before it, or the network's input.
+
+        Where several branches meet, it is what the first of them brings.
+        """
+        if layer not in self.maps:
+            raise ModelError("{layer}: no such layer; there are {known}", layer=layer[:60], known=", ".join(self.maps))
+        sources = self.takes[layer]
+        return self.maps[sources[0]] if sources and sources[0] else self.input
 
 
 @torch.no_grad()
 def look(model: Model, image: Tensor) -> Look:
     """Return all maps of ``model`` for ``image``.
 
-    The image steps through the network's children one by one, so nothing is hung on them and nothing is left behind,
+    The image steps through the network's layers one by one, so nothing is hung on them and nothing is left behind,
     also after a failure. One view only: a model that averages with the mirror image (``about.mirror``) answers for
     the picture as it stands here.
 
@@ -52,15 +58,16 @@ def look(model: Model, image: Tensor) -> Look:
     network = model.network
     x = model.preprocessing.apply(image.unsqueeze(0))
     maps: dict[str, Tensor] = {}
-    value = x
-    for name, module in network.named_children():
-        value = module(value)
+
+    def keep(name: str, value: Tensor) -> None:
         maps[name] = value[0].clone()
-    names = list(maps)
-    logits = x[0].flatten() if not names else maps[names[-1]]
-    if model.architecture.ends_in_softmax:
-        logits = maps[names[-2]] if len(names) > 1 else x[0].flatten()
-    return Look(x[0].clone(), maps, logits.flatten(), logits.flatten().softmax(0))
+
+    network.run(x, seen=keep)
+    rows = model.architecture.trace().rows
+    takes = {row.name: tuple(rows[i].name if i >= 0 else "" for i in row.inputs) for row in rows}
+    last = rows[-1].inputs[0] if model.architecture.ends_in_softmax else len(rows) - 1
+    logits = maps[rows[last].name].flatten() if last >= 0 else x[0].flatten()
+    return Look(x[0].clone(), maps, logits, logits.softmax(0), takes)
 
 
 def padded(model: Model, image: Tensor) -> Tensor:
@@ -70,9 +77,3 @@ def padded(model: Model, image: Tensor) -> Tensor:
         image: (C, h, w) uint8; returned: (C, H, W) uint8, of the network's input.
     """
     return functional.pad(image, model.preprocessing.padding)
-
-
-def _place(names: list[str], layer: str) -> int:
-    if layer not in names:
-        raise ModelError("{layer}: no such layer; there are {known}", layer=layer[:60], known=", ".join(names))
-    return names.index(layer)

@@ -44,19 +44,13 @@ def filters(model: Model, layer: str) -> Filters:
     Raises:
         ModelError: there is no such layer, or it has no weights; the sentence names those that have.
     """
-    if f"{layer}.weight" not in model.state or model.state[f"{layer}.weight"].dim() < 2:
-        names = [name for name in model.architecture.names if _has_filters(model, name)]
+    rows = {row.name: row for row in model.architecture.trace().rows if row.layer.kind in ("Conv2d", "Linear")}
+    if layer not in rows:
         raise ModelError(
             "{layer}: this layer has no filters; there are {known}",
             layer=layer[:60],
-            known=", ".join(names) or "-",
+            known=", ".join(rows) or "-",
         )
-    spec = model.architecture.layers[model.architecture.names.index(layer)]
     bias = model.state.get(f"{layer}.bias")
     weight = model.state[f"{layer}.weight"].clone()
-    return Filters(layer, weight, None if bias is None else bias.clone(), getattr(spec, "groups", 1))
-
-
-def _has_filters(model: Model, layer: str) -> bool:
-    weight = model.state.get(f"{layer}.weight")
-    return weight is not None and weight.dim() >= 2
+    return Filters(layer, weight, None if bias is None else bias.clone(), getattr(rows[layer].layer, "groups", 1))

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cnnlab.architecture import Architecture, Row
 from cnnlab.insight.activations import look
 from cnnlab.model import Model
 
 _SIGNED = {"Conv2d", "BatchNorm2d"}
-_SAME = {"Dropout", "Dropout2d"}
+_SAME = {"Dropout", "Dropout2d", "Chunk"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class LayerMaps:
 def strongest_maps(model: Model, image: Tensor, count: int = 8) -> tuple[LayerMaps, ...]:
     """Return the ``count`` maps of each layer with the largest mean |activation| for ``image``, strongest first.
 
-    Layers whose output is one pixel or no map are left out, dropout too (it passes everything here), and so is a
+    Layers whose output is one pixel or no map are left out, dropout too (it passes everything here, as a share of the
+    channels does), and so is a
     convolution or normalisation that goes straight into another layer of maps of the same size: what passes the
     activation is shown instead.
 
@@ -49,10 +51,11 @@ def strongest_maps(model: Model, image: Tensor, count: int = 8) -> tuple[LayerMa
     """
     maps = look(model, image).maps
     rows = [row for row in model.architecture.trace().rows if row.layer.kind not in _SAME]
+    goes_to = _takers(model.architecture)
     found = []
-    for row, following in zip(rows, [*rows[1:], None]):
+    for row in rows:
         values = maps[row.name]
-        passes_on = following is not None and following.output_shape == row.output_shape
+        passes_on = any(taker.output_shape == row.output_shape for taker in goes_to[row.index])
         if values.ndim != 3 or values.shape[1] * values.shape[2] == 1 or (row.layer.kind in _SIGNED and passes_on):
             continue
         size = values.abs().mean(dim=(1, 2))
@@ -64,3 +67,16 @@ def strongest_maps(model: Model, image: Tensor, count: int = 8) -> tuple[LayerMa
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _takers(architecture: Architecture) -> dict[int, list[Row]]:
+    """Return for each row those that work on its output, behind whatever passes it on."""
+    rows = architecture.trace().rows
+    found: dict[int, list[Row]] = {row.index: [] for row in rows}
+    for row in rows:
+        for source in row.inputs if row.layer.kind not in _SAME else ():
+            while source >= 0 and rows[source].layer.kind in _SAME:
+                source = rows[source].inputs[0]
+            if source >= 0:
+                found[source].append(row)
+    return found

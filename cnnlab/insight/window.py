@@ -7,7 +7,7 @@ from cnnlab.architecture import Architecture
 
 def window(architecture: Architecture, layer: str) -> tuple[int, int, int, int] | None:
     """Return ``(kernel_size, stride, padding, dilation)`` of a convolution or pooling, None for other layers."""
-    spec = architecture.layers[architecture.names.index(layer)]
+    spec = architecture.trace().row(layer).layer
     kernel = getattr(spec, "kernel_size", None)
     if kernel is None:
         return None

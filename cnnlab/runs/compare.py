@@ -71,7 +71,7 @@ _Named = tuple[str, LayerSpec]
 
 
 def _named(network: Architecture) -> list[_Named]:
-    return [*zip(network.names, network.layers)]
+    return [(row.name, row.layer) for row in network.trace().rows]
 
 
 def _paired(first: list[_Named], second: list[_Named]) -> list[LayerDifference]:
@@ -98,7 +98,8 @@ def _fingerprint(named: _Named) -> str:
 
 def _said(layer: LayerSpec) -> dict[str, Any]:
     """Return the fields that make a layer what it is: a stride left out is the window's side, what arrives is no choice."""
-    fields = layer.model_dump(exclude={"kind", "in_channels", "in_features"})
+    names = [name for name in type(layer).model_fields if name not in ("kind", "in_channels", "in_features")]
+    fields = {name: getattr(layer, name) for name in names}
     if "stride" in fields and fields["stride"] is None:
         fields["stride"] = fields.get("kernel_size")
     return fields

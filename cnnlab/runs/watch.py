@@ -205,7 +205,7 @@ def glimpse(ref: ModelRef, data: str, step: int = 0, stays: bool = False) -> Gli
     test = loader.load(data).test
     images = test.images[:IMAGES]
     probs, predictions = model.probs(images).max(dim=1)
-    layer = next((n for n, s in zip(model.architecture.names, model.architecture.layers) if s.kind == "Conv2d"), "")
+    layer = next((row.name for row in model.architecture.trace().rows if row.layer.kind == "Conv2d"), "")
     return Glimpse(
         step=step,
         layer=layer,

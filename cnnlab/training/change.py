@@ -114,8 +114,7 @@ class Change(BaseModel):
 
     def check_layers(self, architecture: Architecture) -> None:
         """Raise RecipeError where a layer that is named is not there, or has nothing to set."""
-        layers = dict(zip(architecture.names, architecture.layers))
-        drops = [name for name, layer in layers.items() if isinstance(layer, (Dropout, Dropout2d))]
+        drops = [row.name for row in architecture.trace().rows if isinstance(row.layer, (Dropout, Dropout2d))]
         for name in self.dropout or ():
             if name not in drops:
                 raise RecipeError(

@@ -21,7 +21,7 @@ def part_size(architecture: Architecture, batch_size: int) -> int:
     A batch whose activations are larger than ``PART_BYTES`` is taken in parts, and their gradients are added up: the
     same step, whatever the size of the batch. Batch normalisation looks at a whole batch and cannot be taken in parts.
     """
-    if any(isinstance(layer, BatchNorm2d) for layer in architecture.layers):
+    if any(isinstance(row.layer, BatchNorm2d) for row in architecture.trace().rows):
         return batch_size
     return max(1, min(batch_size, PART_BYTES // (4 * max(1, architecture.trace().activation_elements))))
 

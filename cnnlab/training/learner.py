@@ -49,7 +49,7 @@ class Learner:
         self.network.to(memory_format=self._format)  # type: ignore[call-overload]
         self._learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self._optimizer = make_optimizer(self._learning, recipe)
-        self._drops = {name: m for name, m in self.network.named_children() if isinstance(m, GeneratorDropout)}
+        self._drops = {name: m for name, m in self.network.leaves() if isinstance(m, GeneratorDropout)}
         self.frozen: tuple[str, ...] = ()
         self._part = part_size(architecture, recipe.batch_size)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,13 +54,13 @@ def whitening_filters(images: Tensor, kernel_size: int, out_channels: int, eps: 
     return pairs[:out_channels].contiguous()
 
 
-def whiten_first_layer(network: nn.Module, images: Tensor) -> None:
+def whiten_first_layer(network: Iterable[nn.Module], images: Tensor) -> None:
     """Set the first convolution of ``network`` to whitening filters of ``images`` and fix them; its bias stays free.
 
     Raises:
         RecipeError: the first layer is no ungrouped convolution, or has too many filters.
     """
-    first = next(network.children(), None)
+    first = next(iter(network), None)
     if not isinstance(first, nn.Conv2d) or first.groups != 1:
         raise RecipeError("whiten: the first layer must be a Conv2d with groups=1; put one there, or switch whiten off")
     filters = whitening_filters(images[:PATCH_IMAGES], first.kernel_size[0], first.out_channels)

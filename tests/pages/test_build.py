@@ -153,13 +153,14 @@ def test_every_field_of_every_kind_can_be_edited(page: Callable[..., AppTest], k
     before = [make_layer("Flatten")] if kind == "Linear" else []
     at = page(Architecture(input_shape=(2, 12, 12), layers=(*before, make_layer(kind))), layer=len(before))
     index = len(before)
-    values = {"p": 0.125, "negative_slope": 0.2, "eps": 0.01, "momentum": 0.3, "bias": False, "padding": 1, "groups": 2,
-              "in_channels": 2, "in_features": 288, "kernel_size": 4}  # fmt: skip
+    values = {"p": 0.125, "negative_slope": 0.2, "eps": 0.01, "momentum": 0.3, "bias": False, "padding": 1,
+              "in_channels": 2, "in_features": 288, "kernel_size": 4, "ceil_mode": True}  # fmt: skip
+    values["groups"] = 1 if kind == "ChannelShuffle" else 2
     for field in type(make_layer(kind)).model_fields:
         if field == "kind":
             continue
         value = values.get(field, 3)
-        widget = at.toggle if field == "bias" else at.number_input
+        widget = at.toggle if isinstance(value, bool) else at.number_input
         at = checked(widget(key=f"build.field.{index}.{kind}.{field}").set_value(value).run())
         assert getattr(network(at).layers[index], field) == value
     edits = len(at.session_state[_session._UNDO]) if _session._UNDO in at.session_state else 0
