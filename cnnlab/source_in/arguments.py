@@ -65,7 +65,7 @@ def bind(
 def whole(value: Value, name: str, line: int) -> int:
     """Return a whole number."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Refusal(line, Message("{name}={value} should be a whole number", name=name, value=short(repr(value)) if isinstance(value, (float, str, tuple, list)) else "?"))  # fmt: skip
+        raise Refusal(line, Message("{name}={value} should be a whole number", name=name, value=short(repr(value)) if isinstance(value, (float, str)) else "?"))  # fmt: skip
     return value
 
 

@@ -62,6 +62,8 @@ def method(
         args = [machine.known(args[0], node.lineno)]
         if not isinstance(args[0], (list, tuple, dict, set, str)):
             args = [machine.iterate(args[0], node)]
+    for value in args:
+        machine.light(value, node.lineno)
     found = getattr(receiver, name)(*args, **kwargs)
     machine.bounded(receiver, node.lineno)
     return list(found) if name in ("items", "keys", "values") else found

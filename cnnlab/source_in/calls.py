@@ -178,9 +178,9 @@ class Calls(Modules):
             return handler(self, args, kwargs, node)
         if path in MODULE_BASES:
             return self.container(MODULE_BASES[path], args, kwargs, node)
-        parts = path.split(".")
+        parts, called = path.split("."), node.func if isinstance(node, ast.Call) else node
         if self.strict and (parts[0] in MODULES or (parts[0] == "builtins" and parts[-1] in BUILTINS)):
-            raise Refusal(node.lineno, Message("{code} reaches outside the network; it was not carried out", code=short(ast.unparse(node))))  # fmt: skip
+            raise Refusal(node.lineno, Message("{code} reaches outside the network; it was not carried out", code=short(ast.unparse(called))))  # fmt: skip
         if path.startswith(_INERT):
             self.left_out(node)
             return self.unknown(node)

@@ -14,6 +14,7 @@ MAX_STEPS = 150_000
 MAX_CALLS = 40
 MAX_LENGTH = 5_000
 MAX_NUMBER = 10**15
+MAX_RANGE = 20_000
 
 
 class Core:
@@ -30,6 +31,7 @@ class Core:
         self.steps = 0
         self.calls = 0
         self.strict = 0
+        self.loops = 0
         self.forced = forced
         self.problems: list[Finding] = []
         self.ignored: dict[int, Finding] = {}
@@ -88,10 +90,31 @@ class Core:
             return value
         if isinstance(value, int) and abs(value) > MAX_NUMBER:
             raise Refusal(line, Message("a number here has more than 15 digits; no network needs it"))
+        if isinstance(value, range) and not len(value) <= MAX_RANGE:
+            raise Refusal(
+                line, Message("a list or text here is longer than {limit}; no network needs it", limit=MAX_RANGE)
+            )
         if isinstance(value, (str, bytes, list, tuple, dict, set)) and len(value) > MAX_LENGTH:
             raise Refusal(
                 line, Message("a list or text here is longer than {limit}; no network needs it", limit=MAX_LENGTH)
             )
+        return value
+
+    def light(self, value: Value, line: int) -> Value:
+        """Return ``value`` if all that it holds, lists in lists counted as often as they stand there, is little.
+
+        Raises:
+            Refusal: it is much; comparing or hashing it could take forever.
+        """
+        count, queue = 0, [value]
+        while queue:
+            one = queue.pop()
+            if isinstance(one, (list, tuple, set, dict)):
+                count += len(one) + 1
+                if count > MAX_LENGTH:
+                    text = Message("a list or text here is longer than {limit}; no network needs it", limit=MAX_LENGTH)
+                    raise Refusal(line, text)
+                queue += [*one, *one.values()] if isinstance(one, dict) else one
         return value
 
     def known(self, value: Value, line: int) -> Value:

@@ -29,6 +29,18 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 }  # fmt: skip
 _IN_PLACE = {ast.Add: "add", ast.Mult: "mul"}
 PLAIN = (int, float, bool, str, bytes, tuple, list, dict, set, type(None), slice, range)
+_MAKES = (
+    ast.List,
+    ast.Tuple,
+    ast.Dict,
+    ast.Set,
+    ast.ListComp,
+    ast.GeneratorExp,
+    ast.DictComp,
+    ast.SetComp,
+    ast.BinOp,
+    ast.Call,
+)
 _FAILS = (TypeError, ValueError, ZeroDivisionError, OverflowError, LookupError, AttributeError, RecursionError)
 
 
@@ -46,7 +58,8 @@ class Expressions(Core):
         if handler is None:
             return self.unknown(node)
         try:
-            return self.bounded(handler(node, env), node.lineno)
+            value = self.bounded(handler(node, env), node.lineno)
+            return self.light(value, node.lineno) if isinstance(node, _MAKES) else value
         except _FAILS as error:
             raise Refusal(node.lineno, Message("this does not work in Python either: {code}", code=short(ast.unparse(node)))) from error  # fmt: skip
 

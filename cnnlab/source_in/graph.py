@@ -55,7 +55,7 @@ class Graph:
     keras: bool = False
     problems: list[Finding] = field(default_factory=list)
     notes: dict[int, Finding] = field(default_factory=dict)
-    taken: dict[int, int] = field(default_factory=dict)
+    taken: dict[Layer, int] = field(default_factory=dict)
     misfits: list[tuple[int, int]] = field(default_factory=list)
     narrow: bool = False
     broken: bool = False
@@ -107,17 +107,17 @@ class Graph:
         Raises:
             Refusal: the layer learns and was already used, or cannot be said in the lab's layers.
         """
-        if layer.weights and id(layer) in self.taken:
+        if layer.weights and layer in self.taken:
             raise Refusal(
                 line,
                 Message(
                     "{name} is used here and in line {first} with the same weights; a tree of layers has weights of its own "
                     "for each: make two layers",
                     name=layer.label or layer.kind,
-                    first=self.taken[id(layer)],
+                    first=self.taken[layer],
                 ),
             )
-        self.taken[id(layer)] = line
+        self.taken[layer] = line
         node = self.settle(tensor, line, scope)
         tensor = Tensor(self, node, self.nodes[node].shape, tensor.batch)
         self._check_size(layer, tensor.shape)

@@ -86,7 +86,7 @@ class _Reader:
     def _chosen(self, env: Env, network: str | None) -> Module:
         found = self._made() or self._from_classes(env) or self._from_functions(env)
         if not found:
-            raise self._nothing()
+            raise self._nothing(env)
         if len(found) > 1:
             self.choices = tuple(found)
             if network not in found:
@@ -170,10 +170,12 @@ class _Reader:
         ast.copy_location(node.func, node)
         return self.machine.call(value, [], {}, node)
 
-    def _nothing(self) -> Refusal:
-        outside = next(iter(self.problems), None)
-        text = Message("no network was found: neither a class with layers (nn.Module) nor a Sequential")
-        return Refusal(outside.line if outside else 1, text)
+    def _nothing(self, env: Env) -> Refusal:
+        """Return that there is no network; what could not be read on the way, and may have been one, is said with it."""
+        lost = [value.cause for value in env.names.values() if isinstance(value, Unknown) and value.cause]
+        self.problems += [refusal.finding for refusal in lost[:5]]
+        line = min((finding.line for finding in self.problems), default=1)
+        return Refusal(line, Message("no network was found: neither a class with layers (nn.Module) nor a Sequential"))
 
     # ------------------------------------------------------------------------------------------------ its layers
     def _traced(self, module: Module) -> Imported:
@@ -235,7 +237,7 @@ class _Reader:
     # ------------------------------------------------------------------------------------------------ around it
     def _unused_layers(self, module: Module, graph: Graph) -> None:
         for one in all_modules(module):
-            if isinstance(one, Layer) and id(one) not in graph.taken and one.kind not in ("Identity", "InputLayer"):
+            if isinstance(one, Layer) and one not in graph.taken and one.kind not in ("Identity", "InputLayer"):
                 text = Message("{name} is made but never used in forward", name=one.label or one.kind)
                 self.ignored.append(Finding(one.line, text))
 

@@ -37,10 +37,13 @@ class Machine(Calls):
 
     def run(self, body: list[ast.stmt], env: Env) -> Value:
         """Carry out a function's body and return what it returns."""
+        loops, self.loops = self.loops, 0
         try:
             self.block(body, env)
         except _Return as found:
             return found.value
+        finally:
+            self.loops = loops
         return None
 
     def block(self, body: list[ast.stmt], env: Env) -> None:
@@ -167,7 +170,7 @@ class Machine(Calls):
             self.set_child(holder, index, value, node)
         elif isinstance(holder, (list, dict)) and not isinstance(index, (Unknown, slice)):
             try:
-                holder[index] = value
+                holder[index] = self.light(value, node.lineno)
             except (LookupError, TypeError) as error:
                 raise Refusal(node.lineno, Message("this does not work in Python either: {code}", code=short(ast.unparse(node)))) from error  # fmt: skip
         elif isinstance(holder, (Unknown, Lib)) and not self.strict:
@@ -189,13 +192,23 @@ class Machine(Calls):
         pass
 
     def _do_return(self, node: ast.Return, env: Env) -> None:
+        if not self.calls:
+            raise Refusal(node.lineno, Message("this does not work in Python either: {code}", code="return"))
         raise _Return(self.eval(node.value, env) if node.value else None)
 
     def _do_break(self, node: ast.Break, env: Env) -> None:
+        self._in_loop(node)
         raise _Break
 
     def _do_continue(self, node: ast.Continue, env: Env) -> None:
+        self._in_loop(node)
         raise _Continue
+
+    def _in_loop(self, node: ast.stmt) -> None:
+        if not self.loops:
+            raise Refusal(
+                node.lineno, Message("this does not work in Python either: {code}", code=short(ast.unparse(node)))
+            )
 
     def _do_global(self, node: ast.Global, env: Env) -> None:
         for name in node.names:
@@ -220,24 +233,29 @@ class Machine(Calls):
         for value in self.iterate(self.eval(node.iter, env), node.iter):
             self._loop(node, start)
             self.assign(node.target, value, env)
-            try:
-                self.block(node.body, env)
-            except _Break:
+            if not self._round(node.body, env):
                 return
-            except _Continue:
-                continue
         self.block(node.orelse, env)
 
     def _do_while(self, node: ast.While, env: Env) -> None:
         start = self.steps
         while self.truth(self.eval(node.test, env), node.test):
             self._loop(node, start)
-            try:
-                self.block(node.body, env)
-            except _Break:
+            if not self._round(node.body, env):
                 return
-            except _Continue:
-                continue
+
+    def _round(self, body: list[ast.stmt], env: Env) -> bool:
+        """Carry out a loop's body once; return whether it goes on."""
+        self.loops += 1
+        try:
+            self.block(body, env)
+        except _Break:
+            return False
+        except _Continue:
+            return True
+        finally:
+            self.loops -= 1
+        return True
 
     def _loop(self, node: ast.For | ast.While, start: int) -> None:
         """Count one round; outside the network, a loop that goes on and on trains rather than builds."""

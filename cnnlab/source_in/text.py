@@ -12,7 +12,7 @@ import warnings
 from cnnlab.i18n import Message
 from cnnlab.source_in.findings import Finding, Refusal
 
-MAX_BYTES = 300_000
+MAX_BYTES = 150_000
 MAX_NODES = 60_000
 MAX_DEPTH = 90
 MAX_BRACKETS = 60

@@ -42,7 +42,7 @@ def to_layers(graph: Graph, output: int) -> tuple[LayerSpec, ...]:
         Refusal: a tensor is used where a tree of blocks cannot bring it; the line says where.
     """
     builder = _Builder(graph, output)
-    steps = builder.way(0, output)
+    steps = builder.way(0, output, graph.nodes[output].line)
     if stray := next((step for step in steps if step.spec is None), None):
         raise _stray(stray)
     layers = _grouped(steps, 1)
@@ -57,28 +57,28 @@ class _Builder:
         self.dominators = _dominators(self.nodes)
         self.claimed: dict[int, int] = {}
 
-    def way(self, start: int, end: int) -> list[Step]:
-        """Return the steps from the node ``start``, without it, to the node ``end``."""
+    def way(self, start: int, end: int, line: int) -> list[Step]:
+        """Return the steps from the node ``start``, without it, to the node ``end``, which line ``line`` takes."""
         steps: list[Step] = []
         while end != start:
             node = self.nodes[end]
             if end in self.claimed or not node.inputs or end < start:
-                raise _crossing(node)
+                raise _crossing(line, node.line)
             self.claimed[end] = node.line
             if node.op in _JOINS:
                 parting = self.dominators[end]
                 if parting < start:
-                    raise _crossing(node)
+                    raise _crossing(node.line, self.nodes[parting].line)
                 steps.append(self._join(parting, end))
                 end = parting
             else:
                 steps.append(Step(node.spec, node.scope, node.line, node))
-                end = node.inputs[0]
+                end, line = node.inputs[0], node.line
         return steps[::-1]
 
     def _join(self, parting: int, end: int) -> Step:
         node = self.nodes[end]
-        ways = [self.way(parting, one) for one in node.inputs]
+        ways = [self.way(parting, one, node.line) for one in node.inputs]
         scopes = [step.scope for way in ways for step in way]
         common = _common([node.scope, *scopes])
         channels = self.nodes[parting].shape
@@ -281,10 +281,13 @@ def _common(scopes: list[Scope]) -> Scope:
     return shared
 
 
-def _crossing(node: Node) -> Refusal:
+def _crossing(line: int, made: int) -> Refusal:
     return Refusal(
-        node.line,
-        Message("this brings together ways that cross (as in a U-Net); a tree of blocks cannot say that"),
+        line,
+        Message(
+            "what line {made} makes is used across the ways that meet here (as in a U-Net); a tree of blocks cannot say that",
+            made=made,
+        ),
     )
 
 
