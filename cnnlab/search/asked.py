@@ -100,7 +100,7 @@ class Trial:
     """One network that was tried.
 
     Attributes:
-        number: in which order they began, from 1, over all lanes.
+        number: its name in the search: 1 is yours, then those of the lanes alternate.
         lane: who proposed it.
         values: what was drawn, by target.
         num_params, macs: of the network, by its trace.

@@ -152,7 +152,7 @@ class Work:
         if values is None:
             return
         architecture, _recipe = self.search.spec.space.draw(values)
-        trace, number = architecture.trace(), len(self.search.trials) + 1
+        trace, number = architecture.trace(), self._number(lane.name)
         trial = Trial(number, lane.name, values, trace.num_params, trace.macs)  # type: ignore[arg-type]
         key = (lane.name, *self._key(trial))
         if key in self._known:
@@ -270,6 +270,13 @@ class Work:
             runs.command(id, {"do": "stop"})
         except CnnLabError:
             pass  # it is over already
+
+    def _number(self, lane: str) -> int:
+        """Return the next trial's number, which depends on its lane alone: 1 is yours, then the lanes take turns."""
+        count = len(self.search.of(lane))
+        if lane == "yours" or not self.search.spec.baseline:
+            return 1 + count + (lane != "yours")
+        return 2 * count + (2 if lane == "guided" else 3)
 
     def _key(self, trial: Trial) -> tuple[str, str]:
         """Return what decides how a trial ends: two draws that come to the same network and recipe are one."""

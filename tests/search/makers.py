@@ -17,7 +17,12 @@ TINY = Architecture(
         LAYERS["Linear"](out_features=10),
     ),
 )
-QUICK = Recipe.of({"epochs": 1, "batch_size": 32, "lr": 0.01, "limit_train": 320, "seed": 3, "precision": "float32"})
+QUICK = Recipe.of(
+    {
+        "epochs": 1, "batch_size": 32, "lr": 0.01, "limit_train": 320, "seed": 3, "precision": "float32",
+        "memory_format": "contiguous", "threads": 1,
+    }
+)  # fmt: skip
 DATA = "fashion_mnist-sample"
 VARY = ("conv1.out_channels=2..8", "lr=1e-4..1e-1:log")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cnnlab.architecture import Architecture
+from cnnlab.architecture import Architecture, Budget, check_budget
 from cnnlab.search import Trial
 from cnnlab.search.lane import Lane
 from cnnlab.training.recipe import Recipe
@@ -110,3 +110,12 @@ def test_the_network_as_it_stands_is_tried_once() -> None:
     assert lane.propose() == {}
     lane.end(Trial(1, "yours", {}, 1, 1, "done", 0.5))
     assert lane.over
+
+
+def test_what_could_never_be_trained_here_is_thrown_away() -> None:
+    def small_only(architecture: Architecture, _recipe: Recipe) -> None:
+        check_budget(architecture, budget=Budget(max_params=2000))
+
+    lane = Lane("random", spec(trials=6), small_only)
+    assert all(trial.values["conv1.out_channels"] <= 4 for trial in play(lane, by_width))  # type: ignore[operator]
+    assert lane.refused["memory"] > 0
