@@ -370,6 +370,34 @@ def test_a_moment_that_is_no_longer_kept_becomes_the_nearest() -> None:
     assert train(space.id).select_slider(key=f"time.{id}").value == 4
 
 
+def test_the_last_moment_stays_where_it_is_when_the_run_is_over() -> None:
+    space, id = done()
+    space.choose(model=f"run:{id}@10")  # chosen while the run stood there, before *Stop*
+    at = train(space.id)
+    assert at.select_slider(key=f"time.{id}").value == _time.NOW and "after step 10<" in html(at)
+    assert space.choices.model == f"run:{id}"
+
+
+@pytest.mark.parametrize(
+    ("step", "places", "stands_for", "place"),
+    [
+        (None, (0, 4), 10, _time.NOW),
+        (4, (0, 4), 10, 4),
+        (10, (0, 4), 10, _time.NOW),  # the end has no other place
+        (9, (0, 4), 10, _time.NOW),
+        (6, (0, 4), 10, 4),
+        (12, (0, 4, 12), 4, 12),  # the best by validation was before the end
+        (4, (0, 4, 12), 4, 4),
+        (11, (0, 4, 12), 4, 12),
+        (9, (0, 4), None, 4),  # it still learns: the newest weights are no moment yet
+        (9, (), None, _time.NOW),
+    ],
+)
+def test_where_the_slider_stands(step: int | None, places: tuple[int, ...], stands_for: int | None, place: int) -> None:
+    labels = {**dict.fromkeys(places, ""), _time.NOW: ""}
+    assert _time.at(step, labels, stands_for) == place
+
+
 def test_a_branch_goes_on_from_the_slider_and_leads_to_its_parent() -> None:
     space, id = done()
     train(space.id).select_slider(key=f"time.{id}").set_value(4).run()
