@@ -11,9 +11,10 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import Flatten, Linear
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.runs import Engine, engine
+from cnnlab.training.change import LIVE_FIELDS
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
-from pages import _session, _time
+from pages import _hand, _session, _time
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICK = Recipe(epochs=1, batch_size=32, lr=0.003, limit_train=320, threads=1, precision="float32")
@@ -295,6 +296,27 @@ def test_a_change_is_made_marked_and_told() -> None:
     wait_for(lambda: "lab-mark" in html(at := train(space.id)) and "Learning rate 0.001 → 0.5" in markdown(at))
     said = markdown(train(space.id))
     assert f"1. step {made['step']:,}: Learning rate 0.001 → 0.5; Frozen layers none → conv1" in said
+
+
+def test_what_a_change_is_refused_for_can_be_changed() -> None:
+    space, id = started(LONG.changed(optimizer="sgd", lr=0.01, momentum=0.9, nesterov=True))
+    at = opened(space, "train.change_it")
+    at.number_input(key="train.change.momentum").set_value(0.0)
+    at.button(key="train.change.send").click().run()
+    assert "switch nesterov off" in at.error[0].value and not engine().snapshot(id).changes
+    at.toggle(key="train.change.nesterov").set_value(False)
+    at.button(key="train.change.send").click().run()
+    assert not at.exception and not at.error
+    wait_for(lambda: engine().snapshot(id).changes)
+    assert engine().snapshot(id).changes[0]["change"] == {"momentum": 0.0, "nesterov": False}
+
+
+def test_all_that_can_change_live_is_offered_where_the_optimizer_has_it() -> None:
+    every = set(LIVE_FIELDS) - {"augmentation"}
+    assert set(_hand.simple_fields(Recipe(optimizer="sgd"))) == every
+    assert set(_hand.simple_fields(Recipe(optimizer="rmsprop"))) == every - {"nesterov"}
+    for other in ("adam", "adamw", "adagrad"):
+        assert set(_hand.simple_fields(Recipe(optimizer=other))) == every - {"nesterov", "momentum"}
 
 
 def markdown(at: AppTest) -> str:
