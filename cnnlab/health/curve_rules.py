@@ -6,7 +6,7 @@ import math
 
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import Conv2d, Dropout, Dropout2d, Linear
-from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
+from cnnlab.health.case import Case, Evidence, Finding, Rule, Setup
 from cnnlab.health.shape_rules import freed
 from cnnlab.i18n import N_, Message
 
@@ -91,7 +91,7 @@ class Overfitting(Rule):
         )
         return self.finding(why, Evidence(("loss", "val_loss")), Evidence(("acc", "val_acc")))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         augmentation = case.recipe.augmentation.model_copy(update={"shift": max(2, case.recipe.augmentation.shift)})
         recipe = case.recipe.changed(augmentation=augmentation)
         dense = [i for i, layer in enumerate(case.architecture.layers) if isinstance(layer, Linear)]
@@ -130,7 +130,7 @@ class Underfitting(Rule):
         )
         return self.finding(why, Evidence(("loss", "val_loss")), Evidence(("acc", "val_acc")))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe, widened(case.architecture)
 
 
@@ -247,7 +247,7 @@ class ValidationAhead(Rule):
         )
         return self.finding(why, Evidence(("acc", "val_acc")), layers=tuple(drops))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         layers = [
             layer.model_copy(update={"p": layer.p / 2}) if isinstance(layer, (Dropout, Dropout2d)) else layer
             for layer in case.architecture.layers
@@ -287,7 +287,7 @@ class ScheduleEnded(Rule):
         )
         return self.finding(why, Evidence(("lr",), limit=ENDED * most), Evidence(("loss",)))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe.changed(schedule="cosine"), case.architecture
 
 

@@ -16,7 +16,7 @@ from cnnlab.architecture.layers import (
     ReLU,
 )
 from cnnlab.architecture.network import Row
-from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
+from cnnlab.health.case import Case, Evidence, Finding, Rule, Setup
 from cnnlab.i18n import N_, Message
 
 HIGH_DROPOUT = 0.75
@@ -58,7 +58,7 @@ class SoftmaxInside(Rule):
         )
         return self.finding(why, Evidence(), layers=tuple(row.name for row in inside))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         last = max(i for i, layer in enumerate(case.architecture.layers) if isinstance(layer, (Conv2d, Linear)))
         layers = [
             ReLU() if layer.kind == "Softmax" and i < last else layer
@@ -92,7 +92,7 @@ class SoftmaxTwice(Rule):
             why, Evidence(("loss",), limit=least_loss(case.facts.classes, 1.0)), layers=(case.head[-1].name,)
         )
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         layers = [*case.architecture.layers]
         while len(layers) > 1 and layers[-2].kind == "Softmax":
             layers.pop()
@@ -135,7 +135,7 @@ class ActivationLast(Rule):
         )
         return self.finding(why, Evidence(), layers=(row.name,))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe, case.architecture.remove(
             len(case.architecture.layers) - 1 - case.architecture.ends_in_softmax
         )
@@ -161,7 +161,7 @@ class DropoutOnScores(Rule):
         )
         return self.finding(why, Evidence(), layers=(row.name,))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe, case.architecture.remove(
             len(case.architecture.layers) - 1 - case.architecture.ends_in_softmax
         )
@@ -202,7 +202,7 @@ class DropoutFirst(Rule):
             )
         return self.finding(why, Evidence(), layers=tuple(row.name for row in early))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         first = next(i for i, layer in enumerate(case.architecture.layers) if isinstance(layer, (Conv2d, Linear)))
         layers = [
             layer
@@ -240,7 +240,7 @@ class HighDropout(Rule):
             why, Evidence(values=high, marked=(*high,), title=N_("Share that is set to zero")), layers=(*high,)
         )
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         def lowered(layer: LayerSpec) -> LayerSpec:
             if isinstance(layer, (Dropout, Dropout2d)) and layer.p >= HIGH_DROPOUT:
                 return type(layer)(p=0.5)
@@ -272,7 +272,7 @@ class NoNonlinearity(Rule):
         names = dict.fromkeys(row.name for pair in pairs for row in pair)
         return self.finding(why, Evidence(), layers=(*names,))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         layers = [*case.architecture.layers]
         for first, _second in reversed([*_straight_pairs(case.rows)]):
             behind = first.index + 1
@@ -304,7 +304,7 @@ class SigmoidStack(Rule):
         names = tuple(row.name for row in case.learned)
         return self.finding(why, Evidence(("grad_norm",), names), layers=tuple(row.name for row in rows))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         layers = [ReLU() if layer.kind == "Sigmoid" else layer for layer in case.architecture.layers]
         return case.recipe, case.architecture.with_layers(layers)
 

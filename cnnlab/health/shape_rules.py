@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import AvgPool2d, Conv2d, Flatten, LayerSpec, Linear, MaxPool2d
 from cnnlab.architecture.network import Row
-from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
+from cnnlab.health.case import Case, Evidence, Finding, Rule, Setup
 from cnnlab.i18n import N_, Message
 
 HEAVY_SHARE = 0.9
@@ -48,7 +48,7 @@ class HeavyDense(Rule):
             why, Evidence(values=bars, marked=(row.name,), title=N_("Parameters of each layer")), layers=(row.name,)
         )
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         flat = next(i for i, layer in enumerate(case.architecture.layers) if isinstance(layer, Flatten))
         side = min((case.rows[flat].input_shape or (1, 1, 1))[1:])
         for kernel in range(2, side + 1):
@@ -87,7 +87,7 @@ class MapTooSmall(Rule):
             why, Evidence(values=sides, marked=(row.name,), title=N_("Side of the maps in pixels")), layers=(row.name,)
         )
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         architecture = freed(case.architecture)
         while (found := next(_overhanging(architecture.trace().rows), None)) is not None:
             row, side = found
@@ -124,7 +124,7 @@ class PaddingOnly(Rule):
         )
         return self.finding(why, Evidence(), layers=tuple(row.name for row in wide))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         def fitted(layer: LayerSpec) -> LayerSpec:
             if isinstance(layer, Conv2d) and _pads_too_much(layer):
                 return layer.model_copy(update={"padding": (_reach(layer) - 1) // 2})
@@ -155,7 +155,7 @@ class StrideSkips(Rule):
         )
         return self.finding(why, Evidence(), layers=tuple(row.name for row in rows))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         skipping = {row.index for row in case.architecture.trace().rows if _skips(row)}
         layers = [
             layer.model_copy(update={"stride": _window(layer)[0]}) if i in skipping else layer

@@ -27,7 +27,7 @@ from cnnlab.model import Model
 from cnnlab.training.change import Applied, Change
 from cnnlab.training.checkpoint import Checkpoint, Standing, check_tensors, set_generator
 from cnnlab.training.checks import check_branch, check_trainable, part_size
-from cnnlab.training.events import Event, LookEvent, TestEvent, TrainEvent, ValEvent
+from cnnlab.training.events import DIVERGED, Event, LookEvent, TestEvent, TrainEvent, ValEvent
 from cnnlab.training.images import count_images, count_steps, generator_for, some, training_split
 from cnnlab.training.learner import Learner
 from cnnlab.training.losses import loss_of
@@ -339,8 +339,9 @@ class Training(Learner):
         at = max(0, total - (self.steps - self.step))
         lr = learning_rate(self.recipe, at, total, self.steps_per_epoch) * self.verdict.scale
         index = self._order.next()
+        watched = self.monitor is not None and self.monitor.wants(self.step + 1)
         with self._watched():
-            loss, acc = self.learn(index, lr)
+            loss, acc = self.learn(index, lr, watched)
         self.step += 1
         if self._order.left == 0:
             self._due = "some" if self.recipe.full_train else "all"
@@ -348,8 +349,7 @@ class Training(Learner):
             self._due = "some"
         if not math.isfinite(loss):
             raise RunError(
-                "the loss became {loss} at step {step}: the weights have grown beyond all bounds. "
-                "Try a smaller learning rate, for example {lr:.2g} instead of {given:.2g}",
+                DIVERGED,
                 loss=str(loss),
                 step=self.step,
                 lr=self.recipe.lr / 10,
