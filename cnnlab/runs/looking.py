@@ -121,14 +121,15 @@ def branched(
     recipe = machine.resolve_recipe(checkpoint.recipe.changed(**changes), parent.architecture)
     training = Training.restore(parent.architecture, dataset, checkpoint, recipe)
     beginning = training.checkpoint()
+    inherited = tuple(made.model_dump(mode="json", exclude_none=True) for made in training.changes)
     first = replace(
         parent, id=new_id(), name=name[:80] or parent.name, state="queued", parent=parent.id, parent_step=step,
         created=time(), recipe=recipe, step=step, steps=training.steps, epoch=training.epoch, epochs=recipe.epochs,
         train_s=0.0, images_per_s=0.0, time_left_s=None, train_loss=None, train_acc=None, val_loss=None,
         val_acc=None, test_loss=None, test_acc=None, error=None, warning=None, notes="", chosen_step=None,
-        changes=(), rate=None, resumed=0, has_model=False,
+        changes=inherited, rate=None, resumed=0, has_model=False,
     )  # fmt: skip
-    return first, beginning, Task(parent.architecture, recipe, dataset, beginning.to_bytes())
+    return first, beginning, Task(parent.architecture, recipe, dataset, beginning.to_bytes(), inherited)
 
 
 def _same_data(run: Snapshot) -> DataSet:

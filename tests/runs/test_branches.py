@@ -1,0 +1,71 @@
+"""Branches: what they take over of their parent, what they say of it, and what is left where they cannot begin."""
+
+import pytest
+import torch
+
+from cnnlab.model import Model
+from cnnlab.runs import Engine
+from tests.runs.labs import spec, until
+
+
+@pytest.fixture
+def lab(lab_home):
+    found = Engine(slots=2)
+    yield found
+    found.close()
+
+
+def paused_at(lab, id):
+    return until(lambda: (now := lab.snapshot(id)).state == "paused" and now).step
+
+
+def same(first, second):
+    return all(torch.equal(first.state[name], tensor) for name, tensor in second.state.items())
+
+
+@pytest.fixture
+def parent(lab):
+    """A run that was stopped one step after two changes that no recipe holds."""
+    id = lab.submit(spec())
+    lab.command(id, {"do": "pause"})
+    step = paused_at(lab, id)
+    lab.command(id, {"do": "change", "dropout": {"drop1": 0.5}, "frozen": ["conv1"], "lr": 0.01})
+    lab.command(id, {"do": "step"})
+    until(lambda: lab.snapshot(id).step > step)
+    paused_at(lab, id)
+    lab.command(id, {"do": "stop"})
+    assert lab.wait(id, 60).state == "stopped"
+    return id
+
+
+def test_a_branch_says_which_layers_stand_still_and_what_is_dropped(lab, parent):
+    step = lab.snapshot(parent).step
+    id = lab.branch(parent, step, {"lr": 0.02})
+    inherited = {"step": step, "change": {"dropout": {"drop1": 0.5}, "frozen": ["conv1"]}}
+    assert lab.snapshot(id).changes == (inherited,)
+    ended = lab.wait(id, 60)
+    assert (ended.state, ended.changes) == ("done", (inherited,))
+    assert (ended.recipe.lr, ended.recipe_now.lr) == (0.02, 0.02)
+    first, last = Model.from_bytes(lab.model(id, step)), Model.from_bytes(lab.model(id))
+    assert torch.equal(first.state["conv1.weight"], last.state["conv1.weight"])
+    assert not torch.equal(first.state["fc1.weight"], last.state["fc1.weight"])
+    again = lab.branch(id, step)  # of the branch, to the same end
+    assert lab.wait(again, 60).changes == (inherited,) and same(Model.from_bytes(lab.model(again)), last)
+    before = lab.branch(parent, 0)
+    assert lab.snapshot(before).changes == ()
+
+
+def test_a_branch_with_an_inheritance_can_be_stopped_and_goes_on_to_the_same_bits(lab, parent):
+    step = lab.snapshot(parent).step
+    whole = lab.branch(parent, step)
+    assert lab.wait(whole, 60).state == "done"
+    id = lab.branch(parent, step)
+    lab.command(id, {"do": "pause"})
+    paused_at(lab, id)
+    lab.command(id, {"do": "stop"})
+    assert lab.wait(id, 60).state == "stopped"
+    lab.resume(id)
+    ended = lab.wait(id, 60)
+    assert (ended.state, ended.error) == ("done", None)
+    assert ended.changes == lab.snapshot(whole).changes != ()
+    assert same(Model.from_bytes(lab.model(id)), Model.from_bytes(lab.model(whole)))
