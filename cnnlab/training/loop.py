@@ -222,8 +222,9 @@ class Training(Learner):
 
         With ``recipe`` it is a branch: same weights, same place in the order of images, then on as ``recipe`` says
         (as after a change of all its fields at once). Layers that stood still, and shares of dropout that are not the
-        architecture's, stay as they were: the first of the branch's own ``changes`` says so. What the optimizer remembers is kept where it is the same
-        optimizer; with another seed, chance is new from here on, except for the order of the epoch that has begun.
+        architecture's, stay as they were: the first of the branch's own ``changes`` says so. What the optimizer
+        remembers is kept where it is the same optimizer; with another seed, chance is new from here on, except for
+        the order of the epoch that has begun.
 
         Raises:
             RunError: the checkpoint is of other data or of another network, or contradicts itself.
@@ -350,9 +351,8 @@ class Training(Learner):
         at = max(0, total - (self.steps - self.step))
         lr = learning_rate(self.recipe, at, total, self.steps_per_epoch) * self.verdict.scale
         index = self._order.next()
-        watched = self.monitor is not None and self.monitor.wants(self.step + 1)
         with self._watched():
-            loss, acc = self.learn(index, lr, watched)
+            loss, acc = self.learn(index, lr)
         self.step += 1
         if self._order.left == 0:
             self._due = "some" if self.recipe.full_train else "all"
