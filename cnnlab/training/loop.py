@@ -351,8 +351,9 @@ class Training(Learner):
         at = max(0, total - (self.steps - self.step))
         lr = learning_rate(self.recipe, at, total, self.steps_per_epoch) * self.verdict.scale
         index = self._order.next()
+        watched = self.monitor is not None and self.monitor.wants(self.step + 1)
         with self._watched():
-            loss, acc = self.learn(index, lr)
+            loss, acc = self.learn(index, lr, watched)
         self.step += 1
         if self._order.left == 0:
             self._due = "some" if self.recipe.full_train else "all"
