@@ -38,6 +38,7 @@ class Crew:
     def __init__(self, store: Store, slots: Slots, cores: Cores) -> None:
         self._store, self._slots, self._cores = store, slots, cores
         self._lock = threading.RLock()
+        self._turns = threading.Lock()  # who asks for a slot waits until those that are being given have been given
         self._changed = threading.Condition(self._lock)
         self._runs: dict[str, Run] = {}
         self._leaving: list[Run] = []  # over, but their threads still put things in order
@@ -117,7 +118,9 @@ class Crew:
     # -- slots ----------------------------------------------------------------------------------------------------
 
     def _wants_slot(self, run: Run) -> None:
-        self._slots.want(run.id)
+        with self._turns:
+            run.asks()
+            self._slots.want(run.id)
         self._dispatch()
 
     def _released(self, run: Run) -> None:
@@ -132,10 +135,11 @@ class Crew:
     def _dispatch(self) -> None:
         if self._closed:
             return
-        for id in self._slots.hand_out(self.begun()):
-            run = self._runs.get(id)
-            if run is not None:
-                run.grant()
+        with self._turns:
+            for id in self._slots.hand_out(self.begun()):
+                run = self._runs.get(id)
+                if run is not None:
+                    run.grant()
 
     # -- the keeper's thread --------------------------------------------------------------------------------------
 

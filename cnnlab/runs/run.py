@@ -53,6 +53,7 @@ class Run:
     ) -> None:
         self.id, self.owner, self.record = record.id, record.owner, record
         self.granted = False
+        self._stands = False  # paused, or about to be: a slot that was meant for it before is no longer its own
         self._task = task
         self._cores = cores
         self._released, self._wants_slot = released, wants_slot
@@ -102,10 +103,15 @@ class Run:
         if not begun and command["do"] in ("stop", CLOSE):  # never began: nobody else will end it
             self.record.end("stopped" if command["do"] == "stop" else "interrupted")
 
-    def grant(self) -> None:
-        """Give the run a slot: begin, or go on."""
+    def asks(self) -> None:
+        """Note that the run asks for a slot from now on, and has none."""
         with self._changed:
-            if self.granted:
+            self.granted = self._stands = False
+
+    def grant(self) -> None:
+        """Give the run a slot: begin, or go on. One that stands still has not asked for any."""
+        with self._changed:
+            if self.granted or self._stands:
                 return
             self.granted = True
             self._changed.notify_all()
@@ -235,7 +241,8 @@ class Run:
         self._flush_group()
         self._publish(training)
         self._keep(training, wait=False)
-        self.granted = False
+        with self._changed:
+            self.granted, self._stands = False, True
         self._enter("paused", images_per_s=0.0, time_left_s=None)
         self._released(self)
         while (do := (command := self._next_command())["do"]) in ("pause", "change"):
