@@ -7,6 +7,7 @@ Nothing outside this room can tell one from the other.
 from __future__ import annotations
 
 import atexit
+import logging
 import math
 import threading
 import time
@@ -31,6 +32,8 @@ from cnnlab.runs.snapshot import RESUMABLE, RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Events, Store, check_id, new_id
 from cnnlab.runs.tables import CommandRow
 from cnnlab.runs.writer import Writer
+
+_log = logging.getLogger(__name__)
 
 Kept = list[CheckpointInfo]
 Places = list[Place]
@@ -88,7 +91,7 @@ class Engine:
             record.save()
             self._crew.start(record, task)
         except Exception:
-            self._store.delete(first.id)
+            self._forget(first.id)
             raise
         return first.id
 
@@ -124,7 +127,7 @@ class Engine:
 
         Raises:
             NotAllowedError: the parent is somebody else's.
-            RunError: there is no such run or checkpoint, or the data is no longer the same.
+            RunError: there is no such run or checkpoint, the data is no longer the same, or the disk is full.
             RecipeError, BudgetError: the changed recipe cannot go on from there.
         """
         self._check_open()
@@ -133,8 +136,20 @@ class Engine:
         first, beginning, task = looking.branched(self._store, parent, step, changes or {}, name)
         check_fits(task.architecture, task.recipe, self._slots.capacity)
         record = self._begin_record(first)
-        record.keep_first(beginning)
-        self._crew.start(record, task)
+        try:
+            record.keep_first(beginning)
+            self._crew.start(record, task)
+        except OSError as error:
+            self._forget(first.id)
+            reason = error.strerror or str(error)
+            raise RunError(
+                "the branch cannot begin: what it begins with cannot be written ({reason}). Free some space, then try "
+                "again",
+                reason=reason[:200],
+            ) from error
+        except Exception:
+            self._forget(first.id)
+            raise
         return first.id
 
     def resume(self, id: str, owner: str | None = None) -> None:
@@ -368,6 +383,14 @@ class Engine:
             self._store.add(replace(first, events=1), [event])
         self._places = (-math.inf, [])
         return Record(first, self._store, self._writer, [event])
+
+    def _forget(self, id: str) -> None:
+        """Remove a run that could not begin."""
+        self._places = (-math.inf, [])
+        try:
+            self._store.delete(id)
+        except (RunError, OSError):  # what kept it from beginning is to be told, not this
+            _log.warning("run %s could not begin, and cannot be removed", id, exc_info=True)
 
     def _check_open(self) -> None:
         if self._crew.closed:

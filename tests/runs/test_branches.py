@@ -1,8 +1,12 @@
 """Branches: what they take over of their parent, what they say of it, and what is left where they cannot begin."""
 
+import errno
+import os
+
 import pytest
 import torch
 
+from cnnlab.errors import RunError
 from cnnlab.model import Model
 from cnnlab.runs import Engine
 from tests.runs.labs import spec, until
@@ -69,3 +73,23 @@ def test_a_branch_with_an_inheritance_can_be_stopped_and_goes_on_to_the_same_bit
     assert (ended.state, ended.error) == ("done", None)
     assert ended.changes == lab.snapshot(whole).changes != ()
     assert same(Model.from_bytes(lab.model(id)), Model.from_bytes(lab.model(whole)))
+
+
+@pytest.mark.parametrize("failing", ["put", "save_checkpoint", "start"])
+def test_a_branch_that_cannot_begin_is_one_sentence_and_leaves_nothing(lab, parent, lab_home, monkeypatch, failing):
+    def full(*_args, **_more):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def closed(*_args, **_more):
+        raise RunError("the lab is closing; no new run can begin")
+
+    before = {path.name for path in (lab_home / "runs").iterdir()}
+    place = {"put": lab._store.files, "save_checkpoint": lab._store, "start": lab._crew}[failing]
+    with monkeypatch.context() as patch:
+        patch.setattr(place, failing, closed if failing == "start" else full)
+        with pytest.raises(RunError, match="No space left|closing") as told:
+            lab.branch(parent, 0)
+    assert told.value.text("zh_CN") != str(told.value)
+    assert [run.id for run in lab.list()] == [parent]
+    assert {path.name for path in (lab_home / "runs").iterdir()} == before
+    assert lab.wait(lab.branch(parent, 0), 60).state == "done"
