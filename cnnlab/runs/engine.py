@@ -157,7 +157,8 @@ class Engine:
 
         Raises:
             NotAllowedError: ``owner`` is given and the run is somebody else's.
-            RunError: there is no such run, it is not one that can go on, or its data is no longer the same.
+            RunError: there is no such run, it is not one that can go on (``can_resume``), or its data is no longer
+                the same.
         """
         self._check_open()
         self._crew.retire()
@@ -236,6 +237,11 @@ class Engine:
                     self._logs.pop(next(iter(self._logs)))
                 kept = self._logs[id] = (snapshot.resumed, self._store.events(id))
         return kept[1][max(0, since) :]
+
+    def can_resume(self, id: str) -> bool:
+        """Return whether run ``id`` can go on where it was; an imported one, which has no checkpoints, cannot."""
+        snapshot = self.snapshot(id)
+        return snapshot.state in RESUMABLE and looking.can_go_on(snapshot, self.checkpoints(id))
 
     def checkpoints(self, id: str) -> Kept:
         """Return the moments of run ``id`` that are kept, in the order of their steps: ``model``, ``branch``."""

@@ -11,7 +11,7 @@ from cnnlab.description import ModelDescription
 from cnnlab.errors import RunError
 from cnnlab.runs import machine
 from cnnlab.runs.keeping import CheckpointInfo
-from cnnlab.runs.snapshot import RunSpec, Snapshot, state_word
+from cnnlab.runs.snapshot import RESUMABLE, RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Store, new_id
 from cnnlab.runs.task import Task
 
@@ -74,12 +74,20 @@ def model_bytes(store: Store, run: Snapshot, kept: Sequence[CheckpointInfo], ste
     return Model(description.model_copy(update={"about": about}), checkpoint.weights).to_bytes()
 
 
+def can_go_on(run: Snapshot, kept: Sequence[CheckpointInfo]) -> bool:
+    """Return whether ``run`` can be resumed: it has not come to its end, and there is something that it goes on from.
+
+    One that was broken off before its first step needs nothing but its recipe.
+    """
+    return run.state in RESUMABLE and (bool(kept) or (run.step == 0 and run.parent is None))
+
+
 def task_of(store: Store, run: Snapshot) -> tuple[int | None, Task]:
-    """Return the last checkpoint that is whole (None: the run begins anew) and what is to be done from there.
+    """Return the last checkpoint that is whole (None: the run has not begun) and what is to be done from there.
 
     Raises:
         DataError: the data is not here any more.
-        RunError: it is not the same any more, or a branch has lost what it began with.
+        RunError: it is not the same any more, or no checkpoint is here and whole: what the run has done would be lost.
     """
     dataset = _same_data(run)
     changes = store.column(run.id, "changes") or []
@@ -92,6 +100,11 @@ def task_of(store: Store, run: Snapshot) -> tuple[int | None, Task]:
         return info.step, Task(run.architecture, run.recipe, dataset, data, changes)
     if run.parent is not None:
         raise RunError("run {id} has lost the checkpoint that it began with; branch from its parent again", id=run.id)
+    if run.step > 0:
+        raise RunError(
+            "run {id} has no checkpoint that it could go on from; start a new run with the same network and recipe",
+            id=run.id,
+        )
     return None, Task(run.architecture, run.recipe, dataset, None, changes)
 
 

@@ -19,7 +19,7 @@ LIVE: frozenset[str] = frozenset({"queued", "running", "paused"})
 """The states in which a run can still change."""
 
 RESUMABLE: frozenset[str] = frozenset({"interrupted", "stopped"})
-"""The states from which a run can go on where it was."""
+"""The states from which a run can go on where it was, if it has kept something to go on from (``can_resume``)."""
 
 _WORDS: dict[str, str] = {
     "queued": N_("waiting"),
