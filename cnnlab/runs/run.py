@@ -22,6 +22,7 @@ from cnnlab.runs.weights import Published
 from cnnlab.training.events import Event, HealthEvent, TestEvent, TrainEvent, ValEvent
 
 if TYPE_CHECKING:
+    from cnnlab.health.monitor import Monitor
     from cnnlab.training.loop import Training
 
 _log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Run:
         self._progress = Progress(record.snapshot().steps)
         self._ahead = len(task.changes)  # changes that are still to be made again
         self._pace = Pace()
+        self._monitor: Monitor | None = None
         self._checkpoint_bytes = 12 * task.architecture.trace().num_params  # about: two numbers more for each weight
 
     # -- from any thread ------------------------------------------------------------------------------------------
@@ -180,7 +182,7 @@ class Run:
 
     def _begin(self) -> Training:
         """Return the training, from its beginning or from its checkpoint."""
-        from cnnlab.health.monitor import Monitor, cadence
+        from cnnlab.health.monitor import Monitor
         from cnnlab.training.change import Applied
         from cnnlab.training.checkpoint import Checkpoint
         from cnnlab.training.loop import Training
@@ -191,10 +193,11 @@ class Run:
         else:
             training = Training.restore(task.architecture, task.dataset, Checkpoint.from_bytes(task.checkpoint))
         training.replay([Applied.model_validate(change) for change in task.changes])
-        training.monitor = Monitor(training.network, cadence(training.steps))
+        self._monitor = training.monitor = Monitor(training.network)
         self._ahead -= len(training.changes)
         now = self.snapshot()
         self._progress = Progress(training.steps, training.step, now.train_s)
+        self._plan(training.steps)
         changes = tuple(made.model_dump(mode="json", exclude_none=True) for made in training.changes)
         self.record.set(step=training.step, steps=training.steps, epoch=training.epoch, changes=changes)
         description = training.description(now.name).model_dump(mode="json")
@@ -291,11 +294,19 @@ class Run:
         for applied in new:
             self.record.note("command", do="change", step=applied.step, change=applied.change.values())
         self._ahead -= len(new) if made_again else 0
-        self._progress.steps = training.steps
+        self._plan(training.steps)
         made = [applied.model_dump(mode="json", exclude_none=True) for applied in training.changes]
         self.record.set(steps=training.steps, changes=tuple(made))
         ahead = [*self._task.changes][len(self._task.changes) - self._ahead :] if self._ahead else []
         self.record.save(changes=[*made, *ahead])
+
+    def _plan(self, steps: int) -> None:
+        """Note how long the run is as far as is known now: the longer, the less often is something noted of it."""
+        from cnnlab.health.monitor import cadence
+
+        self._progress.steps = steps
+        if self._monitor is not None:
+            self._monitor.every = cadence(steps)
 
     def _follow(self, training: Training, event: Event, took: float) -> None:
         """Take an event of the loop into the run's state and log."""
@@ -309,7 +320,7 @@ class Run:
             return
         self._progress.evaluated(took)
         if isinstance(event, ValEvent):
-            self._progress.steps = training.steps
+            self._plan(training.steps)
             self.record.set(val_loss=event.loss, val_acc=event.acc, steps=training.steps)
         if isinstance(event, TestEvent):
             self._flush_group()
@@ -350,7 +361,7 @@ class Run:
         """Keep the weights with what came of the run, then say that it is over."""
         self._flush_group()
         now = self.snapshot()
-        rate = now.step * training.batch_size / now.train_s if now.train_s else 0.0
+        rate = self._progress.images_per_s
         self.record.set(images_per_s=rate)
         result = {"test_acc": now.test_acc, "train_s": round(now.train_s, 3), "images_per_s": round(rate, 1)}
         model = self._publish(training, **{name: value for name, value in result.items() if value is not None})

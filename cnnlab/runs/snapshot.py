@@ -68,7 +68,8 @@ class Snapshot:
         net: name of the network; ``architecture_key`` is its canonical JSON.
         data, data_hash: what it learns from.
         step, steps: updates done and to do; ``epoch`` begun of ``epochs``.
-        images_per_s: over the last seconds of work; of the whole run once it is over; 0 before the first step.
+        images_per_s: over the last seconds of work; once it is over, of all its work since it began or was last
+            resumed; 0 before the first step.
         train_s: seconds spent in steps (no validation, no pauses).
         time_left_s: estimated; None before the first second and when it is over.
         train_loss, train_acc: smoothed over the last steps (weight 0.95); None before the first step.
