@@ -48,7 +48,7 @@ class Progress:
         self._before_s = train_s
         self._eval_s = 0.0
         self._loss, self._acc = Smoothed(), Smoothed()
-        self._recent: deque[tuple[float, int]] = deque()
+        self._recent: deque[tuple[float, int]] = deque()  # when, and the images seen until then
         self._group: list[TrainEvent] = []
         self._images = 0
 
@@ -66,7 +66,7 @@ class Progress:
         self.train_s += took_s
         self._images += event.images
         self._group.append(event)
-        self._recent.append((now, event.images))
+        self._recent.append((now, self._images))
         while now - self._recent[0][0] > _RATE_WINDOW_S and len(self._recent) > 2:
             self._recent.popleft()
         return {
@@ -100,10 +100,10 @@ class Progress:
         return {"step": last.step, "epoch": last.epoch, "loss": loss, "acc": acc, "lr": last.lr}
 
     def _rate(self, images: int, took_s: float) -> float:
-        first, last = self._recent[0][0], self._recent[-1][0]
+        (first, before), (last, now) = self._recent[0], self._recent[-1]
         if last <= first:
             return images / took_s if took_s > 0 else 0.0
-        return (sum(count for _, count in self._recent) - self._recent[0][1]) / (last - first)
+        return (now - before) / (last - first)
 
     def _time_left(self, step: int) -> float | None:
         spent = self.train_s - self._before_s + self._eval_s
