@@ -34,8 +34,12 @@ def snapshot() -> Snapshot | None:
 
 
 def draw() -> None:
-    """Draw the line; it lives by itself while the run does."""
-    pace = _pace(snapshot())
+    """Draw the line; it lives by itself while the run does. On Train the view of the run draws it as well."""
+    run = snapshot()
+    if run is not None and _session.page() == "train":
+        st.container(key="run_line_elsewhere").empty()  # the page begins as far down as any other
+        return
+    pace = _pace(run)
     with st.container(key="run_line"):
         st.fragment(_line, run_every=pace)(pace)
 
@@ -59,8 +63,12 @@ def _line(asked: float | None) -> None:
     found = snapshot()
     if is_another_pace(asked, _pace(found)):
         st.rerun()
-    if found is None:
-        return
+    if found is not None:
+        of(found)
+
+
+def of(found: Snapshot) -> None:
+    """Draw ``found`` as the line: what it does, and the one button that it needs now."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(line_html(found))
         if found.state in ("running", "paused"):

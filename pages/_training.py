@@ -86,6 +86,8 @@ def live(id: str, asked: float | None, state: str) -> None:
             if not view.snapshot.live:
                 _delete_button(view.snapshot)
     _pictures(view)
+    with st.container(key="run_line"):  # beside the view it lies in the sidebar alone: one look serves both
+        _run_line.of(view.snapshot)
 
 
 def _told(run: Snapshot) -> None:
