@@ -10,7 +10,7 @@ from cnnlab.architecture.layers import Dropout, Dropout2d
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
 from cnnlab.training.change import LIVE_FIELDS
-from cnnlab.training.recipe import LABELS, Recipe
+from cnnlab.training.recipe import HAS_MOMENTUM, LABELS, Recipe
 from pages import _choices, _run_line, _session
 from pages._editor import field_label, spec_editor
 from pages._links import go_to
@@ -117,7 +117,7 @@ def _wanted(run: Snapshot, refused: list[Message]) -> dict[str, Any]:
 def simple_fields(now: Recipe) -> list[str]:
     """Return the fields that can change live and are one value each, without those that this optimizer has not."""
     none = {"augmentation"}  # several values: it has a part of the form to itself
-    none |= set() if now.optimizer in ("sgd", "rmsprop") else {"momentum"}
+    none |= set() if now.optimizer in HAS_MOMENTUM else {"momentum"}
     none |= set() if now.optimizer == "sgd" else {"nesterov"}
     return [name for name in LIVE_FIELDS if name not in none]
 

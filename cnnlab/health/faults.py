@@ -31,7 +31,7 @@ from cnnlab.health.facts import DataFacts
 from cnnlab.health.history import History
 from cnnlab.health.rules import RULES, diagnose
 from cnnlab.i18n import Message
-from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe import ADAPTIVE, Recipe
 
 CHOICES = 5
 """How many answers are offered, the right one among them."""
@@ -274,11 +274,14 @@ def _momentum(architecture: Architecture, recipe: Recipe, chance: Chance) -> Set
 
 
 def _adaptive(recipe: Recipe) -> bool:
-    return recipe.optimizer in ("adam", "adamw", "rmsprop")
+    return recipe.optimizer in ADAPTIVE
 
 
 def _rate_high(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
-    return recipe.changed(lr=chance.choice([0.1, 0.2, 0.3]) if _adaptive(recipe) else 10.0), architecture
+    high = [0.1, 0.2, 0.3] if _adaptive(recipe) else [10.0]
+    if recipe.optimizer == "adagrad":  # its steps shrink with all gradients so far: it outlives what breaks Adam
+        high = [1.0, 2.0, 3.0]
+    return recipe.changed(lr=chance.choice(high)), architecture
 
 
 def _rate_low(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnnlab.data.augmentation import Augmentation
 from cnnlab.health.case import Case, Evidence, Finding, Rule, Setup
 from cnnlab.i18n import N_, Message
-from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe import HAS_MOMENTUM, Recipe
 
 LONG_MEMORY = 0.98
 """Momentum from here on: a gradient is felt for fifty steps and more."""
@@ -138,7 +138,7 @@ class MomentumTooHigh(Rule):
 
     def find(self, case: Case) -> Finding | None:
         momentum = case.recipe.momentum
-        if case.recipe.optimizer not in ("sgd", "rmsprop") or momentum < LONG_MEMORY:
+        if case.recipe.optimizer not in HAS_MOMENTUM or momentum < LONG_MEMORY:
             return None
         why = Message(
             "With momentum {momentum:g} a gradient is still felt {memory:.0f} steps later, and steps add up to {memory:.0f} times the "
