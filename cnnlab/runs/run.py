@@ -278,7 +278,11 @@ class Run:
     # -- what happened --------------------------------------------------------------------------------------------
 
     def _change(self, training: Training, command: Command) -> None:
-        """Make a live change, and write it down before the next step, so that it can be made again."""
+        """Make a live change, and write it down before the next step, so that it can be made again.
+
+        The moment before it is kept: who goes on from there does so as if nothing had been changed.
+        """
+        self._keep(training, wait=True)
         wanted = {name: value for name, value in command.items() if name != "do"}
         try:
             training.apply(wanted)
@@ -296,9 +300,10 @@ class Run:
         self._ahead -= len(new) if made_again else 0
         self._plan(training.steps)
         made = [applied.model_dump(mode="json", exclude_none=True) for applied in training.changes]
-        self.record.set(steps=training.steps, changes=tuple(made))
         ahead = [*self._task.changes][len(self._task.changes) - self._ahead :] if self._ahead else []
-        self.record.save(changes=[*made, *ahead])
+        self.record.save(changes=[*made, *ahead])  # first: a change that anybody sees is one that is made again
+        self.record.set(steps=training.steps, changes=tuple(made))
+        self.record.save_later()
 
     def _plan(self, steps: int) -> None:
         """Note how long the run is as far as is known now: the longer, the less often is something noted of it."""

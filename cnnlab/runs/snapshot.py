@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -136,10 +136,17 @@ class Snapshot:
     @property
     def recipe_now(self) -> Recipe:
         """The recipe with all live changes so far."""
+        return self._recipe_after(self.changes)
+
+    def recipe_at(self, step: int) -> Recipe:
+        """Return the recipe of the checkpoint of ``step``: what was changed after that step is not in it."""
+        return self._recipe_after(made for made in self.changes if made["step"] < step)
+
+    def _recipe_after(self, changes: Iterable[Mapping[str, Any]]) -> Recipe:
         from cnnlab.training.change import Change
 
         recipe = self.recipe
-        for made in self.changes:
+        for made in changes:
             recipe = Change.of(made["change"]).recipe(recipe)
         return recipe
 

@@ -5,11 +5,13 @@ import os
 
 import pytest
 import torch
+from click.testing import CliRunner
 
+from cnnlab.cli import main
 from cnnlab.errors import RunError
 from cnnlab.model import Model
-from cnnlab.runs import Engine
-from tests.runs.labs import spec, until
+from cnnlab.runs import Engine, engine
+from tests.runs.labs import LONG, spec, until
 
 
 @pytest.fixture
@@ -93,3 +95,38 @@ def test_a_branch_that_cannot_begin_is_one_sentence_and_leaves_nothing(lab, pare
     assert [run.id for run in lab.list()] == [parent]
     assert {path.name for path in (lab_home / "runs").iterdir()} == before
     assert lab.wait(lab.branch(parent, 0), 60).state == "done"
+
+
+@pytest.fixture
+def changed(lab):
+    """A run with two changes of its augmentation, the first at a step at which nothing else was kept."""
+    id = lab.submit(spec(LONG))
+    until(lambda: lab.snapshot(id).step > 32)
+    for number, rotate in enumerate((5, 9), 1):
+        lab.command(id, {"do": "change", "augmentation": {"shift": 2, "rotate": rotate}, "lr": 0.001 * rotate})
+        until(lambda number=number: len(lab.snapshot(id).changes) == number)
+        until(lambda: lab.snapshot(id).step > lab.snapshot(id).changes[-1]["step"] + 2)
+    lab.command(id, {"do": "stop"})
+    return lab.wait(id, 60)
+
+
+def test_a_recipe_is_the_one_of_the_checkpoint(lab, changed):
+    from cnnlab.training.checkpoint import Checkpoint
+
+    steps = [info.step for info in lab.checkpoints(changed.id)]
+    assert {made["step"] for made in changed.changes} <= set(steps)  # the moment before each change is kept
+    for step in steps:
+        assert changed.recipe_at(step) == Checkpoint.from_bytes(lab._store.checkpoint(changed.id, step)).recipe
+    assert changed.recipe_at(changed.step) == changed.recipe_now != changed.recipe == changed.recipe_at(0)
+
+
+def test_a_branch_by_command_line_keeps_what_was_in_force_at_its_step(lab, changed, lab_home):
+    first, second = (made["step"] for made in changed.changes)
+    lab.close()
+    for step, rotate in ((first, 0), (second, 5), (changed.step, 9)):
+        flags = ["--step", str(step), "--shift", "1", "--epochs", "1"]
+        told = CliRunner().invoke(main, ["runs", "branch", changed.id, *flags, "--json"])
+        assert told.exit_code == 0, told.output
+        found = next(run for run in engine().list() if run.parent_step == step)
+        assert (found.recipe.augmentation.shift, found.recipe.augmentation.rotate) == (1, rotate)
+    engine().close()
