@@ -30,7 +30,7 @@ def controls(run: Snapshot) -> None:
         panel(run)
         _command(run, _("Stop"), "stop", "stop")
         return
-    if run.state in ("interrupted", "stopped"):
+    if _run_line.can_go_on(run):
         st.button(
             _("Resume"), icon=":material/play_arrow:", type="primary", key="train.again",
             on_click=_run_line.go_on, args=(run.id,),

@@ -81,7 +81,7 @@ def of(found: Snapshot) -> None:
                 on_click=command,
                 args=(found.id, "resume" if paused else "pause"),
             )
-        elif found.state == "interrupted":
+        elif found.state == "interrupted" and can_go_on(found):
             st.button(
                 _("Resume"), icon=":material/play_arrow:", type="tertiary", key="run_line.again",
                 on_click=go_on, args=(found.id,),
@@ -110,6 +110,16 @@ def command(id: str, do: str, **more: float) -> None:
         runs.engine().command(id, {"do": do, **more}, owner=_session.workspace().owner)
     except CnnLabError as error:
         st.toast(error.text(_session.language()), icon=":material/error:")
+
+
+def can_go_on(run: Snapshot) -> bool:
+    """Return whether ``run`` can be taken up again: one that was brought from elsewhere has kept nothing to go on from."""
+    from cnnlab import runs
+
+    try:
+        return run.state in runs.RESUMABLE and runs.engine().can_resume(run.id)
+    except CnnLabError:
+        return False  # deleted meanwhile
 
 
 def go_on(id: str) -> None:

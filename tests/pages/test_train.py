@@ -15,6 +15,8 @@ from cnnlab.training.change import LIVE_FIELDS
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
 from pages import _hand, _session, _time
+from tests.insight.makers import model_of
+from tests.pages.makers import keep_run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICK = Recipe(epochs=1, batch_size=32, lr=0.003, limit_train=320, threads=1, precision="float32")
@@ -347,6 +349,17 @@ def test_an_interrupted_run_says_so_and_offers_to_go_on() -> None:
     assert "Nothing is lost" in at.info[0].value
     at.button(key="train.again").click().run()
     assert until(space, "running") == id
+
+
+@pytest.mark.parametrize("state", ["stopped", "interrupted"])
+def test_a_run_that_has_kept_nothing_offers_no_way_to_go_on(state: str) -> None:
+    space = workspace(QUICK)
+    id = keep_run(space, model_of((1, 28, 28), [Flatten(), Linear(out_features=10)]), state=state, steps=20)
+    space.choose(run=id)  # as one that was brought from elsewhere
+    at = train(space.id)
+    assert not {"train.again", "run_line.again"} & keys(at) and "lab-numbers" in html(at)
+    said = "".join(info.value for info in at.info)
+    assert "Nothing is lost" not in said and ("nothing is kept here" in said) == (state == "interrupted")
 
 
 def test_a_run_that_waits_says_how_many_come_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
