@@ -28,7 +28,7 @@ from cnnlab.runs.keeping import CheckpointInfo
 from cnnlab.runs.limits import limits
 from cnnlab.runs.record import Record
 from cnnlab.runs.slots import Slots
-from cnnlab.runs.snapshot import RESUMABLE, RunSpec, Snapshot, state_word
+from cnnlab.runs.snapshot import BLANK, RESUMABLE, RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Events, Store, check_id, new_id
 from cnnlab.runs.tables import CommandRow
 from cnnlab.runs.writer import Writer
@@ -454,10 +454,9 @@ def _check_owner(snapshot: Snapshot, owner: str | None) -> None:
 
 
 def _first_snapshot(spec: RunSpec) -> Snapshot:
-    return Snapshot(
-        id=new_id(), name=spec.name or spec.architecture.name, owner=spec.owner, state="queued",
-        net=spec.architecture.name, data=spec.data, data_hash="",
-        step=0, steps=0, epoch=0, epochs=spec.recipe.epochs, images_per_s=0.0, train_s=0.0, time_left_s=None,
-        train_loss=None, train_acc=None, val_loss=None, val_acc=None, test_loss=None, test_acc=None, error=None,
-        recipe=spec.recipe, architecture_key=spec.architecture.key, created=time.time(),
-    )  # fmt: skip
+    values = {
+        **BLANK, "id": new_id(), "name": spec.name or spec.architecture.name, "owner": spec.owner,
+        "net": spec.architecture.name, "architecture_key": spec.architecture.key, "data": spec.data, "data_hash": "",
+        "recipe": spec.recipe, "epochs": spec.recipe.epochs, "created": time.time(),
+    }  # fmt: skip
+    return Snapshot(**values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from cnnlab.description import ModelDescription
 from cnnlab.errors import RunError
 from cnnlab.runs import machine
 from cnnlab.runs.keeping import CheckpointInfo
-from cnnlab.runs.snapshot import RESUMABLE, RunSpec, Snapshot, state_word
+from cnnlab.runs.snapshot import BLANK, KEPT_BY_BRANCH, KEPT_BY_RESUME, RESUMABLE, RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Store, new_id
 from cnnlab.runs.task import Task
 
@@ -110,11 +109,8 @@ def task_of(store: Store, run: Snapshot) -> tuple[int | None, Task]:
 
 def standing_again(run: Snapshot, step: int | None) -> dict[str, Any]:
     """Return the fields of a run that goes on from ``step``."""
-    return {
-        "state": "queued", "step": step or 0, "error": None, "warning": None, "time_left_s": None,
-        "images_per_s": 0.0, "test_loss": None, "test_acc": None, "chosen_step": None, "resumed": run.resumed + 1,
-        "train_s": run.train_s if step else 0.0,
-    }  # fmt: skip
+    reset = {name: value for name, value in BLANK.items() if name not in KEPT_BY_RESUME}
+    return {**reset, "step": step or 0, "resumed": run.resumed + 1}
 
 
 def branched(
@@ -135,14 +131,13 @@ def branched(
     training = Training.restore(parent.architecture, dataset, checkpoint, recipe)
     beginning = training.checkpoint()
     inherited = tuple(made.model_dump(mode="json", exclude_none=True) for made in training.changes)
-    first = replace(
-        parent, id=new_id(), name=name[:80] or parent.name, state="queued", parent=parent.id, parent_step=step,
-        created=time(), recipe=recipe, step=step, steps=training.steps, epoch=training.epoch, epochs=recipe.epochs,
-        train_s=0.0, images_per_s=0.0, time_left_s=None, train_loss=None, train_acc=None, val_loss=None,
-        val_acc=None, test_loss=None, test_acc=None, error=None, warning=None, notes="", chosen_step=None,
-        changes=inherited, rate=None, resumed=0, has_model=False,
-    )  # fmt: skip
-    return first, beginning, Task(parent.architecture, recipe, dataset, beginning.to_bytes(), inherited)
+    values = {
+        **BLANK, **{name: getattr(parent, name) for name in KEPT_BY_BRANCH}, "id": new_id(),
+        "name": name[:80] or parent.name, "parent": parent.id, "parent_step": step, "created": time(),
+        "recipe": recipe, "epochs": recipe.epochs, "step": step, "steps": training.steps, "epoch": training.epoch,
+        "changes": inherited,
+    }  # fmt: skip
+    return Snapshot(**values), beginning, Task(parent.architecture, recipe, dataset, beginning.to_bytes(), inherited)
 
 
 def _same_data(run: Snapshot) -> DataSet:

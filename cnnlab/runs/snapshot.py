@@ -180,6 +180,29 @@ class Snapshot:
             raise RunError("this is no record of a run: {reason}", reason=str(error)[:200]) from error
 
 
+IDENTITY = frozenset({
+    "id", "name", "owner", "net", "architecture_key", "data", "data_hash", "recipe", "epochs", "created", "parent",
+    "parent_step", "notes",
+})  # fmt: skip
+"""The fields that say what a run is; all others are in ``BLANK``."""
+
+BLANK: Mapping[str, Any] = {
+    "state": "queued", "step": 0, "steps": 0, "epoch": 0, "images_per_s": 0.0, "train_s": 0.0, "time_left_s": None,
+    "train_loss": None, "train_acc": None, "val_loss": None, "val_acc": None, "test_loss": None, "test_acc": None,
+    "error": None, "warning": None, "events": 0, "has_model": False, "chosen_step": None, "changes": (), "rate": None,
+    "resumed": 0,
+}  # fmt: skip
+"""The fields that say what a run has come to, as they are before it begins."""
+
+KEPT_BY_RESUME = frozenset({
+    "steps", "epoch", "train_s", "train_loss", "train_acc", "val_loss", "val_acc", "changes", "events", "has_model",
+})  # fmt: skip
+"""Of ``BLANK``, what stays where a run goes on; the rest is as before it began, unless ``looking`` knows better."""
+
+KEPT_BY_BRANCH = frozenset({"owner", "net", "architecture_key", "data", "data_hash"})
+"""Of ``IDENTITY``, what a branch has of its parent."""
+
+
 def as_message(error: CnnLabError) -> Message:
     """Return ``error`` as a sentence that can be kept and translated later; nested ones become English text."""
     return Message(error.message, **{name: _plain(value) for name, value in error.values.items()})

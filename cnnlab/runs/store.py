@@ -290,8 +290,8 @@ def interrupt(session: Session, id: str, now: float) -> None:
     event = {"n": count + 1, "kind": "state", "state": "interrupted", "step": step}
     _add_events(session, id, [event])
     snapshot = replace(
-        snapshot, state="interrupted", error=error, time_left_s=None, images_per_s=0.0, events=count + 1,
-        has_model=kept is not None or row.model is not None,
+        snapshot, state="interrupted", error=error, time_left_s=None, images_per_s=0.0, rate=None,
+        events=count + 1, has_model=kept is not None or row.model is not None,
     )  # fmt: skip
     row.snapshot = snapshot.as_dict()
 
