@@ -18,7 +18,7 @@ from typing import Any
 
 from cnnlab.errors import BudgetError, NotAllowedError, RunError
 from cnnlab.runs import looking, machine
-from cnnlab.runs.admission import Place, check_fits, seconds_left, usual_speed
+from cnnlab.runs.admission import Place, check_fits, check_grows, need_bytes, seconds_left, usual_speed
 from cnnlab.runs.artefacts import Artefacts, artefacts
 from cnnlab.runs.commands import checked
 from cnnlab.runs.cores import Cores
@@ -86,7 +86,7 @@ class Engine:
         record = self._begin_record(first)  # listed from now on, however long torch and the data take to come
         try:
             values, task = looking.begun(spec)
-            check_fits(task.architecture, task.recipe, self._slots.capacity)
+            check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
             record.set(**values)
             record.save()
             self._crew.start(record, task)
@@ -134,7 +134,7 @@ class Engine:
         parent = self.snapshot(id)
         _check_owner(parent, owner)
         first, beginning, task = looking.branched(self._store, parent, step, changes or {}, name)
-        check_fits(task.architecture, task.recipe, self._slots.capacity)
+        check_fits(task.architecture, task.recipe, self._slots.capacity, first.images)
         record = self._begin_record(first)
         try:
             record.keep_first(beginning)
@@ -171,7 +171,7 @@ class Engine:
                 state=state_word(snapshot.state),
             )
         step, task = looking.task_of(self._store, snapshot)
-        check_fits(task.architecture, snapshot.recipe_now, self._slots.capacity)
+        check_fits(task.architecture, snapshot.recipe_now, self._slots.capacity, snapshot.images)
         with self._admitting:
             self._check_cap(snapshot.owner)
             taken = self._store.take(id, step, looking.standing_again(snapshot, step))
@@ -304,8 +304,7 @@ class Engine:
         command = checked(change, snapshot)
         _check_owner(snapshot, owner)
         if "batch_size" in command:
-            recipe = snapshot.recipe_now.changed(batch_size=command["batch_size"])
-            check_fits(snapshot.architecture, recipe, self._slots.capacity)
+            self._check_grows(snapshot, command["batch_size"])
         self._places = (-math.inf, [])
         run = self._crew.get(id)
         if run is not None:
@@ -389,6 +388,15 @@ class Engine:
             self._store.add(replace(first, events=1), [event])
         self._places = (-math.inf, [])
         return Record(first, self._store, self._writer, [event])
+
+    def _check_grows(self, run: Snapshot, batch_size: int) -> None:
+        """Raise BudgetError where there is no memory for batches of that size, beside what the other runs take."""
+        recipe, capacity = run.recipe_now.changed(batch_size=batch_size), self._slots.capacity
+        need = check_fits(run.architecture, recipe, capacity, run.images)
+        before = need_bytes(run.architecture, run.recipe_now, run.images)
+        if need > before and run.state != "queued":  # one that waits has its turn when there is room
+            begun = self._crew.begun()
+            check_grows(need, before, self._slots.taken_by_others(run.id, begun), capacity)
 
     def _forget(self, id: str) -> None:
         """Remove a run that could not begin."""

@@ -26,12 +26,13 @@ def begun(spec: RunSpec) -> tuple[dict[str, Any], Task]:
         ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
     """
     from cnnlab.data.loader import load
-    from cnnlab.training.loop import check_trainable, count_steps
+    from cnnlab.training.loop import check_trainable, count_images, count_steps
 
     dataset = load(spec.data)
     check_trainable(spec.architecture, dataset, spec.recipe)
     recipe = machine.resolve_recipe(spec.recipe, spec.architecture)
-    values = {"data_hash": dataset.hash, "steps": count_steps(dataset, recipe), "recipe": recipe}
+    counts = {"images": count_images(dataset, recipe), "steps": count_steps(dataset, recipe)}
+    values = {"data_hash": dataset.hash, "recipe": recipe, **counts}
     return values, Task(spec.architecture, recipe, dataset)
 
 
@@ -123,7 +124,7 @@ def branched(
         RecipeError, BudgetError: the changed recipe cannot go on from there.
     """
     from cnnlab.training.checkpoint import Checkpoint
-    from cnnlab.training.loop import Training
+    from cnnlab.training.loop import Training, count_images
 
     dataset = _same_data(parent)
     checkpoint = Checkpoint.from_bytes(store.checkpoint(parent.id, step))
@@ -134,7 +135,7 @@ def branched(
     values = {
         **BLANK, **{name: getattr(parent, name) for name in KEPT_BY_BRANCH}, "id": new_id(),
         "name": name[:80] or parent.name, "parent": parent.id, "parent_step": step, "created": time(),
-        "recipe": recipe, "epochs": recipe.epochs, "step": step, "steps": training.steps, "epoch": training.epoch,
+        "recipe": recipe, "images": count_images(dataset, recipe), "epochs": recipe.epochs, "step": step, "steps": training.steps, "epoch": training.epoch,
         "changes": inherited,
     }  # fmt: skip
     return Snapshot(**values), beginning, Task(parent.architecture, recipe, dataset, beginning.to_bytes(), inherited)

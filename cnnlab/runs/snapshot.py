@@ -86,6 +86,7 @@ class Snapshot:
         rate: steps per second in slow motion, else None.
         resumed: how often it went on after it was over; events after the step it went on from are then gone.
         warning: what went wrong without ending it (a disk that is full), or None.
+        images: how many it learns from; None where nobody has counted them: before it begins, or by an older lab.
     """
 
     id: str
@@ -122,6 +123,7 @@ class Snapshot:
     rate: float | None = None
     resumed: int = 0
     warning: Message | None = None
+    images: int | None = None
 
     @property
     def live(self) -> bool:
@@ -181,8 +183,8 @@ class Snapshot:
 
 
 IDENTITY = frozenset({
-    "id", "name", "owner", "net", "architecture_key", "data", "data_hash", "recipe", "epochs", "created", "parent",
-    "parent_step", "notes",
+    "id", "name", "owner", "net", "architecture_key", "data", "data_hash", "images", "recipe", "epochs", "created",
+    "parent", "parent_step", "notes",
 })  # fmt: skip
 """The fields that say what a run is; all others are in ``BLANK``."""
 
