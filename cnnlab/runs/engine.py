@@ -325,18 +325,18 @@ class Engine:
             NotAllowedError: ``owner`` is given and the run is somebody else's.
             RunError: there is no such run, or another program is training it.
         """
-        snapshot = self.snapshot(id)
-        _check_owner(snapshot, owner)
+        _check_owner(self.snapshot(id), owner)
         values = {"name": name and name[:80], "notes": notes if notes is None else notes[:10_000]}
         given = {field: value for field, value in values.items() if value is not None}
         run = self._crew.get(id)
         if run is not None:
             run.record.set(**given)
             run.record.save()
-        elif snapshot.live:
+            if not run.record.lost and not run.record.saved_whole:
+                return
+        if self._store.snapshot(id).live:  # as it is now: a run of this program may have ended in between
             raise RunError("another program is training run {id}; wait until it is over", id=id)
-        else:
-            self._store.edit(id, **given)
+        self._store.edit(id, **given)
 
     def delete(self, id: str, owner: str | None = None) -> None:
         """Remove run ``id`` and all that is kept of it; a live one is stopped first, wherever it learns.

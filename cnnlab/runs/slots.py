@@ -129,5 +129,5 @@ def _need(row: RunRow) -> int:
     try:
         snapshot = snapshot_of(row)
         return need_bytes(snapshot.architecture, snapshot.recipe_now, snapshot.images)
-    except CnnLabError:
+    except (CnnLabError, AttributeError, KeyError, TypeError, ValueError):
         return 0

@@ -170,15 +170,17 @@ class Snapshot:
             RunError: it is none.
         """
         known = {field.name for field in fields(cls)}
-        given = {name: value for name, value in values.items() if name in known}
         try:
+            given = {name: value for name, value in values.items() if name in known}
             given["recipe"] = Recipe.of(given["recipe"])
-            given["changes"] = tuple(dict(change) for change in given.get("changes", ()))
+            given["changes"] = tuple(
+                {"step": int(made["step"]), "change": dict(made["change"])} for made in given.get("changes", ())
+            )
             for name in ("error", "warning"):
                 message = given.get(name)
                 given[name] = Message(str(message["template"]), **message["values"]) if message else None
             return cls(**given)
-        except (KeyError, TypeError, ValueError, ValidationError, CnnLabError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, ValidationError, CnnLabError) as error:
             raise RunError("this is no record of a run: {reason}", reason=str(error)[:200]) from error
 
 

@@ -74,6 +74,7 @@ class Store:
     def add(self, snapshot: Snapshot, events: Iterable[Mapping[str, Any]] = ()) -> None:
         """Write a new run, which this program trains."""
         with self.database.write() as session:
+            self.process.beat(session, self.database.now(session))  # before anybody sees a run of a silent program
             session.add(_new_row(snapshot, process=self.process.id))
             session.flush()
             _add_events(session, snapshot.id, events)
@@ -143,6 +144,7 @@ class Store:
             snapshot = snapshot_of(row)
             if row.state in LIVE or row.process is not None:
                 raise RunError("run {id} goes on in another program already", id=id)
+            self.process.beat(session, self.database.now(session))
             kept = session.get(CheckpointRow, (id, step)) if step is not None else None
             count = kept.events if kept else 0
             session.execute(delete(EventRow).where(EventRow.run == id, EventRow.n > count))
