@@ -17,7 +17,7 @@ class Row:
         compared_to: the other figure of the same run, or None.
         ratio: value / compared_to, or None.
         bar: what is promised, as people write it.
-        met: whether the promise is kept; None where it could not be measured.
+        met: whether the promise is kept; None where nothing is promised, or it could not be measured.
     """
 
     what: str
@@ -33,15 +33,14 @@ class Row:
 
 
 def row(
-    what: str, value: float, compared_to: float | None, bar: str, meets: Callable[[float], bool], by_ratio: bool
+    what: str, value: float, compared_to: float | None, bar: str, meets: Callable[[float], bool] | None, by_ratio: bool
 ) -> Row:
-    """Return a measured row; ``meets`` judges the ratio where ``by_ratio``, else the value."""
+    """Return a measured row; ``meets`` judges the ratio where ``by_ratio``, else the value; None: nothing is promised."""
     ratio = None if compared_to is None else value / compared_to
     judged = ratio if by_ratio and ratio is not None else value
     rounded = None if ratio is None else round(ratio, 3)
-    return Row(
-        what, round(value, 4), None if compared_to is None else round(compared_to, 4), rounded, bar, meets(judged)
-    )
+    against = None if compared_to is None else round(compared_to, 4)
+    return Row(what, round(value, 4), against, rounded, bar, None if meets is None else meets(judged))
 
 
 def not_measured(what: str, bar: str, why: str) -> Row:

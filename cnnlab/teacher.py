@@ -39,7 +39,7 @@ def pin_is_set() -> bool:
 
 
 def is_teacher(ip: str | None, pin_given: str | None = None, header_names: Iterable[str] = ()) -> bool:
-    """Return whether a visitor may do what is the teacher's alone: import and delete data.
+    """Return whether a visitor may do what is the teacher's alone: see and steer the runs of a class, import and delete data.
 
     Args:
         ip: the visitor's address; None for localhost.

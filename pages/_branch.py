@@ -61,22 +61,11 @@ def current() -> tuple[Branch, Snapshot] | None:
     return None
 
 
-def recipe_at(run: Snapshot, step: int) -> Recipe:
-    """Return the recipe that was in force when ``run`` stood at ``step``."""
-    from cnnlab.training.change import Change
-
-    recipe = run.recipe
-    for made in run.changes:
-        if made["step"] < step:
-            recipe = Change.of(made["change"]).recipe(recipe)
-    return recipe
-
-
 def draw(branch: Branch, parent: Snapshot) -> None:
     """Draw the recipe of the branch, what it changes, and the button that starts it."""
     from pages import _recipe
 
-    before = recipe_at(parent, branch.step)
+    before = parent.recipe_at(branch.step)
     recipe = branch.recipe
     if recipe is None:  # at its end there is nothing to go on with unless an epoch is added
         over = not branch.rewind and branch.step >= parent.steps
@@ -156,7 +145,7 @@ def parent_line(run: Snapshot) -> None:
         st.markdown(f":material/alt_route: {_widgets.plain(said)}", width="content")
         if parent is not None:
             st.markdown(
-                " · ".join(_hand.differences(recipe_at(parent, run.parent_step or 0), run.recipe)), width="content"
+                " · ".join(_hand.differences(parent.recipe_at(run.parent_step or 0), run.recipe)), width="content"
             )
             st.button(
                 _("Show its parent"), type="tertiary", icon=":material/arrow_upward:", key="train.parent",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_LIVE = 60
 MOST_OVER = 200
+_OVER = ("learner", "run", "data", "acc", "steps", "time", "state", "started")
 _ORDER = {"running": 0, "queued": 1, "paused": 2}
 
 
@@ -144,8 +145,10 @@ def over() -> None:
     if not found:
         st.caption(_("No run is over yet."))
         return
-    head = (_("Learner"), _("Run"), _("Data"), _("Accuracy"), _("Steps"), _("Time"), _("State"), _("Started"))
-    cells = "".join(f"<th scope='col'>{escape(word)}</th>" for word in head)
+    titles = (_("Learner"), _("Run"), _("Data"), _("Accuracy"), _("Steps"), _("Time"), _("State"), _("Started"))
+    cells = "".join(
+        f'<th scope="col" class="lab-over-{name}">{escape(word)}</th>' for name, word in zip(_OVER, titles, strict=True)
+    )
     body = "".join(_over_row(run) for run in found[:MOST_OVER])
     st.html(
         f'<div class="lab-class-table" tabindex="0"><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -156,12 +159,13 @@ def over() -> None:
 
 def _over_row(run: Snapshot) -> str:
     accuracy = run.val_acc if run.test_acc is None else run.test_acc
-    cells = (
+    words = (
         learner(run.owner), run.name, run.data, "–" if accuracy is None else percent(accuracy), f"{run.step:,}",
         seconds(run.train_s), state_word(run.state).text(),
         datetime.fromtimestamp(run.created).strftime("%Y-%m-%d %H:%M"),
     )  # fmt: skip
-    return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+    cells = (f'<td class="lab-over-{name}">{escape(word)}</td>' for name, word in zip(_OVER, words, strict=True))
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 STYLE = """<style>
@@ -171,7 +175,7 @@ STYLE = """<style>
 .lab-class-table table { border-collapse: collapse; width: 100%; font-size: .875rem; }
 .lab-class-table :is(th, td) { text-align: start; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
 .lab-class-table th { color: var(--soft); font-weight: 500; }
-.lab-class-table :is(th, td):is(:nth-child(4), :nth-child(5), :nth-child(6)) { text-align: end; padding-inline-end: 1.25rem; }
+.lab-class-table :is(.lab-over-acc, .lab-over-steps, .lab-over-time) { text-align: end; padding-inline-end: 1.25rem; }
 [class*="st-key-teacher_row_"] { padding: .5rem .85rem; }
 [class*="st-key-teacher_row_"] .stElementContainer:has(.lab-class-row) { flex: 1 1 12rem; min-width: 0; }
 </style>"""

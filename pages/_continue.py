@@ -58,7 +58,7 @@ def _link(base: str) -> None:
         st.caption(_("For one device, once; minutes left: {minutes}. Show it to nobody else.", minutes=minutes))
         return
     if link is not None and time.time() < link.until:
-        st.success(_("The other device has opened it."), icon=":material/check:")
+        st.info(_("This link was used, or a newer one was made."), icon=":material/info:")
     else:
         st.info(_("This link is over."), icon=":material/schedule:")
     if st.button(_("Make a new link"), key="continue.again"):

@@ -16,7 +16,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import seen, theme
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
-from pages import _kept, _session, _widgets
+from pages import _drawings_kept, _session, _widgets
 from pages._looking import picture_input
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _draw_stage(models: Named) -> None:
     if message and sketch.end and st.session_state.get(_KEPT_N) != sketch.n:
         sketch.keep(_session.workspace().folder)  # after the answer has gone out
         st.session_state[_KEPT_N] = sketch.n
-    _kept.keep_bar(model, steps)
+    _drawings_kept.keep_bar(model, steps)
     if steps is not None and ink is not None:
         _digit_steps(steps)
         _maps(model, ink)
@@ -99,7 +99,7 @@ def _show_stage(models: Named) -> None:
         picture=seen.photo_url(photo.cut if photo else picture), picture_alt=_("your picture"),
     )  # fmt: skip
     _session.set_image_ref(ref)
-    _kept.look_bar()
+    _drawings_kept.look_bar()
     if steps is not None:
         _digit_steps(steps)
     elif photo is not None:

@@ -9,7 +9,8 @@ import streamlit as st
 from cnnlab.architecture.layers import Dropout, Dropout2d
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
-from cnnlab.training.recipe import LABELS, Recipe
+from cnnlab.training.change import LIVE_FIELDS
+from cnnlab.training.recipe import HAS_MOMENTUM, LABELS, Recipe
 from pages import _choices, _run_line, _session
 from pages._editor import field_label, spec_editor
 from pages._links import go_to
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 RATES = (1, 2, 5, 10, 25, 50)
 _CHANGED = "train.change"
-_SIMPLE = ("lr", "momentum", "weight_decay", "batch_size", "l1", "clip_norm", "mixup")
 
 
 # -------------------------------------------------------------------- the bar of controls
@@ -30,7 +30,7 @@ def controls(run: Snapshot) -> None:
         panel(run)
         _command(run, _("Stop"), "stop", "stop")
         return
-    if run.state in ("interrupted", "stopped"):
+    if _run_line.can_go_on(run):
         st.button(
             _("Resume"), icon=":material/play_arrow:", type="primary", key="train.again",
             on_click=_run_line.go_on, args=(run.id,),
@@ -101,8 +101,7 @@ def _form(run: Snapshot) -> None:
 def _wanted(run: Snapshot, refused: list[Message]) -> dict[str, Any]:
     """Draw the fields that apply to this run; return those that differ from what is in force."""
     now = run.recipe_now
-    has_momentum = now.optimizer in ("sgd", "rmsprop")
-    fields = [name for name in _SIMPLE if name != "momentum" or has_momentum]
+    fields = simple_fields(now)
     edited = spec_editor(Recipe, now, _CHANGED, only=fields, columns=2, labels=LABELS, refused=refused)
     values = {name: getattr(edited, name) for name in fields if getattr(edited, name) != getattr(now, name)}
     values |= _wanted_of_layers(run)
@@ -113,6 +112,14 @@ def _wanted(run: Snapshot, refused: list[Message]) -> dict[str, Any]:
     if varied != now.augmentation:
         values["augmentation"] = varied.model_dump(mode="json")
     return values
+
+
+def simple_fields(now: Recipe) -> list[str]:
+    """Return the fields that can change live and are one value each, without those that this optimizer has not."""
+    none = {"augmentation"}  # several values: it has a part of the form to itself
+    none |= set() if now.optimizer in HAS_MOMENTUM else {"momentum"}
+    none |= set() if now.optimizer == "sgd" else {"nesterov"}
+    return [name for name in LIVE_FIELDS if name not in none]
 
 
 def _wanted_of_layers(run: Snapshot) -> dict[str, Any]:

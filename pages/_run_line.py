@@ -34,8 +34,12 @@ def snapshot() -> Snapshot | None:
 
 
 def draw() -> None:
-    """Draw the line; it lives by itself while the run does."""
-    pace = _pace(snapshot())
+    """Draw the line; it lives by itself while the run does. On Train the view of the run draws it as well."""
+    run = snapshot()
+    if run is not None and _session.page() == "train":
+        st.container(key="run_line_elsewhere").empty()  # the page begins as far down as any other
+        return
+    pace = _pace(run)
     with st.container(key="run_line"):
         st.fragment(_line, run_every=pace)(pace)
 
@@ -59,8 +63,12 @@ def _line(asked: float | None) -> None:
     found = snapshot()
     if is_another_pace(asked, _pace(found)):
         st.rerun()
-    if found is None:
-        return
+    if found is not None:
+        of(found)
+
+
+def of(found: Snapshot) -> None:
+    """Draw ``found`` as the line: what it does, and the one button that it needs now."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(line_html(found))
         if found.state in ("running", "paused"):
@@ -73,7 +81,7 @@ def _line(asked: float | None) -> None:
                 on_click=command,
                 args=(found.id, "resume" if paused else "pause"),
             )
-        elif found.state == "interrupted":
+        elif found.state == "interrupted" and can_go_on(found):
             st.button(
                 _("Resume"), icon=":material/play_arrow:", type="tertiary", key="run_line.again",
                 on_click=go_on, args=(found.id,),
@@ -102,6 +110,16 @@ def command(id: str, do: str, **more: float) -> None:
         runs.engine().command(id, {"do": do, **more}, owner=_session.workspace().owner)
     except CnnLabError as error:
         st.toast(error.text(_session.language()), icon=":material/error:")
+
+
+def can_go_on(run: Snapshot) -> bool:
+    """Return whether ``run`` can be taken up again: one that was brought from elsewhere has kept nothing to go on from."""
+    from cnnlab import runs
+
+    try:
+        return run.state in runs.RESUMABLE and runs.engine().can_resume(run.id)
+    except CnnLabError:
+        return False  # deleted meanwhile
 
 
 def go_on(id: str) -> None:

@@ -34,7 +34,7 @@ _TABLE = st.components.v2.component(
 
 def filters(mine: Numbered) -> Numbered:
     """Draw what the table can be narrowed by, and return the runs that are left."""
-    states = {"": _("all states"), "live": _("still learning"), "done": _("done"), "other": _("ended before its time")}
+    states = {"": _("all states"), "live": _("not over yet"), "done": _("done"), "other": _("ended before its time")}
     nets = sorted({run.net for run in mine.values()})
     data = sorted({run.data for run in mine.values()})
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="runs_filters"):

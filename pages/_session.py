@@ -425,6 +425,11 @@ def visit(page: str) -> None:
         _set(_VISITED, "visited", (*visited(), page))
 
 
+def page() -> str:
+    """Return the name of the page that is open; empty where a page runs without its frame."""
+    return str(st.session_state.get(_PAGE, ""))
+
+
 def visited() -> tuple[str, ...]:
     """Return which pages this workspace has opened, in the order it did."""
     return tuple(_get(_VISITED, "visited", ()))

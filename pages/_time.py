@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -38,14 +39,12 @@ def line(ref: ModelRef) -> None:
 def _slider(ref: ModelRef) -> None:
     _session.enter()
     try:
-        labels = moments(ref.value)
+        labels, stands_for = moments(ref.value)
     except CnnLabError:
         return  # deleted meanwhile: the page says so
     if len(labels) < 2:
         return
-    place = NOW if ref.step is None else ref.step
-    if place not in labels:
-        place = min(labels, key=lambda step: abs(step - place) if step != NOW else 1 << 62)
+    place = at(ref.step, labels, stands_for)
     key = _session.seed(f"time.{ref.value}", place, labels)
     if st.session_state[key] not in labels:
         st.session_state[key] = place
@@ -64,8 +63,26 @@ def _slider(ref: ModelRef) -> None:
         st.rerun()
 
 
-def moments(id: str) -> dict[int, str]:
+def at(step: int | None, labels: Mapping[int, str], stands_for: int | None) -> int:
+    """Return the place on the slider where ``step`` is looked at (None: the newest): its own, else the nearest.
+
+    Args:
+        labels, stands_for: what ``moments`` returns. Once a run is over, its last step is ``NOW`` and no other place.
+    """
+    if step is None:
+        return NOW
+    if step in labels:
+        return step
+    steps = {place: place for place in labels if place != NOW}
+    if stands_for is not None:
+        steps[NOW] = stands_for
+    return min(steps, key=lambda place: abs(steps[place] - step), default=NOW)
+
+
+def moments(id: str) -> tuple[dict[int, str], int | None]:
     """Return what each kept moment of run ``id`` is called, by its step, in order; the last is ``NOW``.
+
+    With it comes the step whose weights ``NOW`` stands for; None while the run goes on.
 
     Raises:
         RunError: there is no such run.
@@ -76,18 +93,18 @@ def moments(id: str) -> dict[int, str]:
     kept = runs.engine().checkpoints(id)
     labels = {info.step: _label(info) for info in kept}
     if run.live:
-        return {**labels, NOW: _("now")}
+        return {**labels, NOW: _("now")}, None
     try:
         last = runs.engine().model_step(id)
     except CnnLabError:
-        return {}
+        return {}, None
     if kept and kept[-1].step == last:
         labels.pop(last)
     chosen = kept and kept[-1].step > last
     said = _("best by validation: step {step:,}", step=last) if chosen else _("end: step {step:,}", step=last)
     if run.state == "interrupted":
         said = _("latest: step {step:,}", step=last)
-    return {**labels, NOW: said}
+    return {**labels, NOW: said}, last
 
 
 def _label(info: CheckpointInfo) -> str:

@@ -86,6 +86,8 @@ def live(id: str, asked: float | None, state: str) -> None:
             if not view.snapshot.live:
                 _delete_button(view.snapshot)
     _pictures(view)
+    with st.container(key="run_line"):  # beside the view it lies in the sidebar alone: one look serves both
+        _run_line.of(view.snapshot)
 
 
 def _told(run: Snapshot) -> None:
@@ -94,15 +96,21 @@ def _told(run: Snapshot) -> None:
         if said is not None and not (said is run.error and run.state == "interrupted"):
             show(said.text(_session.language()), icon=":material/error:")
     if run.state == "interrupted":
-        st.info(
-            _(
-                "This run was broken off before it was over. Nothing is lost: *Resume* goes on from the last moment that "
-                "was kept, and ends with the same weights as if nothing had happened."
-            ),
-            icon=":material/power_off:",
-        )
+        st.info(_broken_off(run), icon=":material/power_off:")
     elif run.state == "queued" and (waits := _queue(run)):
         st.info(waits, icon=":material/hourglass_empty:")
+
+
+def _broken_off(run: Snapshot) -> str:
+    if not _run_line.can_go_on(run):
+        return _(
+            "This run was broken off before it was over, and nothing is kept here that it could go on from. Start a new "
+            "one to train further."
+        )
+    return _(
+        "This run was broken off before it was over. Nothing is lost: *Resume* goes on from the last moment that "
+        "was kept, and ends with the same weights as if nothing had happened."
+    )
 
 
 def _queue(run: Snapshot) -> str:

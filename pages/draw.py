@@ -5,7 +5,7 @@ import streamlit as st
 from cnnlab.home import ASSETS
 from cnnlab.i18n import N_
 from cnnlab.lessons import lesson
-from pages import _draw_choices, _drawing, _kept, _names, _session, _widgets
+from pages import _draw_choices, _drawing, _drawings_kept, _names, _session, _widgets
 
 _widgets.begin_page(N_("Draw"), N_("Write a digit, or bring a picture, and watch the network make up its mind."))
 st.html(ASSETS / "css" / "draw.css")
@@ -16,4 +16,4 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium", ke
     _widgets.what_is_this(lesson("draw", _session.language()))
 refs = (ref, *others)
 _drawing.stage(tuple(zip(_names.short_names(refs), refs)), mode)
-_kept.kept_drawings(model)
+_drawings_kept.kept_drawings(model)

@@ -7,7 +7,7 @@ import streamlit as st
 from cnnlab.figures import runs as figures
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _names, _runs_bin, _runs_compare, _runs_one, _runs_table, _session, _widgets
+from pages import _names, _runs_bin, _runs_compare, _runs_one, _runs_table, _runs_weights, _session, _widgets
 from pages._links import go_to
 
 _widgets.begin_page(N_("Runs"), N_("Put what you have trained side by side: what was different, and what came of it."))
@@ -25,5 +25,6 @@ _runs_bin.bar(chosen)
 if len(chosen) == 1:
     _runs_one.draw(*chosen[0])
 _runs_compare.draw(chosen)
+_runs_weights.draw(chosen)
 _runs_compare.seeds(shown)
 _widgets.what_is_this(lesson("runs"), _("How to read this page"))

@@ -108,7 +108,7 @@ def _cifar_blocks() -> Architecture:
     maps keeps the dense layer's inputs small, so that one learning rate suits it and the convolutions.
     """
     layers: list[LayerSpec] = [Conv2d(out_channels=24, kernel_size=2), GELU()]
-    for width in (64, 104, 128):
+    for width in (64, 96, 128):
         layers += [Conv2d(out_channels=width, kernel_size=3, padding=1, bias=False), MaxPool2d(kernel_size=2)]
         layers += [BatchNorm2d(momentum=0.4), GELU()]
         layers += [Conv2d(out_channels=width, kernel_size=3, padding=1, bias=False), BatchNorm2d(momentum=0.4), GELU()]
@@ -350,7 +350,7 @@ _PRESETS = (
             "warmup": 0.23,
             "label_smoothing": 0.2,
             "batch_size": 512,
-            "epochs": 10,
+            "epochs": 8,
             "augmentation": {"crop_padding": 2, "flip": True},
             "whiten": True,
             "mirror": True,

@@ -97,7 +97,7 @@ def branch(run: str, step: int, name: str, out: Path | None, as_json: bool, **fl
         check_writable(out)
     lab = engine()
     parent = _find(lab, run)
-    before = parent.recipe_now.augmentation.model_dump()
+    before = parent.recipe_at(step).augmentation.model_dump()
     changes = with_flags({"augmentation": before}, flags)
     if changes["augmentation"] == before:
         del changes["augmentation"]

@@ -16,7 +16,7 @@ from cnnlab.figures import theme
 from cnnlab.figures.live import percent
 from cnnlab.i18n import N_, _
 from cnnlab.runs.compare import Difference, LayerDifference, Seeds, layer_fields
-from cnnlab.training.recipe import LABELS, Recipe
+from cnnlab.training.recipe import HAS_MOMENTUM, LABELS, Recipe
 
 RUN_COLOURS = {
     False: ("#0072B2", "#BF4F00", "#00795A", "#A83A7C", "#806500", "#6633FF", "#C0143C", "#4A5866"),
@@ -142,7 +142,7 @@ def curves_alt(runs: Sequence[RunCurves], what: Literal["loss", "acc"]) -> str:
 def recipe_text(recipe: Recipe, seed: bool = True) -> str:
     """Return a recipe in a few words: optimizer and learning rate, schedule, batch size, epochs, and its ``seed``."""
     said = [f"{_(LABELS[recipe.optimizer])} {theme.number(recipe.lr)}"]
-    if recipe.momentum and recipe.optimizer in ("sgd", "rmsprop"):
+    if recipe.momentum and recipe.optimizer in HAS_MOMENTUM:
         said.append(_(_PARTS["momentum"], value=theme.number(recipe.momentum)))
     if recipe.schedule != "constant":
         said.append(_(LABELS[recipe.schedule]))

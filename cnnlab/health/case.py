@@ -27,7 +27,9 @@ MIN_STEPS = 100
 
 MIN_LOOKS = 4
 
-Change = tuple[Recipe, Architecture]
+Setup = tuple[Recipe, Architecture]
+"""What is trained and how: what a rule mends as a whole, and a fault spoils. (A ``cnnlab.training.change.Change`` is
+what may be changed in a run that goes on.)"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Finding:
     layers: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     remedy: Message | None = None
-    change: Change | None = None
+    change: Setup | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class Rule(ABC):
     def find(self, case: Case) -> Finding | None:
         """Return what is the matter, or None."""
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         """Return recipe and network with this mended, or None where a click cannot; asked only where ``find`` found."""
         return None
 

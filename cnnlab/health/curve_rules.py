@@ -7,7 +7,7 @@ import math
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import Conv2d, Dropout, Dropout2d, LayerSpec, Linear
 from cnnlab.architecture.tape import Place
-from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
+from cnnlab.health.case import Case, Evidence, Finding, Rule, Setup
 from cnnlab.health.shape_rules import freed
 from cnnlab.i18n import N_, Message
 
@@ -92,7 +92,7 @@ class Overfitting(Rule):
         )
         return self.finding(why, Evidence(("loss", "val_loss")), Evidence(("acc", "val_acc")))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         augmentation = case.recipe.augmentation.model_copy(update={"shift": max(2, case.recipe.augmentation.shift)})
         recipe = case.recipe.changed(augmentation=augmentation)
         dense = [row for row in case.rows if isinstance(row.layer, Linear) and case.architecture.can_edit(row)]
@@ -131,7 +131,7 @@ class Underfitting(Rule):
         )
         return self.finding(why, Evidence(("loss", "val_loss")), Evidence(("acc", "val_acc")))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe, widened(case.architecture)
 
 
@@ -246,7 +246,7 @@ class ValidationAhead(Rule):
         )
         return self.finding(why, Evidence(("acc", "val_acc")), layers=tuple(drops))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         def halfway(layer: LayerSpec, place: Place) -> LayerSpec:
             return layer.model_copy(update={"p": layer.p / 2}) if isinstance(layer, (Dropout, Dropout2d)) else layer
 
@@ -285,7 +285,7 @@ class ScheduleEnded(Rule):
         )
         return self.finding(why, Evidence(("lr",), limit=ENDED * most), Evidence(("loss",)))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe.changed(schedule="cosine"), case.architecture
 
 

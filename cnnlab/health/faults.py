@@ -26,12 +26,12 @@ from cnnlab.architecture.layers import (
     Tanh,
 )
 from cnnlab.errors import CnnLabError, RunError
-from cnnlab.health.case import Case, Change
+from cnnlab.health.case import Case, Setup
 from cnnlab.health.facts import DataFacts
 from cnnlab.health.history import History
 from cnnlab.health.rules import RULES, diagnose
 from cnnlab.i18n import Message
-from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe import ADAPTIVE, Recipe
 
 CHOICES = 5
 """How many answers are offered, the right one among them."""
@@ -39,7 +39,7 @@ CHOICES = 5
 MILD_DECAY = 0.01
 
 Chance = random.Random
-_Plant = Callable[[Architecture, Recipe, Chance], "Change | None"]
+_Plant = Callable[[Architecture, Recipe, Chance], "Setup | None"]
 
 _ALIKE = (
     {"momentum-too-high", "learning-rate-high"},
@@ -69,7 +69,7 @@ class Fault:
     rule: str = field(repr=False)
     architecture: Architecture
     recipe: Recipe
-    sound: Change = field(repr=False)
+    sound: Setup = field(repr=False)
     choices: tuple[str, ...]
     seed: int
 
@@ -144,7 +144,7 @@ def _is_back(fault: Fault, recipe: Recipe) -> bool:
     return low <= recipe.lr <= high
 
 
-def _spoilt(name: str, architecture: Architecture, recipe: Recipe, facts: DataFacts, chance: Chance) -> Change | None:
+def _spoilt(name: str, architecture: Architecture, recipe: Recipe, facts: DataFacts, chance: Chance) -> Setup | None:
     """Return recipe and network with the fault, or None where it cannot be planted, or brings others with it."""
     try:
         change = FAULTS[name](architecture, recipe, chance)
@@ -181,32 +181,32 @@ def _hidden(architecture: Architecture, *kinds: str) -> list[int]:
     return [i for i in _places(architecture, *kinds) if learned and i < learned[-1]]
 
 
-def _softmax_inside(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _softmax_inside(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     dense = _places(architecture, "Linear")
     places = [i for i in _hidden(architecture, *_ACTIVATIONS) if dense and i > dense[0]]
     return (recipe, architecture.replace(chance.choice(places), Softmax())) if places else None
 
 
-def _softmax_twice(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _softmax_twice(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     layers = [*architecture.layers, *[Softmax()] * (1 if architecture.ends_in_softmax else 2)]
     return recipe, architecture.with_layers(layers)
 
 
-def _activation_last(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _activation_last(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     end = len(architecture.layers) - architecture.ends_in_softmax
     return recipe, architecture.insert(end, chance.choice([ReLU(), Sigmoid(), Tanh()]))
 
 
-def _dropout_first(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _dropout_first(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     return recipe, architecture.insert(0, Dropout(p=chance.choice([0.5, 0.6, 0.7])))
 
 
-def _dropout_high(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _dropout_high(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     dense = _places(architecture, "Linear")
     return (recipe, architecture.insert(chance.choice(dense), Dropout(p=0.95))) if dense else None
 
 
-def _no_nonlinearity(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _no_nonlinearity(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     places = _hidden(architecture, *_ACTIVATIONS)
     chance.shuffle(places)
     for place in places:
@@ -221,7 +221,7 @@ def _is_straight(architecture: Architecture) -> bool:
     return RULES["no-nonlinearity"].find(Case(architecture, Recipe(), facts)) is not None
 
 
-def _map_too_small(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _map_too_small(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     convolutions = _places(architecture, "Conv2d")
     layer = architecture.layers[convolutions[-1]] if convolutions else None
     side = min((architecture.trace().folded[convolutions[-1]].input_shape or (1, 1, 1))[1:]) if convolutions else 1
@@ -234,7 +234,7 @@ def _map_too_small(architecture: Architecture, recipe: Recipe, chance: Chance) -
     return recipe, architecture.replace(convolutions[-1], wide)
 
 
-def _sigmoids(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _sigmoids(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     """All activations become sigmoids, and more dense layers of the same width follow the first."""
     dense = _hidden(architecture, "Linear")
     if not dense or any(isinstance(row.layer, BatchNorm2d) for row in architecture.trace().rows):
@@ -246,7 +246,7 @@ def _sigmoids(architecture: Architecture, recipe: Recipe, chance: Chance) -> Cha
     return recipe, architecture.with_layers([*layers[: dense[0] + 1], *behind, *layers[dense[0] + 1 :]])
 
 
-def _batchnorm_batch(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _batchnorm_batch(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     convolutions = _places(architecture, "Conv2d")
     with_norm = architecture if _places(architecture, "BatchNorm2d") else None
     if with_norm is None and convolutions:
@@ -254,38 +254,41 @@ def _batchnorm_batch(architecture: Architecture, recipe: Recipe, chance: Chance)
     return (recipe.changed(batch_size=2), with_norm) if with_norm is not None else None
 
 
-def _batch_too_large(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _batch_too_large(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     return recipe.changed(batch_size=max(2048, recipe.batch_size * 16)), architecture
 
 
-def _mirrored(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _mirrored(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     return recipe.changed(augmentation=recipe.augmentation.model_copy(update={"flip": True})), architecture
 
 
-def _turned(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _turned(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     turn = chance.choice([120.0, 150.0, 180.0])
     return recipe.changed(augmentation=recipe.augmentation.model_copy(update={"rotate": turn})), architecture
 
 
-def _momentum(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _momentum(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     if recipe.optimizer != "sgd":
         recipe = recipe.changed(optimizer="sgd", lr=0.05)
     return recipe.changed(momentum=chance.choice([0.995, 0.998, 0.999])), architecture
 
 
 def _adaptive(recipe: Recipe) -> bool:
-    return recipe.optimizer in ("adam", "adamw", "rmsprop")
+    return recipe.optimizer in ADAPTIVE
 
 
-def _rate_high(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
-    return recipe.changed(lr=chance.choice([0.1, 0.2, 0.3]) if _adaptive(recipe) else 10.0), architecture
+def _rate_high(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
+    high = [0.1, 0.2, 0.3] if _adaptive(recipe) else [10.0]
+    if recipe.optimizer == "adagrad":  # its steps shrink with all gradients so far: it outlives what breaks Adam
+        high = [1.0, 2.0, 3.0]
+    return recipe.changed(lr=chance.choice(high)), architecture
 
 
-def _rate_low(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _rate_low(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     return recipe.changed(lr=chance.choice([5e-7, 1e-6, 2e-6]) if _adaptive(recipe) else 2e-6), architecture
 
 
-def _decay(architecture: Architecture, recipe: Recipe, chance: Chance) -> Change | None:
+def _decay(architecture: Architecture, recipe: Recipe, chance: Chance) -> Setup | None:
     decay = chance.choice([0.3, 0.5])
     return recipe.changed(optimizer="sgd", lr=0.1, momentum=0.0, nesterov=False, weight_decay=decay), architecture
 

@@ -9,7 +9,7 @@ import math
 from statistics import median
 
 from cnnlab.architecture.layers import LeakyReLU
-from cnnlab.health.case import MIN_LOOKS, Case, Change, Evidence, Finding, Rule
+from cnnlab.health.case import MIN_LOOKS, Case, Evidence, Finding, Rule, Setup
 from cnnlab.i18n import N_, Message
 
 LONG_GRADIENT = 100.0
@@ -83,7 +83,7 @@ class ExplodingGradient(Rule):
             )
         return self.finding(why, evidence, layers=(name,))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe.changed(clip_norm=1.0, lr=case.recipe.lr / 10), case.architecture
 
 
@@ -119,7 +119,7 @@ class VanishingGradient(Rule):
         )
         return self.finding(why, Evidence(("grad_norm",), names), layers=(names[0],))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         flat = ("Sigmoid", "Tanh")
         if not any(row.layer.kind in flat for row in case.rows):
             return None
@@ -163,7 +163,7 @@ class LearningRateHigh(Rule):
         )
         return self.finding(why, *evidence)
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe.changed(lr=case.recipe.lr / 10), case.architecture
 
 
@@ -195,7 +195,7 @@ class LearningRateLow(Rule):
         )
         return self.finding(why, Evidence(("update_ratio",), _names(case), limit=SLOW), Evidence(("loss",)))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         lr = case.recipe.lr * 10
         return (case.recipe.changed(lr=lr), case.architecture) if lr <= 10 else None
 
@@ -224,7 +224,7 @@ class DeadReLU(Rule):
         )
         return self.finding(why, Evidence(("dead", "dead_window"), (name,), limit=DEAD_SHARE), layers=(*dead,))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         leaky = case.architecture.mapped(lambda layer, place: LeakyReLU() if layer.kind == "ReLU" else layer)
         return case.recipe.changed(lr=case.recipe.lr / 10), leaky
 
@@ -256,7 +256,7 @@ class Saturated(Rule):
         )
         return self.finding(why, Evidence(("saturated",), (*flat,), limit=SATURATED_SHARE), layers=(*flat,))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe.changed(lr=case.recipe.lr / 10), case.architecture
 
 
@@ -287,7 +287,7 @@ class WeightDecayStrong(Rule):
         )
         return self.finding(why, Evidence(("weight_norm",), names), Evidence(("loss",)), layers=names)
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         recipe = case.recipe
         return recipe.changed(weight_decay=recipe.weight_decay / 10, l1=recipe.l1 / 10), case.architecture
 

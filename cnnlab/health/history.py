@@ -8,7 +8,10 @@ from dataclasses import asdict, dataclass, is_dataclass
 from statistics import median
 from typing import Any
 
+from cnnlab.errors import CnnLabError
 from cnnlab.health.series import WINDOW
+from cnnlab.i18n import Message
+from cnnlab.training.events import DIVERGED
 
 LayerFigures = Mapping[str, Mapping[str, "float | None"]]
 
@@ -57,7 +60,7 @@ class History:
     diverged: bool = False
 
     @classmethod
-    def of(cls, events: Iterable[Any], error: Any = None) -> History:
+    def of(cls, events: Iterable[Any], error: CnnLabError | Message | None = None) -> History:
         """Return the history of ``events``: those of a training loop, or the mappings that an engine hands out.
 
         Args:
@@ -75,8 +78,8 @@ class History:
                     val.append(ValPoint(step, loss, acc, values.get("split") == "train"))
                 case "health":
                     looks.append(LayerLook(step, values["layers"], tuple(values.get("predicted") or ())))
-        lost = "loss" in getattr(error, "values", {})  # the loop's own sentence: "the loss became {loss} at step ..."
-        return cls(tuple(train), tuple(val), tuple(looks), lost)
+        said = error.message if isinstance(error, CnnLabError) else error.template if error is not None else ""
+        return cls(tuple(train), tuple(val), tuple(looks), said == DIVERGED)
 
     @property
     def steps(self) -> int:

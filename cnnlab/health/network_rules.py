@@ -17,7 +17,7 @@ from cnnlab.architecture.layers import (
 )
 from cnnlab.architecture.network import Row
 from cnnlab.architecture.tape import Place
-from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
+from cnnlab.health.case import Case, Evidence, Finding, Rule, Setup
 from cnnlab.i18n import N_, Message
 
 HIGH_DROPOUT = 0.75
@@ -59,7 +59,7 @@ class SoftmaxInside(Rule):
         )
         return self.finding(why, Evidence(), layers=tuple(row.name for row in inside))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         inside = {row.place for row in case.rows if row.layer.kind == "Softmax" and row.index < case.learned[-1].index}
 
         def instead(layer: LayerSpec, place: Place) -> LayerSpec:
@@ -93,7 +93,7 @@ class SoftmaxTwice(Rule):
             why, Evidence(("loss",), limit=least_loss(case.facts.classes, 1.0)), layers=(case.head[-1].name,)
         )
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         architecture = case.architecture
         while len(rows := architecture.trace().rows) > 1 and rows[-2].layer.kind == "Softmax":
             architecture = architecture.remove(rows[-1].place)
@@ -137,7 +137,7 @@ class ActivationLast(Rule):
         )
         return self.finding(why, Evidence(), layers=(row.name,))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe, case.architecture.remove(case.head[-1].place)
 
 
@@ -161,7 +161,7 @@ class DropoutOnScores(Rule):
         )
         return self.finding(why, Evidence(), layers=(row.name,))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe, case.architecture.remove(case.head[-1].place)
 
 
@@ -200,7 +200,7 @@ class DropoutFirst(Rule):
             )
         return self.finding(why, Evidence(), layers=tuple(row.name for row in early))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         early = {row.place for row in case.rows[: case.learned[0].index] if isinstance(row.layer, (Dropout, Dropout2d))}
         return case.recipe, case.architecture.mapped(lambda layer, place: None if place in early else layer)
 
@@ -233,7 +233,7 @@ class HighDropout(Rule):
             why, Evidence(values=high, marked=(*high,), title=N_("Share that is set to zero")), layers=(*high,)
         )
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         def lowered(layer: LayerSpec, place: Place) -> LayerSpec:
             if isinstance(layer, (Dropout, Dropout2d)) and layer.p >= HIGH_DROPOUT:
                 return type(layer)(p=0.5)
@@ -265,7 +265,7 @@ class NoNonlinearity(Rule):
         names = dict.fromkeys(row.name for pair in pairs for row in pair)
         return self.finding(why, Evidence(), layers=(*names,))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         architecture, done = case.architecture, set()
         for first, _second in reversed([*_straight_pairs(case.architecture)]):
             if first.place in done:  # another copy of the same block
@@ -305,7 +305,7 @@ class SigmoidStack(Rule):
         names = tuple(row.name for row in case.learned)
         return self.finding(why, Evidence(("grad_norm",), names), layers=tuple(row.name for row in rows))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         bent = {row.place for row in case.rows if row.layer.kind == "Sigmoid"}
         return case.recipe, case.architecture.mapped(lambda layer, place: ReLU() if place in bent else layer)
 

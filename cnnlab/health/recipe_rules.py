@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cnnlab.data.augmentation import Augmentation
-from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
+from cnnlab.health.case import Case, Evidence, Finding, Rule, Setup
 from cnnlab.i18n import N_, Message
-from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe import HAS_MOMENTUM, Recipe
 
 LONG_MEMORY = 0.98
 """Momentum from here on: a gradient is felt for fifty steps and more."""
@@ -37,7 +37,7 @@ class BatchNormAlone(Rule):
         )
         return self.finding(why, Evidence(("loss", "val_loss")), layers=norms)
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe.changed(batch_size=32), case.architecture
 
 
@@ -70,7 +70,7 @@ class BatchTooLarge(Rule):
         title = N_("Steps of the whole run, by batch size")
         return self.finding(why, Evidence(values=bars, marked=(f"{batch:,}",), title=title), Evidence(("loss",)))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe.changed(batch_size=_fitting(case.recipe, case.facts.images)), case.architecture
 
 
@@ -98,7 +98,7 @@ class MirroredCharacters(Rule):
         )
         return self.finding(why, Evidence(varied=Augmentation(flip=True)), Evidence(("acc", "val_acc")))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         still = case.recipe.augmentation.model_copy(update={"flip": False})
         return case.recipe.changed(augmentation=still, mirror=False), case.architecture
 
@@ -123,7 +123,7 @@ class TurnedCharacters(Rule):
         )
         return self.finding(why, Evidence(varied=Augmentation(rotate=turn)), Evidence(("acc", "val_acc")))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe.changed(
             augmentation=case.recipe.augmentation.model_copy(update={"rotate": 10.0})
         ), case.architecture
@@ -138,7 +138,7 @@ class MomentumTooHigh(Rule):
 
     def find(self, case: Case) -> Finding | None:
         momentum = case.recipe.momentum
-        if case.recipe.optimizer not in ("sgd", "rmsprop") or momentum < LONG_MEMORY:
+        if case.recipe.optimizer not in HAS_MOMENTUM or momentum < LONG_MEMORY:
             return None
         why = Message(
             "With momentum {momentum:g} a gradient is still felt {memory:.0f} steps later, and steps add up to {memory:.0f} times the "
@@ -155,7 +155,7 @@ class MomentumTooHigh(Rule):
         )
         return self.finding(why, memory, Evidence(("loss",)), Evidence(("update_ratio",), names))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         return case.recipe.changed(momentum=0.9), case.architecture
 
 

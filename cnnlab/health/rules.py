@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cnnlab.architecture import Architecture
 from cnnlab.errors import CnnLabError
-from cnnlab.health.case import SEVERITIES, Case, Change, Finding, Rule
+from cnnlab.health.case import SEVERITIES, Case, Finding, Rule, Setup
 from cnnlab.health.curve_rules import CURVE_RULES
 from cnnlab.health.facts import DataFacts
 from cnnlab.health.flow_rules import FLOW_RULES
@@ -45,7 +45,7 @@ def _with_change(finding: Finding, case: Case) -> Finding:
     """Return the finding with what a click changes, if that gives a network that runs and is another one."""
     rule = RULES[finding.rule]
     try:
-        change: Change | None = rule.apply(case)
+        change: Setup | None = rule.apply(case)
         if change is not None:
             change[1].check()
     except CnnLabError:  # the change leads out of what a recipe or a network may be

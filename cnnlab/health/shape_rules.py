@@ -8,7 +8,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import AvgPool2d, Conv2d, Flatten, LayerSpec, Linear, MaxPool2d
 from cnnlab.architecture.network import Row
 from cnnlab.architecture.tape import Place
-from cnnlab.health.case import Case, Change, Evidence, Finding, Rule
+from cnnlab.health.case import Case, Evidence, Finding, Rule, Setup
 from cnnlab.i18n import N_, Message
 
 HEAVY_SHARE = 0.9
@@ -49,7 +49,7 @@ class HeavyDense(Rule):
             why, Evidence(values=bars, marked=(row.name,), title=N_("Parameters of each layer")), layers=(row.name,)
         )
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         flat = next((row for row in case.rows if isinstance(row.layer, Flatten)), None)
         if flat is None or not case.architecture.can_edit(flat):
             return None
@@ -90,7 +90,7 @@ class MapTooSmall(Rule):
             why, Evidence(values=sides, marked=(row.name,), title=N_("Side of the maps in pixels")), layers=(row.name,)
         )
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         architecture = freed(case.architecture)
         while (found := next(_overhanging(architecture.trace().rows), None)) is not None:
             row, side = found
@@ -130,7 +130,7 @@ class PaddingOnly(Rule):
         )
         return self.finding(why, Evidence(), layers=tuple(row.name for row in wide))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         def fitted(layer: LayerSpec, place: Place) -> LayerSpec:
             if isinstance(layer, Conv2d) and _pads_too_much(layer):
                 return layer.model_copy(update={"padding": (_reach(layer) - 1) // 2})
@@ -161,7 +161,7 @@ class StrideSkips(Rule):
         )
         return self.finding(why, Evidence(), layers=tuple(row.name for row in rows))
 
-    def apply(self, case: Case) -> Change | None:
+    def apply(self, case: Case) -> Setup | None:
         skipping = {row.place for row in case.rows if _skips(row) and case.architecture.can_edit(row)}
 
         def closer(layer: LayerSpec, place: Place) -> LayerSpec:

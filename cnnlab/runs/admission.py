@@ -74,21 +74,32 @@ class Place:
 # -- memory -------------------------------------------------------------------------------------------------------
 
 
+def batch_of(recipe: Recipe, images: int | None) -> int:
+    """Return how many images of ``images`` (None: nobody has counted them) a step of ``recipe`` looks at."""
+    return min(recipe.batch_size, images or recipe.batch_size, recipe.limit_train or recipe.batch_size)
+
+
 @lru_cache(maxsize=512)
-def need_bytes(architecture: Architecture, recipe: Recipe) -> int:
+def need_bytes(architecture: Architecture, recipe: Recipe, images: int | None = None) -> int:
     """Return about how much memory a run takes beside its data, which all runs share.
 
     20 MB + 14 * weights + 3 * activations of the part of a batch that is looked at together + one batch of images
 
-    each number 4 bytes. Measured on Linux; an estimate that is meant to be too high rather than too low.
+    each number 4 bytes. Where a batch is shared out among threads each share has a gradient of its own, as many numbers
+    as there are weights. Measured on Linux; an estimate that is meant to be too high rather than too low.
+
+    Args:
+        architecture, recipe: what is to be trained, and how.
+        images: how many there are to learn from; no batch is larger. None where nobody has counted them.
     """
-    from cnnlab.training.checks import part_size
+    from cnnlab.training.checks import part_size, shares
 
     trace = architecture.trace()
-    batch = recipe.batch_size
+    batch = batch_of(recipe, images)
     pixels = math.prod(architecture.input_shape)
     activations = part_size(architecture, batch) * trace.activation_elements
-    numbers = _WEIGHT_COPIES * trace.num_params + _ACTIVATION_COPIES * activations + batch * pixels
+    gradients = shares(architecture, batch, recipe.threads) - 1
+    numbers = (_WEIGHT_COPIES + gradients) * trace.num_params + _ACTIVATION_COPIES * activations + batch * pixels
     return _RUN_BYTES + 4 * numbers
 
 
@@ -116,13 +127,13 @@ def _left_in_container() -> float:
         return math.inf
 
 
-def check_fits(architecture: Architecture, recipe: Recipe, capacity: int) -> int:
-    """Return what the run needs, in bytes, unless it could never begin here.
+def check_fits(architecture: Architecture, recipe: Recipe, capacity: int, images: int | None = None) -> int:
+    """Return what the run needs (``need_bytes``), in bytes, unless it could never begin here.
 
     Raises:
         BudgetError: it needs more than all runs together may take.
     """
-    need = need_bytes(architecture, recipe)
+    need = need_bytes(architecture, recipe, images)
     if need > capacity:
         raise BudgetError(
             "this run needs about {need:,} MB of memory, {weights:,} MB of them for its weights and {batch:,} MB for "
@@ -133,6 +144,26 @@ def check_fits(architecture: Architecture, recipe: Recipe, capacity: int) -> int
             most=round(capacity / 1e6),
         )
     return need
+
+
+def check_grows(need: int, before: int, others: int, capacity: int) -> None:
+    """Raise BudgetError where a run that needs ``need`` bytes instead of ``before`` has no room beside the others.
+
+    Args:
+        need, before: of the run, with its change and without.
+        others: what the runs that are at work or paused take.
+        capacity: how much all of them may take.
+    """
+    if need > before and others + need > capacity:
+        raise BudgetError(
+            "with this change the run needs about {need:,} MB of memory instead of {before:,} MB; the other runs take "
+            "{others:,} MB of the {most:,} MB that there are here. Use a smaller batch size, or wait until one of them "
+            "is over",
+            need=round(need / 1e6),
+            before=round(before / 1e6),
+            others=round(others / 1e6),
+            most=round(capacity / 1e6),
+        )
 
 
 # -- turns --------------------------------------------------------------------------------------------------------
@@ -153,6 +184,7 @@ class Room:
     """
 
     def __init__(self, runs: Sequence[Applicant], turns: Mapping[str, int], count: int, capacity: int) -> None:
+        self.runs = [*runs]
         self.waiting = [run for run in runs if run.slot is None and run.waiting is not None]
         self.active = [run for run in runs if run.slot is not None]
         self._standing = sum(run.need for run in runs if run.slot is None and (run.waiting is None or run.begun))
@@ -164,6 +196,11 @@ class Room:
     def slot_is_free(self) -> bool:
         """Whether fewer runs are at work than there are slots."""
         return len(self.active) < self._count
+
+    def taken(self, id: str) -> int:
+        """Return how many bytes the runs take that are at work or paused, without run ``id``."""
+        holding = (run for run in self.runs if run.slot is not None or run.waiting is None or run.begun)
+        return sum(run.need for run in holding if run.id != id)
 
     def in_turn(self) -> list[Applicant]:
         """Return who waits, whose turn is next first."""
@@ -249,7 +286,7 @@ def seconds_left(run: Snapshot, macs_per_s: float | None) -> float | None:
         return run.time_left_s
     if not macs_per_s:
         return None
-    return steps * run.recipe.batch_size * _macs(run.architecture_key) / macs_per_s
+    return steps * batch_of(run.recipe_now, run.images) * _macs(run.architecture_key) / macs_per_s
 
 
 def usual_speed(runs: Sequence[Snapshot]) -> float | None:

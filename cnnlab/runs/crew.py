@@ -38,6 +38,7 @@ class Crew:
     def __init__(self, store: Store, slots: Slots, cores: Cores) -> None:
         self._store, self._slots, self._cores = store, slots, cores
         self._lock = threading.RLock()
+        self._turns = threading.Lock()  # who asks for a slot waits until those that are being given have been given
         self._changed = threading.Condition(self._lock)
         self._runs: dict[str, Run] = {}
         self._leaving: list[Run] = []  # over, but their threads still put things in order
@@ -58,7 +59,7 @@ class Crew:
     def all(self) -> list[Run]:
         """Return the runs that ``get`` gives."""
         with self._lock:
-            return [*self._runs.values()]
+            return [run for run in self._runs.values() if not run.record.saved_whole]
 
     def begun(self) -> frozenset[str]:
         """Return the runs that have begun and hold their memory, with a slot or without."""
@@ -117,7 +118,9 @@ class Crew:
     # -- slots ----------------------------------------------------------------------------------------------------
 
     def _wants_slot(self, run: Run) -> None:
-        self._slots.want(run.id)
+        with self._turns:
+            run.asks()
+            self._slots.want(run.id)
         self._dispatch()
 
     def _released(self, run: Run) -> None:
@@ -132,10 +135,11 @@ class Crew:
     def _dispatch(self) -> None:
         if self._closed:
             return
-        for id in self._slots.hand_out(self.begun()):
-            run = self._runs.get(id)
-            if run is not None:
-                run.grant()
+        with self._turns:
+            for id in self._slots.hand_out(self.begun()):
+                run = self._runs.get(id)
+                if run is not None:
+                    run.grant()
 
     # -- the keeper's thread --------------------------------------------------------------------------------------
 
@@ -151,6 +155,8 @@ class Crew:
                 self._look()
             except (RunError, OSError):  # the disk is full, the server is away: the next look may succeed
                 _log.debug("the store does not answer", exc_info=True)
+            except Exception:  # whatever it was: without a heartbeat others would take these runs for dead
+                _log.exception("the keeper of the runs stumbled")
 
     def _look(self) -> None:
         runs = self.all()
@@ -158,13 +164,26 @@ class Crew:
         for id, command in self._take_commands([run.id for run in runs]):
             run = self.get(id)
             if run is not None and run.record.live:
-                self.command(run, command)
+                self._tell(run, command)
         for run in runs:
             if run.record.over and not run.record.saved_whole and run.join(0):
-                run.record.save_again()
-                self._released(run)
+                self._end(run)
         if any(not run.granted and run.snapshot().state == "queued" for run in runs):
             self._dispatch()
+
+    def _tell(self, run: Run, command: Command) -> None:
+        try:
+            self.command(run, command)
+        except RunError:  # it has ended meanwhile; the other commands are for others
+            _log.debug("run %s takes no command any more", run.id, exc_info=True)
+
+    def _end(self, run: Run) -> None:
+        try:
+            run.record.save_again()
+        except (RunError, OSError):  # tried again at the next look
+            _log.debug("the end of run %s cannot be written yet", run.id, exc_info=True)
+        else:
+            self._released(run)
 
     def _beat(self) -> None:
         if perf_counter() - self._beaten < BEAT_S:

@@ -7,6 +7,7 @@ Nothing outside this room can tell one from the other.
 from __future__ import annotations
 
 import atexit
+import logging
 import math
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 from cnnlab.errors import BudgetError, NotAllowedError, RunError
 from cnnlab.runs import looking, machine
-from cnnlab.runs.admission import Place, check_fits, seconds_left, usual_speed
+from cnnlab.runs.admission import Place, check_fits, check_grows, need_bytes, seconds_left, usual_speed
 from cnnlab.runs.artefacts import Artefacts, artefacts
 from cnnlab.runs.commands import checked
 from cnnlab.runs.cores import Cores
@@ -27,10 +28,12 @@ from cnnlab.runs.keeping import CheckpointInfo
 from cnnlab.runs.limits import limits
 from cnnlab.runs.record import Record
 from cnnlab.runs.slots import Slots
-from cnnlab.runs.snapshot import RESUMABLE, RunSpec, Snapshot, state_word
+from cnnlab.runs.snapshot import BLANK, RESUMABLE, RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Events, Store, check_id, new_id
 from cnnlab.runs.tables import CommandRow
 from cnnlab.runs.writer import Writer
+
+_log = logging.getLogger(__name__)
 
 Kept = list[CheckpointInfo]
 Places = list[Place]
@@ -83,12 +86,12 @@ class Engine:
         record = self._begin_record(first)  # listed from now on, however long torch and the data take to come
         try:
             values, task = looking.begun(spec)
-            check_fits(task.architecture, task.recipe, self._slots.capacity)
+            check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
             record.set(**values)
             record.save()
             self._crew.start(record, task)
         except Exception:
-            self._store.delete(first.id)
+            self._forget(first.id)
             raise
         return first.id
 
@@ -124,17 +127,29 @@ class Engine:
 
         Raises:
             NotAllowedError: the parent is somebody else's.
-            RunError: there is no such run or checkpoint, or the data is no longer the same.
+            RunError: there is no such run or checkpoint, the data is no longer the same, or the disk is full.
             RecipeError, BudgetError: the changed recipe cannot go on from there.
         """
         self._check_open()
         parent = self.snapshot(id)
         _check_owner(parent, owner)
         first, beginning, task = looking.branched(self._store, parent, step, changes or {}, name)
-        check_fits(task.architecture, task.recipe, self._slots.capacity)
+        check_fits(task.architecture, task.recipe, self._slots.capacity, first.images)
         record = self._begin_record(first)
-        record.keep_first(beginning)
-        self._crew.start(record, task)
+        try:
+            record.keep_first(beginning)
+            self._crew.start(record, task)
+        except OSError as error:
+            self._forget(first.id)
+            reason = error.strerror or str(error)
+            raise RunError(
+                "the branch cannot begin: what it begins with cannot be written ({reason}). Free some space, then try "
+                "again",
+                reason=reason[:200],
+            ) from error
+        except Exception:
+            self._forget(first.id)
+            raise
         return first.id
 
     def resume(self, id: str, owner: str | None = None) -> None:
@@ -142,7 +157,8 @@ class Engine:
 
         Raises:
             NotAllowedError: ``owner`` is given and the run is somebody else's.
-            RunError: there is no such run, it is not one that can go on, or its data is no longer the same.
+            RunError: there is no such run, it is not one that can go on (``can_resume``), or its data is no longer
+                the same.
         """
         self._check_open()
         self._crew.retire()
@@ -155,7 +171,7 @@ class Engine:
                 state=state_word(snapshot.state),
             )
         step, task = looking.task_of(self._store, snapshot)
-        check_fits(task.architecture, snapshot.recipe_now, self._slots.capacity)
+        check_fits(task.architecture, snapshot.recipe_now, self._slots.capacity, snapshot.images)
         with self._admitting:
             self._check_cap(snapshot.owner)
             taken = self._store.take(id, step, looking.standing_again(snapshot, step))
@@ -222,6 +238,11 @@ class Engine:
                 kept = self._logs[id] = (snapshot.resumed, self._store.events(id))
         return kept[1][max(0, since) :]
 
+    def can_resume(self, id: str) -> bool:
+        """Return whether run ``id`` can go on where it was; an imported one, which has no checkpoints, cannot."""
+        snapshot = self.snapshot(id)
+        return snapshot.state in RESUMABLE and looking.can_go_on(snapshot, self.checkpoints(id))
+
     def checkpoints(self, id: str) -> Kept:
         """Return the moments of run ``id`` that are kept, in the order of their steps: ``model``, ``branch``."""
         run = self._crew.get(id)
@@ -283,8 +304,7 @@ class Engine:
         command = checked(change, snapshot)
         _check_owner(snapshot, owner)
         if "batch_size" in command:
-            recipe = snapshot.recipe_now.changed(batch_size=command["batch_size"])
-            check_fits(snapshot.architecture, recipe, self._slots.capacity)
+            self._check_grows(snapshot, command["batch_size"])
         self._places = (-math.inf, [])
         run = self._crew.get(id)
         if run is not None:
@@ -305,18 +325,18 @@ class Engine:
             NotAllowedError: ``owner`` is given and the run is somebody else's.
             RunError: there is no such run, or another program is training it.
         """
-        snapshot = self.snapshot(id)
-        _check_owner(snapshot, owner)
+        _check_owner(self.snapshot(id), owner)
         values = {"name": name and name[:80], "notes": notes if notes is None else notes[:10_000]}
         given = {field: value for field, value in values.items() if value is not None}
         run = self._crew.get(id)
         if run is not None:
             run.record.set(**given)
             run.record.save()
-        elif snapshot.live:
+            if not run.record.lost and not run.record.saved_whole:
+                return
+        if self._store.snapshot(id).live:  # as it is now: a run of this program may have ended in between
             raise RunError("another program is training run {id}; wait until it is over", id=id)
-        else:
-            self._store.edit(id, **given)
+        self._store.edit(id, **given)
 
     def delete(self, id: str, owner: str | None = None) -> None:
         """Remove run ``id`` and all that is kept of it; a live one is stopped first, wherever it learns.
@@ -368,6 +388,23 @@ class Engine:
             self._store.add(replace(first, events=1), [event])
         self._places = (-math.inf, [])
         return Record(first, self._store, self._writer, [event])
+
+    def _check_grows(self, run: Snapshot, batch_size: int) -> None:
+        """Raise BudgetError where there is no memory for batches of that size, beside what the other runs take."""
+        recipe, capacity = run.recipe_now.changed(batch_size=batch_size), self._slots.capacity
+        need = check_fits(run.architecture, recipe, capacity, run.images)
+        before = need_bytes(run.architecture, run.recipe_now, run.images)
+        if need > before and run.state != "queued":  # one that waits has its turn when there is room
+            begun = self._crew.begun()
+            check_grows(need, before, self._slots.taken_by_others(run.id, begun), capacity)
+
+    def _forget(self, id: str) -> None:
+        """Remove a run that could not begin."""
+        self._places = (-math.inf, [])
+        try:
+            self._store.delete(id)
+        except (RunError, OSError):  # what kept it from beginning is to be told, not this
+            _log.warning("run %s could not begin, and cannot be removed", id, exc_info=True)
 
     def _check_open(self) -> None:
         if self._crew.closed:
@@ -425,10 +462,9 @@ def _check_owner(snapshot: Snapshot, owner: str | None) -> None:
 
 
 def _first_snapshot(spec: RunSpec) -> Snapshot:
-    return Snapshot(
-        id=new_id(), name=spec.name or spec.architecture.name, owner=spec.owner, state="queued",
-        net=spec.architecture.name, data=spec.data, data_hash="",
-        step=0, steps=0, epoch=0, epochs=spec.recipe.epochs, images_per_s=0.0, train_s=0.0, time_left_s=None,
-        train_loss=None, train_acc=None, val_loss=None, val_acc=None, test_loss=None, test_acc=None, error=None,
-        recipe=spec.recipe, architecture_key=spec.architecture.key, created=time.time(),
-    )  # fmt: skip
+    values = {
+        **BLANK, "id": new_id(), "name": spec.name or spec.architecture.name, "owner": spec.owner,
+        "net": spec.architecture.name, "architecture_key": spec.architecture.key, "data": spec.data, "data_hash": "",
+        "recipe": spec.recipe, "epochs": spec.recipe.epochs, "created": time.time(),
+    }  # fmt: skip
+    return Snapshot(**values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from cnnlab.description import ModelDescription
 from cnnlab.errors import RunError
 from cnnlab.runs import machine
 from cnnlab.runs.keeping import CheckpointInfo
-from cnnlab.runs.snapshot import RunSpec, Snapshot, state_word
+from cnnlab.runs.snapshot import BLANK, KEPT_BY_BRANCH, KEPT_BY_RESUME, RESUMABLE, RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Store, new_id
 from cnnlab.runs.task import Task
 
@@ -27,12 +26,13 @@ def begun(spec: RunSpec) -> tuple[dict[str, Any], Task]:
         ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
     """
     from cnnlab.data.loader import load
-    from cnnlab.training.loop import check_trainable, count_steps
+    from cnnlab.training.loop import check_trainable, count_images, count_steps
 
     dataset = load(spec.data)
     check_trainable(spec.architecture, dataset, spec.recipe)
     recipe = machine.resolve_recipe(spec.recipe, spec.architecture)
-    values = {"data_hash": dataset.hash, "steps": count_steps(dataset, recipe), "recipe": recipe}
+    counts = {"images": count_images(dataset, recipe), "steps": count_steps(dataset, recipe)}
+    values = {"data_hash": dataset.hash, "recipe": recipe, **counts}
     return values, Task(spec.architecture, recipe, dataset)
 
 
@@ -74,12 +74,20 @@ def model_bytes(store: Store, run: Snapshot, kept: Sequence[CheckpointInfo], ste
     return Model(description.model_copy(update={"about": about}), checkpoint.weights).to_bytes()
 
 
+def can_go_on(run: Snapshot, kept: Sequence[CheckpointInfo]) -> bool:
+    """Return whether ``run`` can be resumed: it has not come to its end, and there is something that it goes on from.
+
+    One that was broken off before its first step needs nothing but its recipe.
+    """
+    return run.state in RESUMABLE and (bool(kept) or (run.step == 0 and run.parent is None))
+
+
 def task_of(store: Store, run: Snapshot) -> tuple[int | None, Task]:
-    """Return the last checkpoint that is whole (None: the run begins anew) and what is to be done from there.
+    """Return the last checkpoint that is whole (None: the run has not begun) and what is to be done from there.
 
     Raises:
         DataError: the data is not here any more.
-        RunError: it is not the same any more, or a branch has lost what it began with.
+        RunError: it is not the same any more, or no checkpoint is here and whole: what the run has done would be lost.
     """
     dataset = _same_data(run)
     changes = store.column(run.id, "changes") or []
@@ -92,16 +100,18 @@ def task_of(store: Store, run: Snapshot) -> tuple[int | None, Task]:
         return info.step, Task(run.architecture, run.recipe, dataset, data, changes)
     if run.parent is not None:
         raise RunError("run {id} has lost the checkpoint that it began with; branch from its parent again", id=run.id)
+    if run.step > 0:
+        raise RunError(
+            "run {id} has no checkpoint that it could go on from; start a new run with the same network and recipe",
+            id=run.id,
+        )
     return None, Task(run.architecture, run.recipe, dataset, None, changes)
 
 
 def standing_again(run: Snapshot, step: int | None) -> dict[str, Any]:
     """Return the fields of a run that goes on from ``step``."""
-    return {
-        "state": "queued", "step": step or 0, "error": None, "warning": None, "time_left_s": None,
-        "images_per_s": 0.0, "test_loss": None, "test_acc": None, "chosen_step": None, "resumed": run.resumed + 1,
-        "train_s": run.train_s if step else 0.0,
-    }  # fmt: skip
+    reset = {name: value for name, value in BLANK.items() if name not in KEPT_BY_RESUME}
+    return {**reset, "step": step or 0, "resumed": run.resumed + 1}
 
 
 def branched(
@@ -114,21 +124,21 @@ def branched(
         RecipeError, BudgetError: the changed recipe cannot go on from there.
     """
     from cnnlab.training.checkpoint import Checkpoint
-    from cnnlab.training.loop import Training
+    from cnnlab.training.loop import Training, count_images
 
     dataset = _same_data(parent)
     checkpoint = Checkpoint.from_bytes(store.checkpoint(parent.id, step))
     recipe = machine.resolve_recipe(checkpoint.recipe.changed(**changes), parent.architecture)
     training = Training.restore(parent.architecture, dataset, checkpoint, recipe)
     beginning = training.checkpoint()
-    first = replace(
-        parent, id=new_id(), name=name[:80] or parent.name, state="queued", parent=parent.id, parent_step=step,
-        created=time(), recipe=recipe, step=step, steps=training.steps, epoch=training.epoch, epochs=recipe.epochs,
-        train_s=0.0, images_per_s=0.0, time_left_s=None, train_loss=None, train_acc=None, val_loss=None,
-        val_acc=None, test_loss=None, test_acc=None, error=None, warning=None, notes="", chosen_step=None,
-        changes=(), rate=None, resumed=0, has_model=False,
-    )  # fmt: skip
-    return first, beginning, Task(parent.architecture, recipe, dataset, beginning.to_bytes())
+    inherited = tuple(made.model_dump(mode="json", exclude_none=True) for made in training.changes)
+    values = {
+        **BLANK, **{name: getattr(parent, name) for name in KEPT_BY_BRANCH}, "id": new_id(),
+        "name": name[:80] or parent.name, "parent": parent.id, "parent_step": step, "created": time(),
+        "recipe": recipe, "images": count_images(dataset, recipe), "epochs": recipe.epochs, "step": step, "steps": training.steps, "epoch": training.epoch,
+        "changes": inherited,
+    }  # fmt: skip
+    return Snapshot(**values), beginning, Task(parent.architecture, recipe, dataset, beginning.to_bytes(), inherited)
 
 
 def _same_data(run: Snapshot) -> DataSet:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.architecture import Architecture
 from cnnlab.home import home, write_whole
+from cnnlab.training.checks import shares
 from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 _BIG_STEP_MACS = 1_000_000_000
 _TINY_STEP_MACS = 50_000_000
-"""Below this, two threads lose more to waiting for each other than they gain (LeNet at batch 64: 27 million)."""
+"""Below this, two threads lose more to waiting for each other inside each operation than they gain."""
+_LEAST_SHARED_MACS = 10_000_000
+"""Below this, a step is over before a second thread has its share of the batch (LeNet at batch 64: 27 million)."""
 _SMALL_STEP_THREADS = 2
 _WORTH_A_THREAD = 1.2
 _MOST_THREADS = 8
@@ -45,13 +48,18 @@ def resolve_recipe(recipe: Recipe, architecture: Architecture) -> Recipe:
     """Return ``recipe`` with what it leaves to the machine fixed: precision, memory format, threads.
 
     The answer depends on the machine and the recipe alone, never on what else is running: the same recipe gives
-    the same run. Threads: all cores up to 8 where a step has more than 10^9 multiply-adds, 1 where it has less than
-    5 * 10^7; between them 2 where they were timed to be worth it, which leaves the other cores to pages and other runs.
+    the same run. Threads: all cores up to 8 where a step has more than 10^9 multiply-adds. Below that at most 2, which
+    leaves the other cores to pages and other runs: where the batch can be shared out among threads
+    (``training.checks.shares``) from 10^7 on; where they have to work together inside each operation from 5 * 10^7 on,
+    if they were timed to be worth it.
     """
     precision, memory_format, threads = recipe.precision, recipe.memory_format, recipe.threads
     step_macs = architecture.trace().macs * recipe.batch_size
     if threads == 0 and step_macs > _BIG_STEP_MACS:
         threads = min(cores(), _MOST_THREADS)
+    two = min(cores(), _SMALL_STEP_THREADS)
+    if threads == 0 and shares(architecture, recipe.batch_size, two) == two:
+        threads = two if step_macs >= _LEAST_SHARED_MACS else 1
     if threads == 0 and step_macs < _TINY_STEP_MACS:
         threads = 1
     if "auto" in (precision, memory_format) or threads == 0:

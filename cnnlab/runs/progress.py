@@ -48,9 +48,9 @@ class Progress:
         self._before_s = train_s
         self._eval_s = 0.0
         self._loss, self._acc = Smoothed(), Smoothed()
-        self._recent: deque[tuple[float, int]] = deque()
+        self._recent: deque[tuple[float, int]] = deque()  # when, and the images seen until then
         self._group: list[TrainEvent] = []
-        self._group_size = max(1, -(-steps // MAX_TRAIN_EVENTS))
+        self._images = 0
 
     def evaluated(self, took_s: float) -> None:
         """Count time that went into looking instead of learning; what is left will take its share, too."""
@@ -64,8 +64,9 @@ class Progress:
         """Take a step in; return the fields of a snapshot that it changes."""
         now = perf_counter()
         self.train_s += took_s
+        self._images += event.images
         self._group.append(event)
-        self._recent.append((now, event.images))
+        self._recent.append((now, self._images))
         while now - self._recent[0][0] > _RATE_WINDOW_S and len(self._recent) > 2:
             self._recent.popleft()
         return {
@@ -80,8 +81,14 @@ class Progress:
 
     @property
     def group_is_full(self) -> bool:
-        """Whether the steps since the last event make one."""
-        return len(self._group) >= self._group_size
+        """Whether the steps since the last event make one, of a run that is as long as it is now."""
+        return len(self._group) >= -(-self.steps // MAX_TRAIN_EVENTS)
+
+    @property
+    def images_per_s(self) -> float:
+        """Images a second over all steps since the run began or went on; 0 before the first."""
+        spent = self.train_s - self._before_s
+        return self._images / spent if spent > 0 else 0.0
 
     def take_group(self) -> dict[str, Any] | None:
         """Return the steps since the last event as one, their mean loss and accuracy at the last step; or None."""
@@ -93,10 +100,10 @@ class Progress:
         return {"step": last.step, "epoch": last.epoch, "loss": loss, "acc": acc, "lr": last.lr}
 
     def _rate(self, images: int, took_s: float) -> float:
-        first, last = self._recent[0][0], self._recent[-1][0]
+        (first, before), (last, now) = self._recent[0], self._recent[-1]
         if last <= first:
             return images / took_s if took_s > 0 else 0.0
-        return (sum(count for _, count in self._recent) - self._recent[0][1]) / (last - first)
+        return (now - before) / (last - first)
 
     def _time_left(self, step: int) -> float | None:
         spent = self.train_s - self._before_s + self._eval_s

@@ -62,6 +62,7 @@ class Record:
         self._kept = list(kept)
         self._kept_step = kept[-1].step if kept else -1
         self._kept_at, self._cost_s = perf_counter(), 0.0
+        self._from = None if kept else first.step  # where it began, as long as nothing was written to go on from
         self._saved_at, self._saving = 0.0, False
         self._budget = budget_bytes()
 
@@ -166,6 +167,8 @@ class Record:
 
     def _new(self, **values: Any) -> tuple[Snapshot, Events]:
         with self.changed:
+            if self._from is not None:  # else a run that is broken off now would seem to have lost what it has done
+                values = {"step": self._from, **values}
             return replace(self.snapshot(), **values), self._events[self._saved :]
 
     def _save(self, snapshot: Snapshot, events: Events, **columns: Any) -> None:
@@ -219,12 +222,14 @@ class Record:
             self._well()
         except LostError:
             self.lost = True
-            self._store.files.remove(checkpoint_name(self.id, checkpoint.step))
+            if all(info.step != checkpoint.step for info in self._store.checkpoints(self.id)):  # else it is another's
+                self._store.files.remove(checkpoint_name(self.id, checkpoint.step))
         except (RunError, OSError) as error:
             self._trouble(error)
         self._cost_s = perf_counter() - began
 
     def _write(self, checkpoint: Checkpoint, whole: bool, at_event: int) -> None:
+        self._from = None
         data = checkpoint.to_bytes()
         hash = self._store.files.put(checkpoint_name(self.id, checkpoint.step), data)
         info = CheckpointInfo(checkpoint.step, checkpoint.epoch, len(data), whole)

@@ -22,6 +22,7 @@ from cnnlab.runs.weights import Published
 from cnnlab.training.events import Event, HealthEvent, TestEvent, TrainEvent, ValEvent
 
 if TYPE_CHECKING:
+    from cnnlab.health.monitor import Monitor
     from cnnlab.training.loop import Training
 
 _log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Run:
     ) -> None:
         self.id, self.owner, self.record = record.id, record.owner, record
         self.granted = False
+        self._stands = False  # paused, or about to be: a slot that was meant for it before is no longer its own
         self._task = task
         self._cores = cores
         self._released, self._wants_slot = released, wants_slot
@@ -62,6 +64,7 @@ class Run:
         self._progress = Progress(record.snapshot().steps)
         self._ahead = len(task.changes)  # changes that are still to be made again
         self._pace = Pace()
+        self._monitor: Monitor | None = None
         self._checkpoint_bytes = 12 * task.architecture.trace().num_params  # about: two numbers more for each weight
 
     # -- from any thread ------------------------------------------------------------------------------------------
@@ -102,10 +105,15 @@ class Run:
         if not begun and command["do"] in ("stop", CLOSE):  # never began: nobody else will end it
             self.record.end("stopped" if command["do"] == "stop" else "interrupted")
 
-    def grant(self) -> None:
-        """Give the run a slot: begin, or go on."""
+    def asks(self) -> None:
+        """Note that the run asks for a slot from now on, and has none."""
         with self._changed:
-            if self.granted:
+            self.granted = self._stands = False
+
+    def grant(self) -> None:
+        """Give the run a slot: begin, or go on. One that stands still has not asked for any."""
+        with self._changed:
+            if self.granted or self._stands:
                 return
             self.granted = True
             self._changed.notify_all()
@@ -174,7 +182,7 @@ class Run:
 
     def _begin(self) -> Training:
         """Return the training, from its beginning or from its checkpoint."""
-        from cnnlab.health.monitor import Monitor, cadence
+        from cnnlab.health.monitor import Monitor
         from cnnlab.training.change import Applied
         from cnnlab.training.checkpoint import Checkpoint
         from cnnlab.training.loop import Training
@@ -185,10 +193,11 @@ class Run:
         else:
             training = Training.restore(task.architecture, task.dataset, Checkpoint.from_bytes(task.checkpoint))
         training.replay([Applied.model_validate(change) for change in task.changes])
-        training.monitor = Monitor(training.network, cadence(training.steps))
+        self._monitor = training.monitor = Monitor(training.network)
         self._ahead -= len(training.changes)
         now = self.snapshot()
         self._progress = Progress(training.steps, training.step, now.train_s)
+        self._plan(training.steps)
         changes = tuple(made.model_dump(mode="json", exclude_none=True) for made in training.changes)
         self.record.set(step=training.step, steps=training.steps, epoch=training.epoch, changes=changes)
         description = training.description(now.name).model_dump(mode="json")
@@ -235,7 +244,8 @@ class Run:
         self._flush_group()
         self._publish(training)
         self._keep(training, wait=False)
-        self.granted = False
+        with self._changed:
+            self.granted, self._stands = False, True
         self._enter("paused", images_per_s=0.0, time_left_s=None)
         self._released(self)
         while (do := (command := self._next_command())["do"]) in ("pause", "change"):
@@ -268,7 +278,11 @@ class Run:
     # -- what happened --------------------------------------------------------------------------------------------
 
     def _change(self, training: Training, command: Command) -> None:
-        """Make a live change, and write it down before the next step, so that it can be made again."""
+        """Make a live change, and write it down before the next step, so that it can be made again.
+
+        The moment before it is kept: who goes on from there does so as if nothing had been changed.
+        """
+        self._keep(training, wait=True)
         wanted = {name: value for name, value in command.items() if name != "do"}
         try:
             training.apply(wanted)
@@ -284,11 +298,20 @@ class Run:
         for applied in new:
             self.record.note("command", do="change", step=applied.step, change=applied.change.values())
         self._ahead -= len(new) if made_again else 0
-        self._progress.steps = training.steps
+        self._plan(training.steps)
         made = [applied.model_dump(mode="json", exclude_none=True) for applied in training.changes]
-        self.record.set(steps=training.steps, changes=tuple(made))
         ahead = [*self._task.changes][len(self._task.changes) - self._ahead :] if self._ahead else []
-        self.record.save(changes=[*made, *ahead])
+        self.record.save(changes=[*made, *ahead])  # first: a change that anybody sees is one that is made again
+        self.record.set(steps=training.steps, changes=tuple(made))
+        self.record.save_later()
+
+    def _plan(self, steps: int) -> None:
+        """Note how long the run is as far as is known now: the longer, the less often is something noted of it."""
+        from cnnlab.health.monitor import cadence
+
+        self._progress.steps = steps
+        if self._monitor is not None:
+            self._monitor.every = cadence(steps)
 
     def _follow(self, training: Training, event: Event, took: float) -> None:
         """Take an event of the loop into the run's state and log."""
@@ -302,7 +325,7 @@ class Run:
             return
         self._progress.evaluated(took)
         if isinstance(event, ValEvent):
-            self._progress.steps = training.steps
+            self._plan(training.steps)
             self.record.set(val_loss=event.loss, val_acc=event.acc, steps=training.steps)
         if isinstance(event, TestEvent):
             self._flush_group()
@@ -343,7 +366,7 @@ class Run:
         """Keep the weights with what came of the run, then say that it is over."""
         self._flush_group()
         now = self.snapshot()
-        rate = now.step * training.batch_size / now.train_s if now.train_s else 0.0
+        rate = self._progress.images_per_s
         self.record.set(images_per_s=rate)
         result = {"test_acc": now.test_acc, "train_s": round(now.train_s, 3), "images_per_s": round(rate, 1)}
         model = self._publish(training, **{name: value for name, value in result.items() if value is not None})

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from cnnlab.errors import CnnLabError
 from cnnlab.runs.admission import Applicant, Place, Room, capacity_bytes, need_bytes
 from cnnlab.runs.processes import is_alive
-from cnnlab.runs.snapshot import LIVE, Snapshot
-from cnnlab.runs.store import Store, interrupt
+from cnnlab.runs.snapshot import LIVE
+from cnnlab.runs.store import Store, interrupt, snapshot_of
 from cnnlab.runs.tables import CounterRow, ProcessRow, RunRow, TurnRow
 
 
@@ -28,7 +28,7 @@ class Slots:
         self._store = store
         self.count = count
         self.capacity = capacity or capacity_bytes()
-        self._needs: dict[str, int] = {}
+        self._needs: dict[tuple[str, int], int] = {}
 
     def want(self, id: str) -> None:
         """Put a run of this program at the end of the queue."""
@@ -65,11 +65,20 @@ class Slots:
         with self._store.database.read() as session:
             return self._room(session, self._live(session), begun).places(left_s)
 
+    def taken_by_others(self, id: str, begun: Collection[str] = ()) -> int:
+        """Return how many bytes the runs of this machine take that are at work or paused, without run ``id``."""
+        with self._store.database.read() as session:
+            now = self._store.database.now(session)
+            rows = [row for row in self._live(session) if is_alive(session, row.process, now)]
+            return self._room(session, rows, begun).taken(id)
+
     def _room(self, session: Session, rows: Sequence[RunRow], begun: Collection[str]) -> Room:
         busy = any(row.slot is not None or row.waiting is not None for row in rows)
-        self._needs = {row.id: self._needs.get(row.id) or _need(row) for row in rows}
+        known = {row.id: (row.id, _count_changes(row)) for row in rows}  # a change may be one of the batch size
+        self._needs = {known[row.id]: self._needs.get(known[row.id]) or _need(row) for row in rows}
         runs = [
-            Applicant(row.id, row.owner, row.waiting, row.slot, self._needs[row.id], row.id in begun) for row in rows
+            Applicant(row.id, row.owner, row.waiting, row.slot, self._needs[known[row.id]], row.id in begun)
+            for row in rows
         ]
         return Room(runs, self._turns(session, busy), self.count, self.capacity)
 
@@ -110,10 +119,15 @@ def _next(session: Session) -> int:
     return row.value
 
 
+def _count_changes(row: RunRow) -> int:
+    changes = row.snapshot.get("changes") if isinstance(row.snapshot, dict) else None
+    return len(changes) if isinstance(changes, list) else 0
+
+
 def _need(row: RunRow) -> int:
     """Return how much memory the run takes; one whose record is damaged never learns."""
     try:
-        snapshot = Snapshot.from_dict(row.snapshot)
-        return need_bytes(snapshot.architecture, snapshot.recipe_now)
-    except CnnLabError:
+        snapshot = snapshot_of(row)
+        return need_bytes(snapshot.architecture, snapshot.recipe_now, snapshot.images)
+    except (CnnLabError, AttributeError, KeyError, TypeError, ValueError):
         return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ LIVE: frozenset[str] = frozenset({"queued", "running", "paused"})
 """The states in which a run can still change."""
 
 RESUMABLE: frozenset[str] = frozenset({"interrupted", "stopped"})
-"""The states from which a run can go on where it was."""
+"""The states from which a run can go on where it was, if it has kept something to go on from (``can_resume``)."""
 
 _WORDS: dict[str, str] = {
     "queued": N_("waiting"),
@@ -68,7 +68,8 @@ class Snapshot:
         net: name of the network; ``architecture_key`` is its canonical JSON.
         data, data_hash: what it learns from.
         step, steps: updates done and to do; ``epoch`` begun of ``epochs``.
-        images_per_s: over the last seconds of work; of the whole run once it is over; 0 before the first step.
+        images_per_s: over the last seconds of work; once it is over, of all its work since it began or was last
+            resumed; 0 before the first step.
         train_s: seconds spent in steps (no validation, no pauses).
         time_left_s: estimated; None before the first second and when it is over.
         train_loss, train_acc: smoothed over the last steps (weight 0.95); None before the first step.
@@ -85,6 +86,7 @@ class Snapshot:
         rate: steps per second in slow motion, else None.
         resumed: how often it went on after it was over; events after the step it went on from are then gone.
         warning: what went wrong without ending it (a disk that is full), or None.
+        images: how many it learns from; None where nobody has counted them: before it begins, or by an older lab.
     """
 
     id: str
@@ -121,6 +123,7 @@ class Snapshot:
     rate: float | None = None
     resumed: int = 0
     warning: Message | None = None
+    images: int | None = None
 
     @property
     def live(self) -> bool:
@@ -135,10 +138,17 @@ class Snapshot:
     @property
     def recipe_now(self) -> Recipe:
         """The recipe with all live changes so far."""
+        return self._recipe_after(self.changes)
+
+    def recipe_at(self, step: int) -> Recipe:
+        """Return the recipe of the checkpoint of ``step``: what was changed after that step is not in it."""
+        return self._recipe_after(made for made in self.changes if made["step"] < step)
+
+    def _recipe_after(self, changes: Iterable[Mapping[str, Any]]) -> Recipe:
         from cnnlab.training.change import Change
 
         recipe = self.recipe
-        for made in self.changes:
+        for made in changes:
             recipe = Change.of(made["change"]).recipe(recipe)
         return recipe
 
@@ -160,16 +170,41 @@ class Snapshot:
             RunError: it is none.
         """
         known = {field.name for field in fields(cls)}
-        given = {name: value for name, value in values.items() if name in known}
         try:
+            given = {name: value for name, value in values.items() if name in known}
             given["recipe"] = Recipe.of(given["recipe"])
-            given["changes"] = tuple(dict(change) for change in given.get("changes", ()))
+            given["changes"] = tuple(
+                {"step": int(made["step"]), "change": dict(made["change"])} for made in given.get("changes", ())
+            )
             for name in ("error", "warning"):
                 message = given.get(name)
                 given[name] = Message(str(message["template"]), **message["values"]) if message else None
             return cls(**given)
-        except (KeyError, TypeError, ValueError, ValidationError, CnnLabError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, ValidationError, CnnLabError) as error:
             raise RunError("this is no record of a run: {reason}", reason=str(error)[:200]) from error
+
+
+IDENTITY = frozenset({
+    "id", "name", "owner", "net", "architecture_key", "data", "data_hash", "images", "recipe", "epochs", "created",
+    "parent", "parent_step", "notes",
+})  # fmt: skip
+"""The fields that say what a run is; all others are in ``BLANK``."""
+
+BLANK: Mapping[str, Any] = {
+    "state": "queued", "step": 0, "steps": 0, "epoch": 0, "images_per_s": 0.0, "train_s": 0.0, "time_left_s": None,
+    "train_loss": None, "train_acc": None, "val_loss": None, "val_acc": None, "test_loss": None, "test_acc": None,
+    "error": None, "warning": None, "events": 0, "has_model": False, "chosen_step": None, "changes": (), "rate": None,
+    "resumed": 0,
+}  # fmt: skip
+"""The fields that say what a run has come to, as they are before it begins."""
+
+KEPT_BY_RESUME = frozenset({
+    "steps", "epoch", "train_s", "train_loss", "train_acc", "val_loss", "val_acc", "changes", "events", "has_model",
+})  # fmt: skip
+"""Of ``BLANK``, what stays where a run goes on; the rest is as before it began, unless ``looking`` knows better."""
+
+KEPT_BY_BRANCH = frozenset({"owner", "net", "architecture_key", "data", "data_hash"})
+"""Of ``IDENTITY``, what a branch has of its parent."""
 
 
 def as_message(error: CnnLabError) -> Message:

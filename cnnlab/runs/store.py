@@ -74,6 +74,7 @@ class Store:
     def add(self, snapshot: Snapshot, events: Iterable[Mapping[str, Any]] = ()) -> None:
         """Write a new run, which this program trains."""
         with self.database.write() as session:
+            self.process.beat(session, self.database.now(session))  # before anybody sees a run of a silent program
             session.add(_new_row(snapshot, process=self.process.id))
             session.flush()
             _add_events(session, snapshot.id, events)
@@ -113,7 +114,7 @@ class Store:
         """Change fields of the snapshot of a run that nobody is training."""
         with self.database.write() as session:
             row = self._row(session, id)
-            snapshot = replace(_snapshot(row), **values)
+            snapshot = replace(snapshot_of(row), **values)
             row.snapshot, row.version = snapshot.as_dict(), row.version + 1
 
     def drop_checkpoints(self, id: str, steps: Sequence[int]) -> None:
@@ -140,9 +141,10 @@ class Store:
         """
         with self.database.write() as session:
             row = self._row(session, id)
-            snapshot = _snapshot(row)
+            snapshot = snapshot_of(row)
             if row.state in LIVE or row.process is not None:
                 raise RunError("run {id} goes on in another program already", id=id)
+            self.process.beat(session, self.database.now(session))
             kept = session.get(CheckpointRow, (id, step)) if step is not None else None
             count = kept.events if kept else 0
             session.execute(delete(EventRow).where(EventRow.run == id, EventRow.n > count))
@@ -259,8 +261,8 @@ class Store:
         with self.database.read() as session:
             for row in session.scalars(select(RunRow).where(RunRow.id.in_(ids))):
                 try:
-                    found[row.id] = _snapshot(row)
-                    self._known[row.id] = (row.version, _snapshot(row))
+                    found[row.id] = snapshot_of(row)
+                    self._known[row.id] = (row.version, snapshot_of(row))
                 except RunError:
                     found[row.id] = None
         return found
@@ -280,7 +282,7 @@ def interrupt(session: Session, id: str, now: float) -> None:
         return  # somebody was faster
     row.state, row.process, row.slot, row.waiting, row.version = "interrupted", None, None, None, row.version + 1
     try:
-        snapshot = _snapshot(row)
+        snapshot = snapshot_of(row)
     except RunError:
         return
     step = snapshot.step
@@ -290,8 +292,8 @@ def interrupt(session: Session, id: str, now: float) -> None:
     event = {"n": count + 1, "kind": "state", "state": "interrupted", "step": step}
     _add_events(session, id, [event])
     snapshot = replace(
-        snapshot, state="interrupted", error=error, time_left_s=None, images_per_s=0.0, events=count + 1,
-        has_model=kept is not None or row.model is not None,
+        snapshot, state="interrupted", error=error, time_left_s=None, images_per_s=0.0, rate=None,
+        events=count + 1, has_model=kept is not None or row.model is not None,
     )  # fmt: skip
     row.snapshot = snapshot.as_dict()
 
@@ -303,7 +305,8 @@ def _new_row(snapshot: Snapshot, **columns: Any) -> RunRow:
     )  # fmt: skip
 
 
-def _snapshot(row: RunRow) -> Snapshot:
+def snapshot_of(row: RunRow) -> Snapshot:
+    """Return the snapshot in a row; raises RunError where it is damaged."""
     if not isinstance(row.snapshot, dict):
         raise RunError("the record of run {id} is damaged; delete the run", id=row.id)
     return Snapshot.from_dict(row.snapshot)

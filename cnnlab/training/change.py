@@ -12,7 +12,7 @@ from cnnlab.architecture.layers import Dropout, Dropout2d
 from cnnlab.data.augmentation import Augmentation
 from cnnlab.errors import RecipeError
 from cnnlab.i18n import N_
-from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe import HAS_MOMENTUM, Recipe
 from cnnlab.validation import first_finding
 
 LIVE_FIELDS = (
@@ -106,7 +106,7 @@ class Change(BaseModel):
         Raises:
             RecipeError: a value out of its range, or one that does not go with the rest.
         """
-        if self.momentum is not None and before.optimizer not in ("sgd", "rmsprop"):
+        if self.momentum is not None and before.optimizer not in HAS_MOMENTUM:
             raise RecipeError(
                 "momentum: {optimizer} has none to set; it belongs to sgd and rmsprop", optimizer=before.optimizer
             )

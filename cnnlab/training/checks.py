@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnlab.architecture import Architecture, check_budget
-from cnnlab.architecture.layers import BatchNorm2d
+from cnnlab.architecture.layers import BatchNorm2d, Dropout, Dropout2d
 from cnnlab.data.dataset import DataSet
 from cnnlab.description import Preprocessing
 from cnnlab.errors import ArchitectureError, RecipeError
@@ -15,6 +15,10 @@ PART_BYTES = 128_000_000
 """How much memory the activations of one part of a batch may take."""
 
 
+LEAST_SHARE = 8
+"""Images below which a share of a batch is not worth a thread of its own."""
+
+
 def part_size(architecture: Architecture, batch_size: int) -> int:
     """Return how many images of a batch are looked at together.
 
@@ -24,6 +28,17 @@ def part_size(architecture: Architecture, batch_size: int) -> int:
     if any(isinstance(row.layer, BatchNorm2d) for row in architecture.trace().rows):
         return batch_size
     return max(1, min(batch_size, PART_BYTES // (4 * max(1, architecture.trace().activation_elements))))
+
+
+def shares(architecture: Architecture, images: int, threads: int) -> int:
+    """Return into how many shares a batch of ``images`` is cut, each for a thread of its own; 1: it stays whole.
+
+    A layer that looks at the whole batch (batch normalisation) or draws from one generator, image after image
+    (dropout), cannot be shared out; there ``threads`` work together inside each operation instead.
+    """
+    if threads < 2 or any(isinstance(row.layer, (BatchNorm2d, Dropout, Dropout2d)) for row in architecture.trace().rows):
+        return 1
+    return max(1, min(threads, images // LEAST_SHARE))
 
 
 def check_trainable(architecture: Architecture, dataset: DataSet, recipe: Recipe) -> None:

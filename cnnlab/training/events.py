@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from cnnlab.i18n import N_
+
+DIVERGED = N_(
+    "the loss became {loss} at step {step}: the weights have grown beyond all bounds. "
+    "Try a smaller learning rate, for example {lr:.2g} instead of {given:.2g}"
+)
+"""How a run fails whose loss is no number any more; by this sentence others know it from every other failure."""
+
 
 @dataclass(frozen=True)
 class _Event:

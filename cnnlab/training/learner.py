@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -15,12 +18,26 @@ from cnnlab.data.augment import augment, mixup
 from cnnlab.data.dataset import DataSet
 from cnnlab.description import Preprocessing
 from cnnlab.errors import RecipeError
-from cnnlab.training.checks import part_size
+from cnnlab.training.checks import LEAST_SHARE, part_size, shares
 from cnnlab.training.images import generator_for, training_split
 from cnnlab.training.losses import loss_of
 from cnnlab.training.optim import add_l1, make_optimizer
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.whitening import PATCH_IMAGES, whiten_first_layer
+
+Part = tuple[Tensor, Tensor, float]
+"""Pictures and targets of a part of a batch, and the share of the batch that it is."""
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let the calling thread's operations use ``count`` threads each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Learner:
@@ -82,13 +99,22 @@ class Learner:
         finally:
             self._to_learn()
 
-    def learn(self, index: Tensor, lr: float) -> tuple[float, float]:
-        """Change the weights once, by the images at ``index``; return loss and accuracy before the change."""
+    def learn(self, index: Tensor, lr: float, watched: bool = False) -> tuple[float, float]:
+        """Change the weights once, by the images at ``index``; return loss and accuracy before the change.
+
+        A batch that is too large for the memory comes in parts (``checks.part_size``); each is shared out among the
+        recipe's threads, where that is possible (``checks.shares``). All gradients are added up in order.
+
+        Args:
+            index: (N,) int64.
+            lr: the learning rate of this step.
+            watched: compute one piece after the other in this thread, for whoever has hooks in the network. The bits
+                are the same.
+        """
         for group in self._optimizer.param_groups:
             group["lr"] = lr
-        if len(index) <= self._part:
-            return self.update(*self._batch(index))
-        return self._update_in_parts(index)
+        parts = index.tensor_split(-(-len(index) // self._part))
+        return self._step(((*self._batch(part), len(part) / len(index)) for part in parts), watched)
 
     def update(self, x: Tensor, targets: Tensor) -> tuple[float, float]:
         """Change the weights once, by the gradient of the loss on ``x``; return loss and accuracy before the change.
@@ -97,33 +123,69 @@ class Learner:
             x: (N, C, H, W) float, as ``input_of`` gives it.
             targets: (N,) int64, or (N, classes) float: the share of each class.
         """
-        loss, acc = self._gradient(x, targets)
-        self._move()
-        return loss.item(), acc.item()
+        return self._step([(x, targets, 1.0)], watched=False)
 
-    def _update_in_parts(self, index: Tensor) -> tuple[float, float]:
-        """Change the weights once, by the gradient of the whole batch, looking at a part of it at a time."""
+    def _step(self, parts: Iterable[Part], watched: bool) -> tuple[float, float]:
+        self._optimizer.zero_grad(set_to_none=True)
         loss = acc = 0.0
-        for number, part in enumerate(index.split(self._part)):
-            share = len(part) / len(index)
-            one_loss, one_acc = self._gradient(*self._batch(part), share=share, add=number > 0)
-            loss, acc = loss + share * one_loss.item(), acc + share * one_acc.item()
-        self._move()
+        with torch_threads(1) if self._sharing else nullcontext():
+            for part in parts:
+                pieces = self._pieces(*part)
+                work = self._in_turn if watched or len(pieces) == 1 else self._side_by_side
+                for one_loss, one_acc in work(pieces):
+                    loss, acc = loss + one_loss.item(), acc + one_acc.item()
+            self._move()
         return loss, acc
 
-    def _gradient(
-        self, x: Tensor, targets: Tensor, share: float | None = None, add: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """Compute the gradient of the loss times ``share``, or ``add`` it to the one there; return loss, accuracy."""
+    def _pieces(self, x: Tensor, targets: Tensor, share: float) -> list[Part]:
+        """Cut a part into pieces for one thread each."""
+        if not self._sharing or (count := shares(self.architecture, len(x), self.recipe.threads)) == 1:
+            return [(x, targets, share)]
+        cut = zip(x.tensor_split(count), targets.tensor_split(count))
+        return [(some, theirs, share * len(some) / len(x)) for some, theirs in cut]
+
+    def _in_turn(self, pieces: list[Part]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Add the gradient of each piece; yield its part of loss and accuracy."""
+        for x, targets, share in pieces:
+            loss, acc = self._judge(x, targets, share)
+            loss.backward()
+            yield loss.detach(), acc
+
+    def _side_by_side(self, pieces: list[Part]) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same to the bit, each piece in a thread of its own; the gradients are added in the order of the pieces."""
+        moving = [parameter for parameter in self._learning if parameter.requires_grad]
+
+        def gradient(piece: Part) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+            loss, acc = self._judge(*piece)
+            return loss.detach(), acc, torch.autograd.grad(loss, moving)
+
+        for loss, acc, gradients in self._crew.map(gradient, pieces):
+            for parameter, one in zip(moving, gradients):
+                if parameter.grad is None:
+                    parameter.grad = torch.empty_like(parameter).copy_(one)
+                else:
+                    parameter.grad.add_(one)
+            yield loss, acc
+
+    def _judge(self, x: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        """Return ``share`` of the loss on ``x``, with what its gradient needs, and of the accuracy."""
         with self._autocast():
             logits = self.network.logits(x)
         logits = logits.float()
         loss = loss_of(logits, targets, self.recipe, self.architecture.ends_in_softmax)
-        if not add:
-            self._optimizer.zero_grad(set_to_none=True)
-        (loss if share is None else loss * share).backward()
         classes = targets if targets.dim() == 1 else targets.argmax(1)
-        return loss, (logits.detach().argmax(1) == classes).float().mean()
+        acc = (logits.detach().argmax(1) == classes).float().mean()
+        return (loss, acc) if share == 1 else (loss * share, acc * share)
+
+    @cached_property
+    def _sharing(self) -> bool:
+        """Whether batches of some size are shared out among threads."""
+        return shares(self.architecture, LEAST_SHARE * self.recipe.threads, self.recipe.threads) > 1
+
+    @cached_property
+    def _crew(self) -> ThreadPoolExecutor:
+        """The threads that compute pieces, each with one torch thread; begun by the run's own, they give way as it does."""
+        return ThreadPoolExecutor(self.recipe.threads, "share", torch.set_num_threads, (1,))
 
     def _move(self) -> None:
         if self.recipe.l1:

@@ -27,7 +27,7 @@ from cnnlab.model import Model
 from cnnlab.training.change import Applied, Change
 from cnnlab.training.checkpoint import Checkpoint, Standing, check_tensors, set_generator
 from cnnlab.training.checks import check_branch, check_trainable, part_size
-from cnnlab.training.events import Event, LookEvent, TestEvent, TrainEvent, ValEvent
+from cnnlab.training.events import DIVERGED, Event, LookEvent, TestEvent, TrainEvent, ValEvent
 from cnnlab.training.images import count_images, count_steps, generator_for, some, training_split
 from cnnlab.training.learner import Learner
 from cnnlab.training.losses import loss_of
@@ -221,8 +221,10 @@ class Training(Learner):
         Without ``recipe`` it is the same run: its events and weights go on to the bit as if it had never been left.
 
         With ``recipe`` it is a branch: same weights, same place in the order of images, then on as ``recipe`` says
-        (as after a change of all its fields at once). What the optimizer remembers is kept where it is the same
-        optimizer; with another seed, chance is new from here on, except for the order of the epoch that has begun.
+        (as after a change of all its fields at once). Layers that stood still, and shares of dropout that are not the
+        architecture's, stay as they were: the first of the branch's own ``changes`` says so. What the optimizer
+        remembers is kept where it is the same optimizer; with another seed, chance is new from here on, except for
+        the order of the epoch that has begun.
 
         Raises:
             RunError: the checkpoint is of other data or of another network, or contradicts itself.
@@ -255,10 +257,20 @@ class Training(Learner):
         self._take_place(standing, branch)
         self._take_chance(checkpoint, new=self.recipe.seed != standing.recipe.seed)
         Change.model_construct(dropout=standing.dropout, frozen=standing.frozen).check_layers(self.architecture)
+        if branch:
+            self.changes = self._inherited(standing)
         for name, p in standing.dropout.items():
             self._drops[name].p = p
         self.freeze(standing.frozen)
         self._plan()
+
+    def _inherited(self, standing: Standing) -> tuple[Applied, ...]:
+        """Return what a branch takes over that no recipe and no architecture says, as its first change; () for nothing."""
+        built = self.dropout
+        drops = {name: p for name, p in standing.dropout.items() if built[name] != p}
+        if not drops and not standing.frozen:
+            return ()
+        return (Applied(step=standing.step, change=Change(dropout=drops or None, frozen=standing.frozen or None)),)
 
     def _take_memory(self, checkpoint: Checkpoint, branch: bool) -> None:
         """Take over what optimizer and validation remember, as far as the recipe in force has a use for it."""
@@ -339,8 +351,9 @@ class Training(Learner):
         at = max(0, total - (self.steps - self.step))
         lr = learning_rate(self.recipe, at, total, self.steps_per_epoch) * self.verdict.scale
         index = self._order.next()
+        watched = self.monitor is not None and self.monitor.wants(self.step + 1)
         with self._watched():
-            loss, acc = self.learn(index, lr)
+            loss, acc = self.learn(index, lr, watched)
         self.step += 1
         if self._order.left == 0:
             self._due = "some" if self.recipe.full_train else "all"
@@ -348,8 +361,7 @@ class Training(Learner):
             self._due = "some"
         if not math.isfinite(loss):
             raise RunError(
-                "the loss became {loss} at step {step}: the weights have grown beyond all bounds. "
-                "Try a smaller learning rate, for example {lr:.2g} instead of {given:.2g}",
+                DIVERGED,
                 loss=str(loss),
                 step=self.step,
                 lr=self.recipe.lr / 10,

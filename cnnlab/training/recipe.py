@@ -13,6 +13,12 @@ from cnnlab.i18n import N_
 from cnnlab.validation import first_finding
 
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop", "adagrad"]
+HAS_MOMENTUM: frozenset[str] = frozenset({"sgd", "rmsprop"})
+"""The optimizers that ``momentum`` means something to."""
+
+ADAPTIVE: frozenset[str] = frozenset({"adam", "adamw", "rmsprop", "adagrad"})
+"""Those that divide each weight's step by the size of its own gradients, so that a learning rate means the same to all."""
+
 Schedule = Literal["constant", "step", "cosine", "one_cycle", "triangular", "reduce_on_plateau"]
 Loss = Literal["cross_entropy", "mse"]
 Precision = Literal["auto", "float32", "bfloat16"]

@@ -39,7 +39,7 @@ def test_a_workspace_continues_on_another_device(visit: Open) -> None:
     phone.wait_for_function("was => !document.cookie.includes(was)", arg=before)
     assert workspace_cookie(phone) == workspace_cookie(laptop)
     assert "continue=" not in phone.url
-    expect(dialog).to_contain_text("The other device has opened it.")
+    expect(dialog).to_contain_text("This link was used, or a newer one was made.")
     phone.reload()
     settled(phone)
     assert workspace_cookie(phone) == workspace_cookie(laptop)

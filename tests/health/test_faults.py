@@ -1,6 +1,8 @@
 """Find the fault: each is found by its own rule in a real training, and nothing else on the list is right."""
 
+import math
 from functools import cache
+from typing import get_args
 
 import pytest
 
@@ -12,7 +14,7 @@ from cnnlab.health.facts import DataFacts
 from cnnlab.health.faults import CHOICES, FAULTS, Fault, check, mended, plant
 from cnnlab.health.rules import RULES
 from cnnlab.i18n import set_language
-from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe import ADAPTIVE, Optimizer, Recipe
 from tests.health.makers import SOUND, Trained, conv, dense, described, digits, network, run, small, trained
 
 RECIPE = Recipe.of(SOUND)
@@ -48,6 +50,16 @@ def test_a_fault_is_found_by_its_own_rule_in_a_real_training(name: str) -> None:
     assert fault.rule == name and (fault.recipe, fault.architecture) != fault.sound == (RECIPE, NET)
     assert name in case.ids
     assert {*fault.choices} & {*case.ids} == {name}, "another answer is right, too"
+
+
+@pytest.mark.parametrize("name", ["learning-rate-high", "learning-rate-low"])
+@pytest.mark.parametrize("optimizer", get_args(Optimizer))
+def test_a_learning_rate_is_spoilt_as_each_optimizer_feels_it(optimizer: str, name: str) -> None:
+    sound = RECIPE.changed(optimizer=optimizer, lr=1e-3 if optimizer in ADAPTIVE - {"adagrad"} else 1e-2)
+    assert name not in trained(NET, sound, digits()).ids
+    drawn = [plant(name, NET, sound, facts(), seed=seed) for seed in range(6)]
+    mildest = min(drawn, key=lambda fault: abs(math.log(fault.recipe.lr / sound.lr)))
+    assert name in trained(mildest.architecture, mildest.recipe, digits()).ids
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -23,6 +23,7 @@ from cnnlab.build import Network
 from cnnlab.errors import RunError
 from cnnlab.health.history import History
 from cnnlab.health.monitor import MOST_LOOKS, Monitor, cadence
+from cnnlab.runs.snapshot import as_message
 from cnnlab.training.events import HealthEvent, TrainEvent
 from cnnlab.training.loop import Training
 from cnnlab.training.losses import loss_of
@@ -247,6 +248,8 @@ def test_a_run_that_ends_in_no_number_is_told_so() -> None:
         events.extend(event for event in training.events())
     history = History.of(events, failure.value)
     assert history.diverged and not History.of(events).diverged
+    assert History.of(events, as_message(failure.value)).diverged  # as it is kept with the run
+    assert not History.of(events, RunError("{loss} is no loss", loss="x")).diverged
     assert all(value is None or math.isfinite(value) for _step, value in history.series("fc1", "grad_norm"))
     assert 0 < history.steps < 160 and hooks(training.network) == 0
 

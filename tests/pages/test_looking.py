@@ -203,9 +203,9 @@ def test_a_picture_has_a_largest_size(page):
 def test_a_drawing_has_one_number_on_all_pages(page, space, monkeypatch):
     import numpy as np
 
-    from pages import _kept
+    from pages import _drawings_kept
 
-    monkeypatch.setattr(_kept, "_MOST_SHOWN", 2)
+    monkeypatch.setattr(_drawings_kept, "_MOST_SHOWN", 2)
     ids = [space.save_drawing(np.eye(28, dtype=np.uint8) * 255, label) for label in (1, 2, 3)]
     assert page("draw").selectbox(key="draw.chosen").options == ["drawing 3", "drawing 2"]
     at = page("explore", image=ImageRef(kind="drawing", id=ids[0]))

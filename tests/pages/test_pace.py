@@ -68,6 +68,26 @@ def test_a_view_follows_the_size_of_the_class(view, running: Workspace, monkeypa
     assert not at.run().exception and again == [True]
 
 
+def framed() -> None:
+    from pages import _run_line, _session, _training
+
+    _run_line.draw()
+    if _session.page() == "train":
+        _training.live(str(_session.current_run()), 0.5, "running")
+
+
+@pytest.mark.parametrize("page", ["train", "home"])
+def test_the_line_is_drawn_once_and_on_train_by_the_view(page: str, running: Workspace) -> None:
+    at = AppTest.from_function(framed, default_timeout=60)
+    at.session_state[_session._WORKSPACE] = running.id
+    at.session_state[_session._PAGE] = page
+    at.run()
+    assert not at.exception
+    lines = [element.proto.body for element in at.get("html") if 'class="lab-run ' in element.proto.body]
+    assert len(lines) == 1 and [b.key for b in at.button].count("run_line.pause") == 1
+    assert ("train.stop" in [b.key for b in at.button]) == (page == "train")
+
+
 def test_what_is_another_pace() -> None:
     same, other = [(None, None), (1.0, 1.0), (1.0, 1.9), (1.0, 0.6)], [(None, 1.0), (1.0, None), (1.0, 2.0), (3.0, 1.0)]
     assert not any(_run_line.is_another_pace(*pair) for pair in same)

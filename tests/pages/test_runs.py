@@ -221,3 +221,26 @@ def test_in_chinese(page, space):
     keep_run(space, net(), created=2.0, recipe=Recipe(seed=1))
     at = page(language="zh_CN")
     assert "多个种子的结果" in text(at) and "批量 64" in text(at)
+
+
+def test_the_weights_of_the_chosen_runs_are_laid_below_each_other(page, space):
+    zeros = net()
+    for tensor in zeros.state.values():
+        tensor.zero_()
+    ids = [
+        keep_run(space, net(1), created=1.0, name="plain"),
+        keep_run(space, zeros, created=2.0, name="sparse", recipe=Recipe(l1=0.01)),
+        keep_run(space, net(), created=3.0, state="failed", weights=False),
+    ]
+    at = page(*ids)
+    assert "lab-weights" not in text(at)  # nothing is read before it is asked for
+    at.session_state["runs.weights"] = True
+    fine(at.run())
+    said = text(at)
+    assert said.count('<div class="lab-weights-bars">') == 2 and "7,840 weights" in said
+    assert "run 2 · sparse</b><small>L1 penalty 0.01</small><span>closer to 0 than 0.001: 100.0%" in said
+    at.segmented_control(key="runs.weights.layer").set_value("fc2").run()
+    assert "100 weights" in text(fine(at))
+    gone = page(ids[2])
+    gone.session_state["runs.weights"] = True
+    assert "lab-weights" not in text(fine(gone.run()))

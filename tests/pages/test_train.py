@@ -11,9 +11,12 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import Flatten, Linear
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.runs import Engine, engine
+from cnnlab.training.change import LIVE_FIELDS
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
-from pages import _session, _time
+from pages import _hand, _session, _time
+from tests.insight.makers import model_of
+from tests.pages.makers import keep_run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICK = Recipe(epochs=1, batch_size=32, lr=0.003, limit_train=320, threads=1, precision="float32")
@@ -297,6 +300,27 @@ def test_a_change_is_made_marked_and_told() -> None:
     assert f"1. step {made['step']:,}: Learning rate 0.001 → 0.5; Frozen layers none → conv1" in said
 
 
+def test_what_a_change_is_refused_for_can_be_changed() -> None:
+    space, id = started(LONG.changed(optimizer="sgd", lr=0.01, momentum=0.9, nesterov=True))
+    at = opened(space, "train.change_it")
+    at.number_input(key="train.change.momentum").set_value(0.0)
+    at.button(key="train.change.send").click().run()
+    assert "switch nesterov off" in at.error[0].value and not engine().snapshot(id).changes
+    at.toggle(key="train.change.nesterov").set_value(False)
+    at.button(key="train.change.send").click().run()
+    assert not at.exception and not at.error
+    wait_for(lambda: engine().snapshot(id).changes)
+    assert engine().snapshot(id).changes[0]["change"] == {"momentum": 0.0, "nesterov": False}
+
+
+def test_all_that_can_change_live_is_offered_where_the_optimizer_has_it() -> None:
+    every = set(LIVE_FIELDS) - {"augmentation"}
+    assert set(_hand.simple_fields(Recipe(optimizer="sgd"))) == every
+    assert set(_hand.simple_fields(Recipe(optimizer="rmsprop"))) == every - {"nesterov"}
+    for other in ("adam", "adamw", "adagrad"):
+        assert set(_hand.simple_fields(Recipe(optimizer=other))) == every - {"nesterov", "momentum"}
+
+
 def markdown(at: AppTest) -> str:
     return "\n".join(found.value for found in at.markdown)
 
@@ -322,9 +346,20 @@ def test_an_interrupted_run_says_so_and_offers_to_go_on() -> None:
     engine().close()  # the lab is shut down
     at = showing(space.id, "train.again")
     assert engine().snapshot(id).state == "interrupted"
-    assert "Nothing is lost" in at.info[0].value and "run_line.again" not in keys(at)
+    assert "Nothing is lost" in at.info[0].value
     at.button(key="train.again").click().run()
     assert until(space, "running") == id
+
+
+@pytest.mark.parametrize("state", ["stopped", "interrupted"])
+def test_a_run_that_has_kept_nothing_offers_no_way_to_go_on(state: str) -> None:
+    space = workspace(QUICK)
+    id = keep_run(space, model_of((1, 28, 28), [Flatten(), Linear(out_features=10)]), state=state, steps=20)
+    space.choose(run=id)  # as one that was brought from elsewhere
+    at = train(space.id)
+    assert not {"train.again", "run_line.again"} & keys(at) and "lab-numbers" in html(at)
+    said = "".join(info.value for info in at.info)
+    assert "Nothing is lost" not in said and ("nothing is kept here" in said) == (state == "interrupted")
 
 
 def test_a_run_that_waits_says_how_many_come_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,6 +403,34 @@ def test_a_moment_that_is_no_longer_kept_becomes_the_nearest() -> None:
     space, id = done()
     space.choose(model=f"run:{id}@5")
     assert train(space.id).select_slider(key=f"time.{id}").value == 4
+
+
+def test_the_last_moment_stays_where_it_is_when_the_run_is_over() -> None:
+    space, id = done()
+    space.choose(model=f"run:{id}@10")  # chosen while the run stood there, before *Stop*
+    at = train(space.id)
+    assert at.select_slider(key=f"time.{id}").value == _time.NOW and "after step 10<" in html(at)
+    assert space.choices.model == f"run:{id}"
+
+
+@pytest.mark.parametrize(
+    ("step", "places", "stands_for", "place"),
+    [
+        (None, (0, 4), 10, _time.NOW),
+        (4, (0, 4), 10, 4),
+        (10, (0, 4), 10, _time.NOW),  # the end has no other place
+        (9, (0, 4), 10, _time.NOW),
+        (6, (0, 4), 10, 4),
+        (12, (0, 4, 12), 4, 12),  # the best by validation was before the end
+        (4, (0, 4, 12), 4, 4),
+        (11, (0, 4, 12), 4, 12),
+        (9, (0, 4), None, 4),  # it still learns: the newest weights are no moment yet
+        (9, (), None, _time.NOW),
+    ],
+)
+def test_where_the_slider_stands(step: int | None, places: tuple[int, ...], stands_for: int | None, place: int) -> None:
+    labels = {**dict.fromkeys(places, ""), _time.NOW: ""}
+    assert _time.at(step, labels, stands_for) == place
 
 
 def test_a_branch_goes_on_from_the_slider_and_leads_to_its_parent() -> None:

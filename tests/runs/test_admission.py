@@ -203,3 +203,56 @@ def test_the_limits_last_and_a_damaged_file_is_the_default(lab_home) -> None:
     for damage in ("{", '{"live_runs": 0}', "[]"):
         (lab_home / "class.json").write_text(damage)
         assert limits() == Limits()
+
+
+BIG = LONG.changed(limit_train=None, full_train=True)
+
+
+def test_no_batch_is_larger_than_there_are_images() -> None:
+    few = need_bytes(NET, RECIPE.changed(batch_size=4096, limit_train=None), 300)
+    assert few == need_bytes(NET, RECIPE.changed(batch_size=300, limit_train=None))
+    assert few == need_bytes(NET, RECIPE.changed(batch_size=4096, limit_train=300))
+    assert few < need_bytes(NET, RECIPE.changed(batch_size=4096, limit_train=None))
+
+
+def test_the_wait_for_a_run_counts_each_image_once(lab) -> None:
+    found = lab(slots=1)
+    first = found.submit(spec(LONG))
+    second = found.submit(spec(LONG.changed(batch_size=4096, epochs=3), owner="bob"))
+    waits = found.snapshot(second)
+    assert (waits.images, waits.steps) == (2000, 3)
+    assert seconds_left(waits, 1e9) == pytest.approx(3 * 2000 * NET.trace().macs / 1e9)
+    found.command(first, {"do": "stop"})
+
+
+def test_a_small_run_with_a_large_batch_size_is_let_in(lab) -> None:
+    recipe = RECIPE.changed(batch_size=4096, limit_train=None, epochs=1)
+    found = lab(slots=1, memory=need_bytes(NET, recipe, 900) + 1)
+    with pytest.raises(BudgetError):
+        found.submit(spec(recipe))  # 5 400 images: a batch of 4 096
+    id = found.submit(spec(recipe.changed(limit_train=900)))
+    assert found.wait(id, 60).state == "done"
+
+
+def test_a_live_change_of_the_batch_size_counts_from_then_on(lab) -> None:
+    need, larger = need_bytes(NET, BIG), need_bytes(NET, BIG.changed(batch_size=4000))
+    found = lab(slots=3, memory=larger + need // 2)
+    first, second = found.submit(spec(BIG)), found.submit(spec(BIG, owner="bob"))
+    until(lambda: found.snapshot(first).step > 0 and found.snapshot(second).step > 0)
+    with pytest.raises(BudgetError, match="the other runs take"):
+        found.command(first, {"do": "change", "batch_size": 4000})
+    found.command(first, {"do": "change", "batch_size": 10})  # less is always allowed
+    found.command(second, {"do": "stop"})
+    until(lambda: not found.snapshot(second).live)
+    found.command(first, {"do": "change", "batch_size": 4000})
+    until(lambda: found.snapshot(first).recipe_now.batch_size == 4000)
+    until(lambda: found._store.snapshot(first).recipe_now.batch_size == 4000)
+    third = found.submit(spec(BIG, owner="cat"))
+    places = until(lambda: found._slots.places(lambda _id: None))
+    assert [(place.id, place.for_memory) for place in places] == [(third, True)]
+
+
+def test_each_share_of_a_batch_has_a_gradient() -> None:
+    free = Architecture(input_shape=(1, 28, 28), layers=(Flatten(), Linear(out_features=10)))
+    one, four = (need_bytes(free, LONG.changed(batch_size=64, threads=n)) for n in (1, 4))
+    assert four - one == 3 * 4 * free.trace().num_params

@@ -189,10 +189,10 @@ def test_a_run_whose_loss_is_no_number_fails_with_a_sentence_and_the_next_one_go
 def test_a_run_without_memory_says_what_to_change(lab, monkeypatch, raised, told):
     from cnnlab.training import loop
 
-    def no_memory(self, x, targets):
+    def no_memory(*_args):
         raise raised
 
-    monkeypatch.setattr(loop.Training, "update", no_memory)
+    monkeypatch.setattr(loop.Training, "learn", no_memory)
     found = done(lab, lab.submit(spec()))
     assert found.state == "failed"
     assert told in str(found.error)
@@ -243,15 +243,15 @@ def test_a_live_run_can_be_deleted(lab, lab_home):
 def test_a_look_into_a_live_run_is_quick_and_does_not_follow_it(lab, monkeypatch):
     from cnnlab.training import loop
 
-    step = loop.Training.update
+    step = loop.Training.learn
 
-    def slow(self, x, targets):
+    def slow(*args):
         deadline = time.perf_counter() + 0.3
         while time.perf_counter() < deadline:
             time.sleep(0.01)
-        return step(self, x, targets)
+        return step(*args)
 
-    monkeypatch.setattr(loop.Training, "update", slow)
+    monkeypatch.setattr(loop.Training, "learn", slow)
     id = lab.submit(spec(LONG))
     at_step(lab, id, 1)
     times = []

@@ -11,12 +11,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from cnnlab.architecture import Architecture
 from cnnlab.cli import main
-from cnnlab.errors import CnnLabError
+from cnnlab.errors import CnnLabError, RunError
 from cnnlab.model import Model
 from cnnlab.runs import Engine, engine
 from cnnlab.runs.folders import COLUMNS, export_run, import_run
 from cnnlab.training.recipe import Recipe
-from tests.runs.labs import NET, RECIPE, spec
+from tests.runs.labs import NET, RECIPE, spec, until
 
 ROW = {"run", "name", "state", "net", "data", "step", "epoch", "val_acc", "test_acc", "parent", "created"}
 
@@ -168,3 +168,34 @@ def test_a_model_of_another_network_is_refused(lab, exported, tmp_path):
     (folder / "architecture.json").write_text(NET.duplicate(2).to_json())
     with pytest.raises(CnnLabError, match="its network is not the one"):
         import_run(lab, folder)
+
+
+def test_an_imported_run_cannot_be_resumed_and_loses_nothing_by_the_attempt(lab, tmp_path):
+    id = lab.submit(spec(RECIPE.changed(epochs=200)))
+    until(lambda: lab.snapshot(id).step > 2)
+    lab.command(id, {"do": "stop"})
+    assert lab.wait(id, 60).state == "stopped" and lab.can_resume(id)
+    export_run(lab, id, tmp_path / "out")
+    copy = import_run(lab, tmp_path / "out", "ann")
+    before, events = lab.snapshot(copy), lab.events(copy)
+    assert before.state == "stopped" and not lab.can_resume(copy)
+    with pytest.raises(RunError, match="no checkpoint that it could go on from"):
+        lab.resume(copy)
+    assert lab.snapshot(copy) == before and lab.events(copy) == events
+    lab.resume(id)
+    assert not lab.can_resume(id)  # it is going on already
+    lab.command(id, {"do": "stop"})
+    assert not lab.wait(id, 60).live
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_keeps_what_is_left_of_it(lab, lab_home):
+    id = lab.submit(spec(RECIPE.changed(epochs=200)))
+    until(lambda: lab.snapshot(id).step > 2)
+    lab.command(id, {"do": "stop"})
+    before, events = lab.wait(id, 60), lab.events(id)
+    for path in (lab_home / "runs" / id).glob("step-*"):
+        path.write_bytes(b"")
+    with pytest.raises(RunError, match="no checkpoint that it could go on from"):
+        lab.resume(id)
+    assert (lab.snapshot(id), lab.events(id)) == (before, events)
+    assert Model.from_bytes(lab.model(id)).about.result["step"] == before.step

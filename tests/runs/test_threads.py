@@ -18,7 +18,14 @@ def _timed(monkeypatch):
 
 @pytest.mark.parametrize(
     ("net", "batch_size", "threads"),
-    [("article-000-lenet5", 64, 1), ("mnist-sprint", 128, 2), ("article-003-keras", 32, 2), ("cifar-blocks", 512, 4)],
+    [
+        ("article-000-lenet5", 64, 2),
+        ("article-000-lenet5", 8, 1),
+        ("mnist-sprint", 16, 1),
+        ("mnist-sprint", 128, 2),
+        ("article-003-keras", 32, 2),
+        ("cifar-blocks", 512, 4),
+    ],
 )
 def test_the_size_of_a_step_decides(net, batch_size, threads):
     recipe = machine.resolve_recipe(Recipe(batch_size=batch_size), PRESETS[net].architecture)

@@ -8,8 +8,9 @@ from cnnlab.architecture.layers import Flatten, Linear
 from cnnlab.runs.engine import Engine
 from cnnlab.runs.run import Run
 from cnnlab.runs.snapshot import RunSpec
-from cnnlab.runs.tables import TurnRow
+from cnnlab.runs.tables import RunRow, TurnRow
 from cnnlab.training.recipe import Recipe
+from tests.runs.labs import until
 
 NET = Architecture(name="line", input_shape=(1, 28, 28), layers=(Flatten(), Linear(out_features=10)))
 LONG = Recipe(epochs=200, batch_size=20, precision="float32", memory_format="contiguous", threads=1)
@@ -86,3 +87,53 @@ def test_one_learner_alone_has_all_slots_in_the_order_of_submission(class_of):
     assert not learners.lab._slots.hand_out()
     with learners.lab._store.database.read() as session:
         assert session.scalars(select(TurnRow)).all() == []  # nobody waits for anybody: all are equal again
+
+
+def test_a_run_that_is_pausing_is_given_no_slot_and_learns_with_one_only(lab_home, monkeypatch):
+    """Somebody hands out slots while a run writes down that it pauses: the row still says that it has its own."""
+    lab = Engine(slots=1)
+    slots: list[tuple[str, int | None]] = []
+    enter = Run._enter
+
+    def watched(run, state, *args, **values):
+        if state == "paused":
+            lab._crew._dispatch()
+        enter(run, state, *args, **values)
+        if state == "running":
+            with lab._store.database.read() as session:
+                slots.append((run.owner, session.get(RunRow, run.id).slot))
+
+    monkeypatch.setattr(Run, "_enter", watched)
+    try:
+        spec = RunSpec(architecture=NET, data="mnist", recipe=LONG, owner="ann")
+        first, second = lab.submit(spec), lab.submit(spec.model_copy(update={"owner": "bob"}))
+        until(lambda: lab.snapshot(first).step > 0)
+        lab.command(first, {"do": "pause"})
+        until(lambda: lab.snapshot(second).step > 0)
+        lab.command(first, {"do": "resume"})
+        until(lambda: [event["state"] for event in lab.events(first) if event["kind"] == "state"][2:3] == ["paused"])
+        until(lambda: lab.position(first) == 0 or lab.snapshot(first).state == "running")
+        lab.command(second, {"do": "stop"})
+        until(lambda: lab.snapshot(first).state == "running")
+        until(lambda: len(slots) == 3)
+        assert [owner for owner, _slot in slots] == ["ann", "bob", "ann"]
+        assert all(slot is not None for _owner, slot in slots)
+    finally:
+        lab.close()
+
+
+def test_a_slot_that_was_meant_for_a_run_before_it_paused_is_not_its_own_afterwards(lab_home):
+    lab = Engine(slots=1)
+    try:
+        id = lab.submit(RunSpec(architecture=NET, data="mnist", recipe=LONG, owner="ann"))
+        until(lambda: lab.snapshot(id).step > 0)
+        run = lab._crew.get(id)
+        lab.command(id, {"do": "pause"})
+        until(lambda: lab.snapshot(id).state == "paused")
+        run.grant()
+        assert not run.granted
+        run.asks()
+        run.grant()
+        assert run.granted
+    finally:
+        lab.close()
