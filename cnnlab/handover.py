@@ -107,9 +107,18 @@ def _opened(path: Path) -> _Open | None:
         return None
 
 
+def _is_left_over(path: Path, now: float) -> bool:
+    try:
+        return now - path.stat().st_mtime > LIFE_S
+    except OSError:  # renamed meanwhile: it was not
+        return False
+
+
 def _sweep(now: float, owner: str) -> None:
     """Forget what is no longer valid, and the older links of ``owner``."""
     for path in _folder().glob("*"):
+        if path.name.startswith(".") and not _is_left_over(path, now):
+            continue  # somebody is writing it right now
         opened = _opened(path)
         if opened is None or opened.owner == owner or not now < opened.until <= now + LIFE_S:
             path.unlink(missing_ok=True)

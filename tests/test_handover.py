@@ -1,7 +1,9 @@
 """A one-time link: once, for ten minutes, and nothing on the disk that opens anything."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -96,3 +98,30 @@ def test_the_address_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     assert for_others("http://127.0.0.1:8501/", "127.0.0.1") == Address("http://127.0.0.1:8501/", only_here=True)
     monkeypatch.setattr("cnnlab.addresses.lan_address", lambda: None)
     assert for_others("http://localhost:8501/") == Address("http://localhost:8501/", only_here=True)
+
+
+def test_an_offer_leaves_alone_what_another_one_is_writing(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new link of one workspace lies there, still empty, when another workspace makes its own."""
+    other = Workspace(new_id())
+    begin = Path.open
+    offers: list[handover.Link] = []
+
+    def meanwhile(path: Path, mode: str) -> IO[bytes]:
+        monkeypatch.setattr(Path, "open", begin)
+        file: IO[bytes] = begin(path, mode)
+        offers.append(handover.offer(other))
+        return file
+
+    monkeypatch.setattr(Path, "open", meanwhile)
+    link = handover.offer(space)
+    assert handover.take(link.token) is not None and handover.take(offers[0].token) is not None
+
+
+def test_what_a_broken_write_left_is_swept_away_after_a_while(space: Workspace) -> None:
+    handover.offer(space)
+    left, fresh = (handover._folder() / name for name in (".old.json.ab.part", ".new.json.cd.part"))
+    for path in (left, fresh):
+        path.write_bytes(b"half")
+    os.utime(left, (1000.0, 1000.0))
+    handover.offer(space)
+    assert not left.exists() and fresh.exists()

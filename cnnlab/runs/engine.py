@@ -108,7 +108,9 @@ class Engine:
         """
         self._check_open()
         numbered = [{**event, "n": n} for n, event in enumerate(events, 1)]
-        snapshot = replace(Snapshot.from_dict(record), id=new_id(), owner=owner, events=len(numbered))
+        snapshot = replace(
+            Snapshot.from_dict(record), id=new_id(), owner=owner, events=len(numbered), images_per_s=0.0, rate=None
+        )  # how fast another machine was says nothing of the queue of this one
         if snapshot.live:
             raise RunError("run {id} is not over; only a run that is over can be brought here", id=snapshot.id)
         self._store.adopt(snapshot, numbered, model)

@@ -21,7 +21,9 @@ from cnnlab.training.recipe import Recipe
 from cnnlab.validation import first_finding
 
 COLUMNS = ("kind", "step", "epoch", "loss", "acc", "lr", "whole", "split")
-MOST_ROWS = 1_000_000
+MOST_ROWS = 50_000
+"""More than the longest run of this lab notes; all of them are written at once."""
+_MOST_EPOCHS = 1_000_000
 _MOST_BYTES = {"architecture.json": 4_000_000, "recipe.json": 1_000_000, "run.json": 4_000_000, "history.csv": 10**8}
 _MODEL = "model.safetensors"
 
@@ -43,7 +45,6 @@ class Kept(BaseModel):
     steps: Count = 0
     epoch: Count = 0
     epochs: Count = 0
-    images_per_s: Annotated[float, Field(ge=0)] = 0.0
     train_s: Annotated[float, Field(ge=0)] = 0.0
     train_loss: Number | None = None
     train_acc: Share | None = None
@@ -61,8 +62,8 @@ def export_run(lab: Engine, id: str, folder: Path, tensorboard: bool = False) ->
     """Write run ``id`` to ``folder`` and return the names of the files.
 
     architecture.json, recipe.json (as it was begun), history.csv (a row for each train, val and test event), run.json
-    (everything else, live changes and parent too) and, where there are weights, model.safetensors. With
-    ``tensorboard``, event files that TensorBoard opens.
+    (``Snapshot.as_dict()``) and, where there are weights, model.safetensors. With ``tensorboard``, event files that
+    TensorBoard opens.
 
     Raises:
         RunError: there is no such run, the folder has something in it, or it cannot be written.
@@ -94,6 +95,9 @@ def export_run(lab: Engine, id: str, folder: Path, tensorboard: bool = False) ->
 def import_run(lab: Engine, folder: Path, owner: str = "") -> str:
     """Keep the run in ``folder``, which ``export_run`` wrote or anybody else, as one of ``owner``; return its id.
 
+    What means something in the lab that it comes from only stays behind: its id and owner, its parent, why it failed,
+    its speed. There are no checkpoints in the folder either, so that it can be looked at, not resumed or branched.
+
     Raises:
         RunError, ArchitectureError, RecipeError, ModelError: a file is absent, too large, damaged, or contradicts
             another.
@@ -109,7 +113,7 @@ def import_run(lab: Engine, folder: Path, owner: str = "") -> str:
     record = {
         **kept.model_dump(), "id": "", "owner": owner, "net": architecture.name,
         "name": kept.name or architecture.name, "architecture_key": architecture.key,
-        "recipe": recipe.model_dump(mode="json"), "time_left_s": None, "error": None,
+        "recipe": recipe.model_dump(mode="json"), "images_per_s": 0.0, "time_left_s": None, "error": None,
         "changes": changes, "step": step, "steps": max(kept.steps, step), "epochs": kept.epochs or recipe.epochs,
     }  # fmt: skip
     return lab.add(record, events, model, owner)
@@ -168,8 +172,8 @@ def _events(path: Path, text: str) -> Iterator[dict[str, Any]]:
                     raise ValueError
             elif row:
                 yield _event(dict(zip(COLUMNS, row)), len(row))
-            if line > MOST_ROWS:
-                raise ValueError
+            if line > MOST_ROWS + 1:
+                raise RunError("{name}: more than {most:,} rows, which no run has", name=path.name, most=MOST_ROWS)
     except (ValueError, KeyError, csv.Error) as error:
         raise RunError(
             "{name}: line {line} is not understood; a row has {columns} columns: {names}",
@@ -190,6 +194,8 @@ def _event(row: dict[str, str], count: int) -> dict[str, Any]:
             raise ValueError
     if row["kind"] == "train":
         event["epoch"] = int(row["epoch"])
+        if not 0 <= event["epoch"] <= _MOST_EPOCHS:
+            raise ValueError
     if row["kind"] == "val":
         event |= {"whole": row["whole"] == "True", "split": "train" if row["split"] == "train" else "val"}
     return event

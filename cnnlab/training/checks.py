@@ -36,8 +36,16 @@ def shares(architecture: Architecture, images: int, threads: int) -> int:
     A layer that looks at the whole batch (batch normalisation) or draws from one generator, image after image
     (dropout), cannot be shared out; there ``threads`` work together inside each operation instead.
     """
-    if threads < 2 or any(isinstance(row.layer, (BatchNorm2d, Dropout, Dropout2d)) for row in architecture.trace().rows):
-        return 1
+    return share_count(images, threads) if can_share(architecture) else 1
+
+
+def can_share(architecture: Architecture) -> bool:
+    """Return whether no layer needs to see a whole batch at once."""
+    return not any(isinstance(row.layer, (BatchNorm2d, Dropout, Dropout2d)) for row in architecture.trace().rows)
+
+
+def share_count(images: int, threads: int) -> int:
+    """Return how many shares ``images`` make for ``threads``, none of them below ``LEAST_SHARE`` images."""
     return max(1, min(threads, images // LEAST_SHARE))
 
 

@@ -18,7 +18,7 @@ from cnnlab.data.augment import augment, mixup
 from cnnlab.data.dataset import DataSet
 from cnnlab.description import Preprocessing
 from cnnlab.errors import RecipeError
-from cnnlab.training.checks import LEAST_SHARE, part_size, shares
+from cnnlab.training.checks import can_share, part_size, share_count
 from cnnlab.training.images import generator_for, training_split
 from cnnlab.training.losses import loss_of
 from cnnlab.training.optim import add_l1, make_optimizer
@@ -139,7 +139,7 @@ class Learner:
 
     def _pieces(self, x: Tensor, targets: Tensor, share: float) -> list[Part]:
         """Cut a part into pieces for one thread each."""
-        if not self._sharing or (count := shares(self.architecture, len(x), self.recipe.threads)) == 1:
+        if not self._sharing or (count := share_count(len(x), self.recipe.threads)) == 1:
             return [(x, targets, share)]
         cut = zip(x.tensor_split(count), targets.tensor_split(count))
         return [(some, theirs, share * len(some) / len(x)) for some, theirs in cut]
@@ -180,7 +180,7 @@ class Learner:
     @cached_property
     def _sharing(self) -> bool:
         """Whether batches of some size are shared out among threads."""
-        return shares(self.architecture, LEAST_SHARE * self.recipe.threads, self.recipe.threads) > 1
+        return self.recipe.threads > 1 and can_share(self.architecture)
 
     @cached_property
     def _crew(self) -> ThreadPoolExecutor:

@@ -142,6 +142,9 @@ def _no_rows(count):
         ("history.csv", "a,b\n1,2\n", "line 1"),
         ("history.csv", _no_rows(1), "line 2"),
         ("history.csv", ",".join(COLUMNS) + "\ntrain,1,1,nan,0.5,0.1,,\n", "line 2"),
+        ("history.csv", ",".join(COLUMNS) + "\ntrain,1,9999999,0.5,0.5,0.1,,\n", "line 2"),
+        ("history.csv", ",".join(COLUMNS) + "\ntrain,1,-1,0.5,0.5,0.1,,\n", "line 2"),
+        ("history.csv", ",".join(COLUMNS) + "\n" + "train,1,1,0.5,0.5,0.1,,\n" * 50_001, "more than 50,000 rows"),
         ("history.csv", ",".join(COLUMNS) + "\ntrain,-1,1,0.5,0.5,0.1,,\n", "line 2"),
         ("history.csv", ",".join(COLUMNS) + "\nstate,1,1,0.5,0.5,0.1,,\n", "line 2"),
         ("history.csv", ",".join(COLUMNS) + '\n"train,1', "line"),
@@ -199,3 +202,13 @@ def test_a_run_whose_checkpoints_are_all_damaged_keeps_what_is_left_of_it(lab, l
         lab.resume(id)
     assert (lab.snapshot(id), lab.events(id)) == (before, events)
     assert Model.from_bytes(lab.model(id)).about.result["step"] == before.step
+
+
+def test_what_another_machine_was_like_says_nothing_of_the_queue_here(lab, exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "out")
+    values = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**values, "images_per_s": 1e9, "rate": 3.0}))
+    for id in (import_run(lab, folder), lab.add({**values, "images_per_s": 1e9, "rate": 3.0}, [])):
+        found = lab.snapshot(id)
+        assert (found.images_per_s, found.rate, found.parent, found.error) == (0.0, None, None, None)
+        assert found.train_s == values["train_s"]
