@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlab.architecture import LAYERS, make_layer
+from cnnlab.architecture import BLOCKS, LAYERS
+from cnnlab.architecture.scopes import enters
 from cnnlab.errors import ShapeError
 from cnnlab.figures.network import INPUT, shape_text
 from cnnlab.i18n import N_, _
@@ -14,7 +15,7 @@ from pages import _build_state as state
 from pages import _choices, _session, _widgets
 
 if TYPE_CHECKING:
-    from cnnlab.architecture import Architecture, LayerSpec
+    from cnnlab.architecture import LayerSpec
 
 _FIRST_FIELDS = {
     "out_channels",
@@ -32,6 +33,7 @@ _GROUPS = {
     "pooling": N_("Pooling"),
     "regularisation": N_("Steadying"),
     "reshape": N_("Reshape and output"),
+    "block": N_("Blocks"),
 }
 _SHAPES = ((1, 28, 28), (1, 32, 32), (3, 32, 32))
 
@@ -44,11 +46,11 @@ def panel() -> None:
         width="stretch",
     )  # fmt: skip
     if chosen == state.ADD:
-        _palette(_session.architecture(), state.selected())
+        _palette(state.selected())
         return
     _choose_layer()
     if state.selected() == INPUT:
-        _input_editor()
+        _block_editor() if state.here().block is not None else _input_editor()
     else:
         _layer_editor(state.selected())
 
@@ -58,7 +60,7 @@ def _choose_layer() -> None:
     names = state.layer_names()
     key = _session.seed("build.chosen", names[state.selected() - INPUT])
     st.selectbox(
-        _("Layer"), names, format_func=lambda name: _("input") if name == "input" else name, key=key,
+        _("Layer"), names, format_func=lambda name: _("input") if name == "input" else name.rpartition(".")[2], key=key,
         on_change=lambda: state.choose_layer(st.session_state["build.chosen"]),
     )  # fmt: skip
 
@@ -82,24 +84,61 @@ def _input_editor() -> None:
     _session.set_architecture(architecture.with_input((numbers[0], numbers[1], numbers[2])))
 
 
+def _block_editor() -> None:
+    """What can be changed of the block that is open, at the place of its input."""
+    now = state.here()
+    if now.block is not None:
+        _fields(now.block, now.place, f"{state.FIELD}.inside.{'.'.join(map(str, now.place))}", False)
+
+
 def _layer_editor(index: int) -> None:
-    architecture = _session.architecture()
-    layer = architecture.layers[index]
+    now = state.here()
+    row = now.rows[index]
+    broken = row.error is not None  # what is to be mended may be in here
+    _fields(row.layer, now.at(index), f"{state.FIELD}.{'.'.join(map(str, now.at(index)))}.{row.layer.kind}", broken)
+    _layer_buttons(index, len(now.rows) - 1)
+    _block_buttons(index, row.layer)
+
+
+def _fields(layer: LayerSpec, place: tuple[int, ...], key: str, broken: bool) -> None:
     _about(layer)
     names = [name for name in type(layer).model_fields if name not in ("kind", "layers", "branches")]
     first = [name for name in names if name in _FIRST_FIELDS]
     more = [name for name in names if name not in _FIRST_FIELDS]
-    key = f"{state.FIELD}.{index}.{layer.kind}"
     edited: LayerSpec = layer
     if first:
         edited = _widgets.spec_editor(type(layer), edited, key, only=first, columns=2)
     if more:
-        broken = architecture.trace().folded[index].error is not None  # what is to be mended may be in here
         with st.expander(_("More"), expanded=broken) if first else st.container():
             edited = _widgets.spec_editor(type(layer), edited, key, only=more)
     if edited != layer:
-        _session.set_architecture(architecture.replace(index, edited))
-    _layer_buttons(index, len(architecture.layers) - 1)
+        _session.set_architecture(_session.architecture().replace(place, edited))
+
+
+def _block_buttons(index: int, layer: LayerSpec) -> None:
+    """Go into a block, open it up, or make one of this layer and those behind it."""
+    now = state.here()
+    if enters(layer):
+        st.button(
+            _("Look inside"), icon=":material/zoom_in:", type="primary", width="stretch", key="build.inside",
+            on_click=state.go_inside, args=(now.at(index),),
+        )  # fmt: skip
+    if layer.nesting:
+        st.button(
+            _("Open it up"), icon=":material/unfold_more:", width="stretch", key="build.ungroup", on_click=state.ungroup,
+            args=(index,), help=_("Puts what the block is made of in its place; the network computes the same."),
+        )  # fmt: skip
+    if now.parallel:
+        return
+    with st.expander(_("Make a block of it"), icon=":material/select_all:"):
+        names = [row.name.rpartition(".")[2] for row in now.rows[index:]]
+        last = st.selectbox(_("Up to"), names, key=_session.seed(f"{state.FIELD}.until.{now.place}.{index}", names[0]))
+        end = index + (names.index(last) if last in names else 0)
+        for kind in ("Sequence", "Residual", "Branches", "DenseBlock"):
+            st.button(
+                kind, key=f"build.group.{kind}", help=_(BLOCKS[kind].explanation), width="stretch", on_click=state.group,
+                args=(index, end, kind),
+            )  # fmt: skip
 
 
 def _layer_buttons(index: int, last: int) -> None:
@@ -120,10 +159,11 @@ def _about(layer: LayerSpec | type[LayerSpec]) -> None:
         st.latex(layer.formula)
 
 
-def _palette(architecture: Architecture, after: int) -> None:
-    where = _("the input") if after == INPUT else architecture.trace().folded[after].name
+def _palette(after: int) -> None:
+    now = state.here()
+    where = _("the input") if after == INPUT else now.rows[after].name.rpartition(".")[2]
     groups: dict[str, list[str]] = {group: [] for group in _GROUPS}
-    for kind, spec in LAYERS.items():
+    for kind, spec in (LAYERS | BLOCKS).items():
         groups.setdefault(spec.group, []).append(kind)
     chosen = state.kind()
     with st.container(gap="xsmall", key="build_palette"):
@@ -135,18 +175,23 @@ def _palette(architecture: Architecture, after: int) -> None:
                         kind, key=f"build.kind.{kind}", type="primary" if kind == chosen else "secondary",
                         on_click=state.choose_kind, args=(kind,),
                     )  # fmt: skip
-    layer = make_layer(chosen)
+    layer = state.new_layer(after, chosen)
+    label = (
+        _("Add a branch with {kind}", kind=chosen)
+        if now.parallel
+        else _("Add {kind} after {name}", kind=chosen, name=where)
+    )
     st.button(
-        _("Add {kind} after {name}", kind=chosen, name=where), icon=":material/add:", type="primary", width="stretch",
-        key="build.add", on_click=state.add, args=(after, chosen),
+        label, icon=":material/add:", type="primary", width="stretch", key="build.add", on_click=state.add,
+        args=(after, chosen),
     )  # fmt: skip
-    st.caption(_preview(architecture, after, layer))
+    st.caption(_preview(after, layer))
     _about(layer)
 
 
-def _preview(architecture: Architecture, after: int, layer: LayerSpec) -> str:
+def _preview(after: int, layer: LayerSpec) -> str:
     """Return what would leave the new layer, or why it would not fit there."""
-    shape = architecture.input_shape if after == INPUT else architecture.trace().folded[after].output_shape
+    shape = state.arrives(after)
     if shape is None:
         return _("A layer before it does not fit yet, so its output is not known.")
     try:

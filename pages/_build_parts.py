@@ -7,6 +7,7 @@ import streamlit as st
 from cnnlab.architecture import Architecture, check_budget
 from cnnlab.architecture.network import MAX_LAYERS
 from cnnlab.architecture.repair import Suggestion, suggest, suggest_head
+from cnnlab.architecture.scopes import scope
 from cnnlab.errors import BudgetError, CnnLabError
 from cnnlab.figures import network as drawing
 from cnnlab.figures.network import shape_text
@@ -28,15 +29,37 @@ _COMPONENT = st.components.v2.component(
 
 
 def draw_network(architecture: Architecture) -> None:
-    """Draw the network to scale; its blocks are buttons."""
+    """Draw the network, or the block that is open, to scale; what is drawn are buttons."""
+    now = state.here()
+    crumbs(architecture)
     data = {
-        "blocks": drawing.to_data(architecture, _session.language()),
+        "blocks": drawing.to_data(architecture, _session.language(), now.place),
+        "joins": drawing.joins_data(architecture, _session.language(), now.place),
+        "parallel": now.parallel,
         "selected": state.selected(),
         "reveal": state.reveal(),
         "panel": ".st-key-build_panel",
-        "text": {"label": _("The network, from the input on the left to the output")},
+        "text": {
+            "label": _("The network, from the input on the left to the output"),
+            "open": _("Look inside"),
+        },
     }
     _COMPONENT(data=data, key=state.DRAWING, on_action_change=state.on_drawing)
+
+
+def crumbs(architecture: Architecture) -> None:
+    """Show the way to the block that is open, each step a button that leads back there."""
+    place = state.here().place
+    if not place:
+        return
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="build_crumbs"):
+        for depth in range(len(place) + 1):
+            name = scope(architecture, place[:depth]).name.rpartition(".")[2] or architecture.name or _("the network")
+            st.button(
+                name, key=f"build.crumb.{depth}", type="tertiary", disabled=depth == len(place),
+                icon=":material/chevron_right:" if depth else ":material/account_tree:", on_click=state.go_inside,
+                args=(place[:depth],),
+            )  # fmt: skip
 
 
 def show_problem(architecture: Architecture) -> None:

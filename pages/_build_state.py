@@ -1,6 +1,7 @@
-"""What the Build page remembers (which layer is edited, what was just done), and its edits as callbacks.
+"""What the Build page remembers (which block is open, which layer is edited), and its edits as callbacks.
 
-Which layer is edited, in which panel, and which kind is about to be added are kept over pages and reloads. What is said
+Positions (``index``) are those inside the block that is open, or in the network. Which block is open, which layer is
+edited, in which panel, and which kind is about to be added are kept over pages and reloads. What is said
 once, and what is to be brought into sight once, is of one rerun: only these two have session keys of this page's own.
 """
 
@@ -11,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlab.architecture import LAYERS, make_layer, share
+from cnnlab.architecture import BLOCKS, LAYERS, share
+from cnnlab.architecture.scopes import Scope, enters, scope
+from cnnlab.architecture.starters import starter, wrapped
 from cnnlab.errors import CnnLabError
 from cnnlab.figures.network import INPUT
 from cnnlab.i18n import N_, Message
 from pages import _session
 
 if TYPE_CHECKING:
-    from cnnlab.architecture import Architecture
+    from cnnlab.architecture import Architecture, LayerSpec, Shape
+    from cnnlab.architecture.tape import Place
 
 DRAWING = "build.drawing"
 FIELD = "build.field"  # prefix of every widget that edits the network in place
@@ -27,17 +31,33 @@ PANEL = "build.panel"
 EDIT, ADD = "edit", "add"
 BENCH, DRAWER = "bench", "drawer"
 _LAYER = "build.layer"
+_INSIDE = "build.inside"
 _KIND = "build.palette"
 _FIRST_KIND = "Conv2d"
 _NOTICE = "build.notice"
 _REVEAL = "build.reveal"
 
 
+def here() -> Scope:
+    """Return the block that is open, or the network itself."""
+    kept = _session.kept(_INSIDE, [])
+    place = tuple(kept) if isinstance(kept, (list, tuple)) and all(type(part) is int for part in kept) else ()
+    return scope(_session.architecture(), place)
+
+
+def go_inside(place: Place) -> None:
+    """Open the block at ``place`` (() for the network), and edit what stands first in it."""
+    came_from = here().place
+    _session.keep(_INSIDE, list(place))
+    outwards = came_from[: len(place)] == tuple(place) and len(came_from) > len(place)
+    select(came_from[len(place)] if outwards else 0)
+    _show_anew()
+
+
 def selected() -> int:
     """Return the position of the layer that is edited, or ``INPUT``."""
     kept = _session.kept(_LAYER, 0)
-    last = len(_session.architecture().layers) - 1
-    return min(max(kept if type(kept) is int else 0, INPUT), last)
+    return min(max(kept if type(kept) is int else 0, INPUT), len(here().rows) - 1)
 
 
 def select(index: int, panel: str = EDIT) -> None:
@@ -49,7 +69,7 @@ def select(index: int, panel: str = EDIT) -> None:
 
 def layer_names() -> tuple[str, ...]:
     """Return what can be edited by name: ``input``, then the layers."""
-    return ("input", *(row.name for row in _session.architecture().trace().folded))
+    return ("input", *(row.name for row in here().rows))
 
 
 def choose_layer(name: str) -> None:
@@ -62,7 +82,7 @@ def choose_layer(name: str) -> None:
 def kind() -> str:
     """Return the kind of layer that the palette is about to add."""
     kept = _session.kept(_KIND, _FIRST_KIND)
-    return kept if kept in LAYERS else _FIRST_KIND
+    return kept if kept in LAYERS or kept in BLOCKS else _FIRST_KIND
 
 
 def choose_kind(kind: str) -> None:
@@ -82,7 +102,8 @@ def _come_into_sight() -> None:
 def focus() -> None:
     """Edit the layer that does not fit, else the first one, and bring it into sight."""
     _come_into_sight()
-    rows = _session.architecture().trace().folded
+    _session.keep(_INSIDE, [])
+    rows = here().rows
     select(next((row.index for row in rows if row.error), 0 if rows else INPUT))
 
 
@@ -126,9 +147,43 @@ def change(edit: Callable[[Architecture], Architecture], select_next: int | None
     return True
 
 
+def arrives(after: int) -> Shape | None:
+    """Return the shape that arrives behind the layer at ``after``; every branch gets the same."""
+    now = here()
+    if after == INPUT or now.parallel:
+        return now.input_shape
+    return now.rows[after].output_shape
+
+
+def new_layer(after: int, kind: str) -> LayerSpec:
+    """Return a layer or block of ``kind`` that runs behind the one at ``after``."""
+    return starter(kind, arrives(after), branch=here().parallel)
+
+
 def add(after: int, kind: str) -> None:
     """Put a new layer of ``kind`` behind the one at ``after``, edit it and bring it into sight."""
-    if change(lambda network: network.insert(after + 1, make_layer(kind)), after + 1):
+    new, place = new_layer(after, kind), here().at(after + 1)
+    if change(lambda network: network.insert(place, new), after + 1):
+        _come_into_sight()
+
+
+def group(first: int, last: int, kind: str) -> None:
+    """Make one block of ``kind`` of the layers from ``first`` to ``last``."""
+    now = here()
+
+    def together(network: Architecture) -> Architecture:
+        grouped = network.group([now.at(index) for index in range(first, last + 1)])
+        block = grouped.at(now.at(first))
+        return grouped.replace(now.at(first), wrapped(block.layers, kind))  # type: ignore[attr-defined]
+
+    if change(together, first):
+        _come_into_sight()
+
+
+def ungroup(index: int) -> None:
+    """Put what the block at ``index`` is made of in its place."""
+    place = here().at(index)
+    if change(lambda network: network.ungroup(place), index):
         _come_into_sight()
 
 
@@ -143,29 +198,35 @@ def rename() -> None:
 
 def remove(index: int) -> None:
     """Remove the layer at ``index`` and edit the one that takes its place."""
-    change(lambda network: network.remove(index), min(index, len(_session.architecture().layers) - 2))
+    place, rest = here().at(index), len(here().rows) - 2
+    change(lambda network: network.remove(place), min(index, rest))
 
 
 def duplicate(index: int) -> None:
     """Put a copy of the layer at ``index`` right behind it."""
-    if change(lambda network: network.duplicate(index), index + 1):
+    place = here().at(index)
+    if change(lambda network: network.duplicate(place), index + 1):
         _come_into_sight()
 
 
 def move(index: int, to: int) -> None:
     """Move the layer at ``index`` to position ``to``."""
-    change(lambda network: network.move(index, to), to)
+    place, target = here().at(index), here().at(to)
+    change(lambda network: network.move(place, target), to)
 
 
 def on_drawing() -> None:
     """Do what was asked for in the drawing; what the browser sends is checked like any other input."""
     action = getattr(st.session_state.get(DRAWING), "action", None)
-    last = len(_session.architecture().layers) - 1
+    now = here()
+    last = len(now.rows) - 1
     wanted = action if isinstance(action, Mapping) else {}
     index, to = _place(wanted, "index", last + 1), _place(wanted, "to", last)
     match wanted.get("do"):
         case "select" if index is not None and index <= last:
             select(index)
+        case "open" if index is not None and 0 <= index <= last and enters(now.rows[index].layer):
+            go_inside(now.at(index))
         case "insert" if index is not None and index >= 0:
             select(index - 1, ADD)
         case "remove" if index is not None and 0 <= index <= last:
@@ -221,7 +282,8 @@ def open_link() -> None:
 
 
 __all__ = [
-    "ADD", "BENCH", "DRAWER", "DRAWING", "EDIT", "FIELD", "NAME", "PANEL", "add", "change", "choose_kind", "choose_layer", "duplicate", "focus", "kind", "layer_names", "move", "notice",
-    "on_drawing", "open_document", "open_link", "open_network", "redo", "remove", "rename", "reveal", "say", "select", "selected", "undo",
+    "ADD", "BENCH", "DRAWER", "DRAWING", "EDIT", "FIELD", "NAME", "PANEL", "add", "arrives", "change", "choose_kind", "choose_layer",
+    "duplicate", "focus", "go_inside", "group", "here", "kind", "layer_names", "move", "new_layer", "notice", "on_drawing",
+    "open_document", "open_link", "open_network", "redo", "remove", "rename", "reveal", "say", "select", "selected", "undo", "ungroup",
     "use_preset",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 // The network as a row of blocks that wraps like text: select, insert, move and remove layers by pointer or keyboard.
-// data: {blocks, selected, reveal, panel, text}; sends one trigger, action: {do: "select"|"insert"|"remove"|"move", index, to}.
+// data: {blocks, joins, parallel, selected, reveal, panel, text}; sends one trigger, action:
+// {do: "select"|"open"|"insert"|"remove"|"move", index, to}. Parallel: the blocks are ways side by side, not a row.
 
 const INPUT = -1;
 
@@ -26,6 +27,14 @@ function cell(block, data) {
   drawing.innerHTML = block.svg; // numbers and class names only, made by cnnlab.figures.network
   node.append(drawing, element("span", "name", {}, block.name), element("span", "detail", {}, block.detail || "\u00a0"));
   if (block.state === "broken") node.append(element("span", "cross", { "aria-hidden": "true" }, "✕"));
+  if (block.opens) node.append(element("span", "opens", { title: data.text.open, "aria-hidden": "true" }, "⤢"));
+  return node;
+}
+
+// What a block adds by itself (a shortcut, a sum): seen, not edited.
+function joint(join) {
+  const node = element("span", "joint", { title: join.label });
+  node.append(element("span", "name", {}, join.name), element("span", "detail", {}, join.shape || "?"));
   return node;
 }
 
@@ -54,6 +63,12 @@ function draw(root, data) {
     pair.append(cell(block, data), edge(block, data));
     net.append(pair);
   }
+  if (data.parallel) net.classList.add("parallel");
+  if (data.joins.length) {
+    const joints = element("span", "joints", { role: "note", "aria-label": data.joins.map((join) => join.label).join("; ") });
+    joints.append(...data.joins.map(joint));
+    net.append(joints);
+  }
   root.replaceChildren(net);
   if (!root.querySelector('.cell[tabindex="0"]')) root.querySelector(".cell").tabIndex = 0;
   return net;
@@ -62,7 +77,7 @@ function draw(root, data) {
 // Blocks of one row share one height, that of the highest: a row of vectors takes little room.
 function level(net) {
   const rows = new Map();
-  for (const pair of net.children) {
+  for (const pair of net.querySelectorAll(".pair")) {
     const top = pair.offsetTop;
     if (!rows.has(top)) rows.set(top, []);
     rows.get(top).push(pair);
@@ -124,7 +139,12 @@ export default function (component) {
     const plus = event.target.closest(".plus");
     const hit = event.target.closest(".cell");
     if (plus) insert(Number(plus.dataset.after) + 1);
+    else if (event.target.closest(".opens")) send({ do: "open", index: indexOf(hit) });
     else if (hit) select(hit);
+  };
+  net.ondblclick = (event) => {
+    const hit = event.target.closest(".cell");
+    if (hit?.querySelector(".opens")) send({ do: "open", index: indexOf(hit) });
   };
 
   net.onkeydown = (event) => {
@@ -133,7 +153,9 @@ export default function (component) {
     const index = indexOf(hit);
     const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
     const jump = { Home: INPUT, End: last }[event.key];
-    if (event.altKey && step && index !== INPUT) {
+    if (event.key === "ArrowDown" && event.ctrlKey) {
+      if (hit.querySelector(".opens")) send({ do: "open", index });
+    } else if (event.altKey && step && index !== INPUT) {
       const to = index + step;
       if (to >= 0 && to <= last) send({ do: "move", index, to });
     } else if (step || jump !== undefined) {
@@ -181,5 +203,5 @@ export default function (component) {
     dragged = null;
   };
 
-  return () => { watch.disconnect(); net.onclick = net.onkeydown = net.ondragstart = net.ondragover = net.ondrop = net.ondragend = null; };
+  return () => { watch.disconnect(); net.onclick = net.ondblclick = net.onkeydown = net.ondragstart = net.ondragover = net.ondrop = net.ondragend = null; };
 }

@@ -13,8 +13,11 @@ from typing import Any
 
 from cnnlab.architecture.blocks import BLOCKS
 from cnnlab.architecture.layers import LayerSpec
-from cnnlab.architecture.network import Architecture, Row
+from cnnlab.architecture.network import Architecture
+from cnnlab.architecture.scopes import enters, scope
 from cnnlab.architecture.shapes import Shape
+from cnnlab.architecture.tape import Place, Row
+from cnnlab.figures.graph import graph
 from cnnlab.i18n import N_, Message
 
 INPUT = -1
@@ -93,8 +96,8 @@ class _Scale:
     def of(cls, shapes: list[Shape]) -> _Scale:
         maps = [shape for shape in shapes if len(shape) == 3]
         vectors = [shape[0] for shape in shapes if len(shape) == 1]
-        side = max(max(shape[1:]) for shape in maps)
-        channels = max(shape[0] for shape in maps)
+        side = max((max(shape[1:]) for shape in maps), default=1)
+        channels = max((shape[0] for shape in maps), default=1)
         return cls(
             _SIDE_PX / side,
             min(_MOST_PX_PER_CHANNEL, _WIDTH_PX / channels),
@@ -102,20 +105,25 @@ class _Scale:
         )
 
 
-def blocks(architecture: Architecture) -> tuple[Block, ...]:
+def blocks(architecture: Architecture, place: Place = ()) -> tuple[Block, ...]:
     """Return the input and a block for each layer, all maps to one scale, all channels and all vectors to another.
 
-    A block of layers (a Residual, say) is one block here, too: what leaves it is drawn.
+    A block of layers (a Residual, say) is one block here, too: its graph is drawn, small.
+
+    Args:
+        architecture: the network.
+        place: of the block whose inside is drawn; () is the network itself.
     """
-    rows = architecture.trace().folded
-    shapes = [architecture.input_shape, *(row.output_shape for row in rows if row.output_shape)]
-    scale = _Scale.of(shapes)
-    drawing, size = _solid(architecture.input_shape, scale, "input")
+    inside = scope(architecture, place)
+    arrives = inside.input_shape
+    shapes = [shape for shape in (arrives, *(row.output_shape for row in inside.rows)) if shape]
+    scale = _Scale.of(shapes or [architecture.input_shape])
+    drawing, size = _solid(arrives, scale, "input") if arrives else _ghost(None, scale)
     first = Block(
-        INPUT, "input", "", shape_text(architecture.input_shape), True, "ok", "input", size, drawing,
-        Message(N_("input, {shape}"), shape=shape_text(architecture.input_shape)),
+        INPUT, "input", "", shape_text(arrives), True, "ok" if arrives else "unknown", "input", size, drawing,
+        Message(N_("input, {shape}"), shape=shape_text(arrives)),
     )  # fmt: skip
-    return (first, *(_block(row, scale) for row in rows))
+    return (first, *(_block(row, scale) for row in inside.rows))
 
 
 def shape_text(shape: Shape | None) -> str:
@@ -148,6 +156,8 @@ def _block_words(fields: Mapping[str, Any]) -> Iterator[str]:
 
 def _block(row: Row, scale: _Scale) -> Block:
     arrives, leaves = row.input_shape, row.output_shape
+    if row.layer.nesting and leaves is not None:
+        return _folded(row)
     state = "broken" if row.error else "ok" if leaves else "unknown"
     family = FAMILIES.get(row.layer.kind, "act") if leaves else "none"
     changed = arrives != leaves
@@ -157,7 +167,7 @@ def _block(row: Row, scale: _Scale) -> Block:
         drawing, size = _solid(leaves, scale, family, sheet=family in _SHEETS and not changed)
     return Block(
         row.index,
-        row.name,
+        row.name.rpartition(".")[2],
         detail(row.layer),
         shape_text(leaves),
         changed,
@@ -167,6 +177,18 @@ def _block(row: Row, scale: _Scale) -> Block:
         drawing,
         _sentence(row),
     )
+
+
+def _folded(row: Row) -> Block:
+    """Return a block of layers as the graph that it is."""
+    piece = graph(row.layer, row.input_shape, lambda kind: FAMILIES.get(kind, "act"))
+    shape = shape_text(row.output_shape)
+    changed = row.input_shape != row.output_shape
+    state = "broken" if row.error else "ok"
+    size = (piece.width, piece.height)
+    drawing = f'<g class="graph">{piece.svg}</g>'
+    name = row.name.rpartition(".")[2]
+    return Block(row.index, name, detail(row.layer), shape, changed, state, "conv", size, drawing, _sentence(row))
 
 
 def _sentence(row: Row) -> Message:
@@ -215,10 +237,11 @@ def _group(family: str, inner: str) -> str:
     return f'<g class="f {family}">{inner}</g>'
 
 
-def to_data(architecture: Architecture, language: str | None = None) -> list[dict[str, Any]]:
-    """Return the blocks as plain values for the browser, with their sentences in ``language``."""
-    data = []
-    for block in blocks(architecture):
+def to_data(architecture: Architecture, language: str | None = None, place: Place = ()) -> list[dict[str, Any]]:
+    """Return the blocks at ``place`` as plain values for the browser, with their sentences in ``language``."""
+    inside, data = scope(architecture, place), []
+    opens = {row.index for row in inside.rows if enters(row.layer)}
+    for block in blocks(architecture, place):
         width, height = block.size_px
         name = _name(block, language)
         data.append(
@@ -231,12 +254,26 @@ def to_data(architecture: Architecture, language: str | None = None) -> list[dic
                 "state": block.state,
                 "height": height + 2,
                 "label": block.sentence.text(language),
+                "opens": block.index in opens,
                 "insert": Message("Add a layer after {name}", name=name).text(language),
                 "svg": f'<svg width="{width + 2:.1f}" height="{height + 2:.1f}" viewBox="-1 -1 {width + 2:.1f} {height + 2:.1f}" '
                 f'aria-hidden="true">{block.svg}</svg>',
             }
         )
     return data
+
+
+def joins_data(architecture: Architecture, language: str | None = None, place: Place = ()) -> list[dict[str, str]]:
+    """Return what the block at ``place`` adds by itself (a shortcut, a sum) as plain values for the browser."""
+    inside = scope(architecture, place)
+    return [
+        {
+            "name": row.name.removeprefix(f"{inside.name}."),
+            "label": _sentence(row).text(language),
+            "shape": shape_text(row.output_shape),
+        }
+        for row in inside.joins
+    ]
 
 
 def _name(block: Block, language: str | None) -> str:
@@ -292,4 +329,6 @@ def _fills(dark: bool) -> str:
     return (
         f".front{{fill-opacity:.55}}.top{{fill-opacity:.24}}.side{{fill-opacity:.8}}"
         f".f.none *{{fill-opacity:.06;stroke-dasharray:3 3}}{colours}"
+        f".line,.shortcut,.mark,.join,.frame{{stroke:{'#E6EDF3' if dark else '#1B2733'};fill:none;opacity:.6}}"
+        ".dashed,.frame{stroke-dasharray:4 3}"
     )
