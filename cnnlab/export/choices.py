@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cnnlab.errors import CnnLabError, ModelError, RecipeError
+from cnnlab.export.link import PATH, link
 from cnnlab.export.subject import Subject
 from cnnlab.i18n import N_, Message
 
@@ -17,10 +18,12 @@ class Exported:
     Attributes:
         data: the file's content.
         notes: what its reader should know, in sentences.
+        suffix: of its file, where it is another than usual.
     """
 
     data: bytes
     notes: tuple[Message, ...] = ()
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,13 @@ def _model(subject: Subject) -> Exported:
     return Exported(subject.model.to_bytes())
 
 
+def _link(subject: Subject) -> Exported:
+    made = link(subject)
+    if made.query is None:
+        return Exported(made.document.encode(), tuple(filter(None, (made.note,))), ".json")
+    return Exported(f"{PATH}{made.query}".encode())
+
+
 def no_weights() -> ModelError:
     """Return the error for a network without weights where a model is needed."""
     return ModelError("a network without weights is no model yet; train it, and export the trained model")
@@ -124,6 +134,15 @@ EXPORTS: dict[str, Export] = {
             "model", N_("Model file"), N_("Network, weights and recipe, for this lab on another computer."),
             ".safetensors", "application/octet-stream", "save", _model,
             lambda subject: no_weights() if subject.model is None else None,
+        ),
+        Export(
+            "link",
+            N_("Link"),
+            N_("Network and recipe in an address, for anyone whose browser reaches a lab; without weights."),
+            ".txt",
+            "text/plain",
+            "link",
+            _link,
         ),
     )
 }  # fmt: skip
