@@ -101,7 +101,11 @@ def _call(row: Row) -> source_blocks.Code:
     layer, arrives = row.layer, row.input_shape or ()
     if isinstance(layer, RBF):
         codes: source_blocks.Code = [", codes=DIGITS"] if layer.codes == "digits" else []
-        sizes: source_blocks.Code = [Value("in_features", arrives[0]), ", out_features=", Value("out_features", layer.out_features)]
+        sizes: source_blocks.Code = [
+            Value("in_features", arrives[0]),
+            ", out_features=",
+            Value("out_features", layer.out_features),
+        ]
         return ["RBF(in_features=", *sizes, *codes, ")"]
     code: source_blocks.Code = [f"nn.{layer.kind}("]
     for number, (name, value) in enumerate(_arguments(layer, arrives).items()):
