@@ -15,9 +15,10 @@ from cnnlab.architecture.blocks import Branches, Residual, Sequence
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.architecture.rare import RARE
 from cnnlab.data import loader
+from cnnlab.data.augmentation import Augmentation
 from cnnlab.data.known import FOLDER
 from cnnlab.errors import CnnLabError, DataError, RecipeError
-from cnnlab.export.notebook import to_notebook
+from cnnlab.export.notebook import KNOWN_FIELDS, to_notebook, unknown_fields
 from cnnlab.export.notebook_data import data_file
 from cnnlab.export.subject import of_model, of_network
 from cnnlab.model import Model
@@ -262,3 +263,30 @@ def test_drawn_codes() -> None:
     subject, training = trained(Architecture(input_shape=(1, 28, 28), layers=tuple(layers)), Recipe.of(SMALL))
     assert subject.model is not None
     assert same(executed(subject)["network"].state_dict(), subject.model.state) == []
+
+
+def test_the_notebook_carries_out_every_field_of_a_recipe() -> None:
+    """A field that is new needs its code in the notebook, and its line in ``RECIPES``, before it is known here."""
+    assert Recipe.model_fields.keys() | Augmentation.model_fields.keys() == KNOWN_FIELDS
+
+
+def test_a_field_that_the_notebook_does_not_know_is_said() -> None:
+    class Later(Recipe):
+        sharpness: float = 0.0
+
+    assert unknown_fields(Later(lr=0.5)) == []
+    assert unknown_fields(Later(sharpness=0.5)) == ["sharpness"]
+
+
+def test_a_model_that_was_made_otherwise_says_so() -> None:
+    subject, _training = trained(small_net(), Recipe.of({**SMALL, "limit_train": 40, "epochs": 1}))
+    assert subject.model is not None and subject.unlike == ()
+    description = subject.model.description
+    for result, says in (
+        ({"made_from": "another", "compressed": "pruning"}, "(compressed: pruning, made_from: another)"),
+        ({"test_acc": 0.5, "parent": "0" * 16, "parent_step": 7}, "went on from step 7 of another run"),
+        ({"step": 3, "steps": 9}, "taken at step 3 of 9"),
+    ):
+        about = description.about.model_copy(update={"result": result})
+        model = Model(description.model_copy(update={"about": about}), subject.model.state)
+        assert [says in str(note) for note in of_model(model).unlike] == [True]
