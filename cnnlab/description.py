@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMAT = "cnnlab.model"
 VERSION = "1"
 MAX_HEADER_BYTES = 4_000_000
-MAX_FILE_BYTES = 512_000_000
+MAX_FILE_BYTES = 600_000_000
 
 Sides = tuple[
     Annotated[int, Field(ge=1, le=64)],

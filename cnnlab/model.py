@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from cnnlab.architecture import Architecture, check_budget
+from cnnlab.architecture import Architecture, Budget, check_budget
 from cnnlab.build import Network, build
 from cnnlab.description import (
     FORMAT,
@@ -28,7 +28,11 @@ from cnnlab.home import write_whole
 
 __all__ = ["Model", "ModelAbout", "ModelRef", "Preprocessing", "bundled_models"]
 
+RUNNING = Budget(max_params=150_000_000)
+"""How large a network may be that only answers: VGG-16 has 138 million parameters."""
+
 _CHUNK = 500
+_CHUNK_BYTES = 2_000_000_000
 
 
 class Model:
@@ -80,7 +84,7 @@ class Model:
 
     def copy_network(self) -> Network:
         """Return a network of one's own with these weights, in evaluation mode, without gradients."""
-        network = build(self.architecture, torch.Generator().manual_seed(0))
+        network = build(self.architecture, torch.Generator().manual_seed(0), RUNNING)
         network.load_state_dict(self.state)
         return network.eval().requires_grad_(False)
 
@@ -97,7 +101,8 @@ class Model:
             returns: (N, classes) float32.
         """
         parts = []
-        for chunk in images.split(_CHUNK):
+        largest = _CHUNK_BYTES // (4 * self.architecture.trace().activation_elements)
+        for chunk in images.split(max(1, min(_CHUNK, largest))):
             x = self.preprocessing.apply(chunk)
             logits = self.network.logits(x)
             if self.about.mirror if mirror is None else mirror:
@@ -171,7 +176,7 @@ def _check_state(architecture: Architecture, state: Mapping[str, Tensor]) -> Non
     """Raise unless ``state`` has just the tensors of ``architecture``; nothing is allocated to find out."""
     try:
         with torch.device("meta"):
-            check_budget(architecture)
+            check_budget(architecture, budget=RUNNING)
             wanted = {name: tuple(tensor.shape) for name, tensor in Network(architecture).state_dict().items()}
     except BudgetError as error:
         raise ModelError("this model is too large: {reason}", reason=error) from error

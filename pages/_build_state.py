@@ -254,15 +254,30 @@ def open_network(network: Architecture) -> None:
     focus()
 
 
+def open_shared(shared: share.Shared) -> None:
+    """Build on with a network that came by link or file, and take over the recipe and data set that came with it.
+
+    Raises:
+        RecipeError: the recipe is none; nothing has changed then.
+    """
+    from cnnlab.data.known import KNOWN
+    from cnnlab.export.link import recipe_of
+
+    recipe = recipe_of(shared)
+    open_network(shared.architecture)
+    if recipe is not None:
+        _session.set_recipe(recipe)
+    if shared.data in KNOWN:
+        _session.set_data_name(shared.data)
+
+
 def open_document(key: str) -> None:
     """Open the JSON file that the uploader ``key`` holds; what is no network is said and changes nothing."""
-    from cnnlab.architecture import Architecture
-
     file = st.session_state.get(key)
     if file is None:
         return
     try:
-        open_network(Architecture.from_json(file.getvalue()))
+        open_shared(share.Shared.from_json(file.getvalue()))
     except CnnLabError as error:
         say(error, DRAWER)
 
@@ -274,7 +289,7 @@ def open_link() -> None:
         return
     del st.query_params["net"]
     try:
-        open_network(share.from_text(text))
+        open_shared(share.read(text))
     except CnnLabError as error:
         say(error)
     else:
@@ -284,6 +299,6 @@ def open_link() -> None:
 __all__ = [
     "ADD", "BENCH", "DRAWER", "DRAWING", "EDIT", "FIELD", "NAME", "PANEL", "add", "arrives", "change", "choose_kind", "choose_layer",
     "duplicate", "focus", "go_inside", "group", "here", "kind", "layer_names", "move", "new_layer", "notice", "on_drawing",
-    "open_document", "open_link", "open_network", "redo", "remove", "rename", "reveal", "say", "select", "selected", "undo", "ungroup",
+    "open_document", "open_link", "open_network", "open_shared", "redo", "remove", "rename", "reveal", "say", "select", "selected", "undo", "ungroup",
     "use_preset",
 ]  # fmt: skip

@@ -121,7 +121,7 @@ def _caption(network: Architecture) -> str:
     return _(
         "{name}: {layers} layers, {params:,} parameters",
         name=network.name,
-        layers=len(network.layers),
+        layers=len(network.names),
         params=network.trace().num_params,
     )
 

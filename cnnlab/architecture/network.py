@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import groupby
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -25,6 +25,9 @@ MAX_JSON_DEPTH = 32
 MAX_NAME = 80
 FORMAT = "cnnlab.architecture"
 VERSION = 1
+
+_KNOWN = ("names", "_traced")
+"""What an architecture finds out about itself once."""
 
 Side = Annotated[int, Field(ge=1, le=1024)]
 
@@ -111,6 +114,18 @@ class Architecture(BaseModel):
     def _bounded(self) -> Architecture:
         check_size(self.layers)
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Architecture:
+        """Return a copy with some fields changed; what was found out about this network stays behind."""
+        copied = super().model_copy(update=update, deep=deep)
+        for known in _KNOWN:
+            copied.__dict__.pop(known, None)
+        return copied
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Go to another process without what was found out here."""
+        state = super().__getstate__()
+        return {**state, "__dict__": {name: kept for name, kept in state["__dict__"].items() if name not in _KNOWN}}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -204,15 +219,11 @@ class Architecture(BaseModel):
         """Return the network with neighbours made one block, a Sequence called ``name``; it stands where the first did.
 
         Raises:
-            ArchitectureError: the chosen do not stand next to each other in one block, or that would nest too deep.
-            pydantic.ValidationError: a name that no block may have.
+            ArchitectureError: the chosen do not stand next to each other in one block, that would nest too deep, or no
+                block may be called ``name``.
         """
         parent, first, last = places.run_of(self.layers, [_place(place) for place in chosen])
-
-        def together(layers: list[LayerSpec]) -> None:
-            layers[first : last + 1] = [blocks.Sequence(layers=tuple(layers[first : last + 1]), name=name)]  # type: ignore[arg-type]
-
-        return self.with_layers(places.edited(self.layers, parent, together))
+        return self.with_layers(places.together(self.layers, parent, first, last, name))
 
     def ungroup(self, place: int | Place) -> Architecture:
         """Return the network with the block at ``place`` opened up; it computes the same, see :func:`places.opened`.

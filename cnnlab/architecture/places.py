@@ -87,6 +87,22 @@ def run_of(layers: Layers, places: Sequence[Place]) -> tuple[Place, int, int]:
     return parent, first, last
 
 
+def together(layers: Layers, parent: Place, first: int, last: int, name: str) -> Layers:
+    """Return ``layers`` with those from ``first`` to ``last`` of the block at ``parent`` made a Sequence called ``name``.
+
+    Raises:
+        ArchitectureError: that would nest too deep, or no block may be called so.
+    """
+
+    def edit(held: list[LayerSpec]) -> None:
+        held[first : last + 1] = [blocks.Sequence(layers=tuple(held[first : last + 1]), name=name)]  # type: ignore[arg-type]
+
+    try:
+        return edited(layers, parent, edit)
+    except ValidationError as error:
+        raise ArchitectureError("this change does not work: {finding}", finding=first_finding(error)) from error
+
+
 def opened(layer: LayerSpec, arrives: Shape | None, leaves: Shape | None) -> Layers:
     """Return layers that together compute what the block ``layer`` does, one step more generic.
 

@@ -7,10 +7,7 @@ was measured, with its recipe), its own recipe as plain fields, and the data set
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cnnlab.architecture.layers import (
     GELU,
@@ -23,41 +20,12 @@ from cnnlab.architecture.layers import (
     MaxPool2d,
     ReLU,
     Softmax,
-    Tanh,
 )
 from cnnlab.architecture.network import MAX_JSON_BYTES, Architecture
-from cnnlab.errors import ArchitectureError, CnnLabError
+from cnnlab.architecture.preset import Preset
+from cnnlab.architecture.zoo import ZOO
+from cnnlab.errors import ArchitectureError
 from cnnlab.i18n import N_
-
-
-@dataclass(frozen=True)
-class Preset:
-    """One network to start from.
-
-    Attributes:
-        name: the word for it on the command line and in links.
-        title: what a card shows (an id of the catalogues, as are the next three).
-        sentence: what it is, in one sentence.
-        source: where it comes from.
-        note: what the source said and what is true, a paragraph each.
-        architecture: the network; ``article-004-cnn`` is kept as printed and cannot run.
-        recipe: fields of a recipe; what is left out has the recipe's default.
-        data: name of the data set that it is made for.
-    """
-
-    name: str
-    title: str
-    sentence: str
-    source: str
-    note: tuple[str, ...]
-    architecture: Architecture
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    data: str = "mnist"
-
-    @property
-    def error(self) -> CnnLabError | None:
-        """Why the network cannot run, or None."""
-        return self.architecture.trace().error
 
 
 def _network(name: str, input_shape: tuple[int, int, int], *layers: LayerSpec) -> Architecture:
@@ -258,39 +226,6 @@ _PRESETS = (
         data="cifar10-sample",
     ),
     Preset(
-        name="lenet5-1998",
-        title=N_("LeNet-5 of 1998"),
-        sentence=N_(
-            "Close to the original: tanh, average pooling, and a third convolution instead of the first dense layer."
-        ),
-        source=N_("LeCun, Bottou, Bengio & Haffner 1998, Proceedings of the IEEE 86(11), section II.B"),
-        note=(
-            N_(
-                "As in the paper: 32x32 input, 6, 16 and 120 filters of 5x5, 84 units, 10 classes, tanh. Different here: each "
-                "pooling is a plain mean (the paper learns a scale and a bias for each map and squashes the result), every filter of "
-                "conv2 sees all 6 maps (the paper's sees 3, 4 or 6 of them), tanh is not rescaled, and a dense layer with cross-entropy takes "
-                "the place of the radial basis functions. That is why it has 61,706 parameters and not the paper's 60,000."
-            ),
-        ),
-        architecture=_network(
-            "lenet5-1998",
-            (1, 32, 32),
-            Conv2d(out_channels=6, kernel_size=5),
-            Tanh(),
-            AvgPool2d(kernel_size=2),
-            Conv2d(out_channels=16, kernel_size=5),
-            Tanh(),
-            AvgPool2d(kernel_size=2),
-            Conv2d(out_channels=120, kernel_size=5),
-            Tanh(),
-            Flatten(),
-            Linear(out_features=84),
-            Tanh(),
-            Linear(out_features=10),
-        ),
-        recipe={"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "schedule": "cosine", "batch_size": 64, "epochs": 5},
-    ),
-    Preset(
         name="mnist-sprint",
         title=N_("MNIST sprint"),
         sentence=N_("Made for speed: 99 % of the test digits after a single epoch."),
@@ -383,7 +318,7 @@ _PRESETS = (
     ),
 )
 
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in _PRESETS}
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*_PRESETS, *ZOO)}
 """Every preset by its name, in the order in which the cards stand."""
 
 

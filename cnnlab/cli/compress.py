@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,11 +13,17 @@ from cnnlab.cli import emit, json_option, table
 from cnnlab.cli.train import check_writable, recipe_flags, with_flags
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from cnnlab.architecture import Architecture
     from cnnlab.compress.compare import Comparison, Measured
+    from cnnlab.compress.making import Made
     from cnnlab.data.dataset import DataSet
     from cnnlab.model import Model
     from cnnlab.training.events import Event
     from cnnlab.training.recipe import Recipe
+
+    Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def register(group: click.Group) -> None:
@@ -28,9 +34,13 @@ def register(group: click.Group) -> None:
 @click.command()
 @click.option("--model", "model_name", required=True, help="A bundled model, a model file, or a run's id.")
 @click.option("--data", metavar="NAME", help="A data set; left out: the one that the model learned from.")
-@click.option("--prune", "share", type=float, metavar="SHARE", help="Take away this share, such as 0.5.")
-@click.option("--per", type=click.Choice(("weight", "channel")), default="weight", show_default=True)
-@click.option("--steps", type=int, default=1, show_default=True, help="In how many steps; 1: all at once.")
+@click.option("--prune", "share", type=float, metavar="SHARE", help="Take away this share of it, such as 0.5.")
+@click.option("--per", type=click.Choice(("weight", "channel")), help="With --prune: what goes (default: weight).")
+@click.option("--steps", type=int, help="With --prune: in how many steps (default: 1, all at once).")
+@click.option("--int8", is_flag=True, help="Keep weights and activations as bytes.")
+@click.option("--distil", "net", metavar="NET", help="Let this network (a preset or a JSON file) learn from MODEL.")
+@click.option("--temperature", type=float, help="With --distil: how softly MODEL speaks (default: 4).")
+@click.option("--soft", type=float, help="With --distil: how much MODEL counts beside the classes (default: 0.7).")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the smaller model.")
 @recipe_flags
 @json_option
@@ -38,37 +48,91 @@ def compress(
     model_name: str,
     data: str | None,
     share: float | None,
-    per: str,
-    steps: int,
+    per: str | None,
+    steps: int | None,
+    int8: bool,
+    net: str | None,
+    temperature: float | None,
+    soft: float | None,
     out: Path | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
     """Make MODEL smaller and measure it beside the original, on all test images and by the clock.
 
-    With --epochs it learns on after each step, at a tenth of the learning rate it was trained with; the other flags
-    change that.
+    One of --prune, --int8 and --distil. With --prune and --epochs it learns on after each step, at a tenth of the
+    learning rate it was trained with. With --distil, NET also learns once without MODEL, with the same recipe, so that
+    it shows what listening to MODEL was worth. The other flags change the recipe.
     """
-    from cnnlab.compress.compare import compare, subject_of
-    from cnnlab.compress.pruning import Plan, labelled, prune
     from cnnlab.errors import RecipeError
+    from cnnlab.home import write_whole
     from cnnlab.runs import named
 
+    if (share is not None) + int8 + (net is not None) != 1:
+        raise RecipeError("say how the model is to become smaller: --prune SHARE, --int8 or --distil NET")
     if out is not None:
         check_writable(out)
     model = named(model_name)
     dataset = data_of(model, data)
-    if share is None:
-        raise RecipeError("say how: --prune SHARE")
-    plan = Plan(share=share, per=per, steps=steps, epochs=flags["epochs"] or 0)
-    recipe = _recipe(model, flags)
-    smaller = follow(prune(model, plan, dataset, recipe))
-    smaller = labelled(smaller, model, prune=plan.model_dump(mode="json"))
-    comparison = compare(subject_of(model), subject_of(smaller), dataset.test, dataset.name)
+    if share is not None:
+        made = _pruned(model, dataset, {"share": share, "per": per, "steps": steps, "epochs": flags["epochs"]}, flags)
+    elif net is not None:
+        made = _distilled(model, dataset, net, {"temperature": temperature, "soft": soft}, flags)
+    else:
+        made = _in_int8(model, dataset)
+    comparison, alone = made.measured(dataset)
     if out is not None:
-        labelled(smaller, model, **smaller.about.result["compressed"], test_acc=comparison.after.test_acc).save(out)
-    result = {**comparison.as_dict(), "out": str(out) if out else None}
-    emit(result, as_json, lambda: told(comparison))
+        write_whole(out, made.after.file)
+    result = {
+        "how": made.how,
+        **comparison.as_dict(),
+        "alone": alone and alone.as_dict()["after"],
+        "out": out and str(out),
+    }
+    emit(result, as_json, lambda: told(comparison, alone))
+
+
+def _pruned(model: Model, dataset: DataSet, fields: dict[str, Any], flags: dict[str, Any]) -> Made:
+    from cnnlab.compress.making import pruned
+    from cnnlab.compress.pruning import Plan
+    from cnnlab.compress.tuning import tuning_recipe
+
+    plan = checked(Plan, fields)
+    base = tuning_recipe(model, 1).model_dump()
+    recipe = _recipe(base, {**flags, "epochs": plan.epochs or 1}, model.architecture)
+    return follow(pruned(model, plan, dataset, recipe))
+
+
+def _distilled(model: Model, dataset: DataSet, net: str, fields: dict[str, Any], flags: dict[str, Any]) -> Made:
+    from cnnlab.architecture.presets import PRESETS, load_network
+    from cnnlab.compress.distil import Lesson
+    from cnnlab.compress.making import distilled
+
+    lesson, architecture = checked(Lesson, fields), load_network(net)
+    recipe = _recipe(dict(PRESETS[net].recipe) if net in PRESETS else {}, flags, architecture)
+    return follow(distilled(model, architecture, lesson, dataset, recipe))
+
+
+def _in_int8(model: Model, dataset: DataSet) -> Made:
+    import torch
+
+    from cnnlab.compress.making import in_int8
+
+    torch.set_num_threads(1)
+    return in_int8(model, dataset)
+
+
+def checked(kind: type[Settings], fields: dict[str, Any]) -> Settings:
+    """Return the ``kind`` with ``fields``, those that are None left out; raises RecipeError where one is out of range."""
+    from pydantic import ValidationError
+
+    from cnnlab.errors import RecipeError
+    from cnnlab.validation import first_finding
+
+    try:
+        return kind.model_validate({name: value for name, value in fields.items() if value is not None})
+    except ValidationError as error:
+        raise RecipeError("compress: {finding}", finding=first_finding(error)) from error
 
 
 def data_of(model: Model, name: str | None) -> DataSet:
@@ -83,20 +147,18 @@ def data_of(model: Model, name: str | None) -> DataSet:
     return load(name or own)
 
 
-def _recipe(model: Model, flags: dict[str, Any]) -> Recipe:
+def _recipe(base: dict[str, Any], flags: dict[str, Any], architecture: Architecture) -> Recipe:
     import torch
 
-    from cnnlab.compress.tuning import tuning_recipe
     from cnnlab.runs.machine import resolve_recipe
     from cnnlab.training.recipe import Recipe
 
-    base, given = tuning_recipe(model, 1).model_dump(), {**flags, "epochs": flags["epochs"] or 1}
-    recipe = resolve_recipe(Recipe.of(with_flags(base, given)), model.architecture)
+    recipe = resolve_recipe(Recipe.of(with_flags(base, flags)), architecture)
     torch.set_num_threads(recipe.threads)
     return recipe
 
 
-def follow(work: Generator[Event, None, Model]) -> Model:
+def follow(work: Generator[Event, None, Made]) -> Made:
     """Return what ``work`` returns, with its progress on standard error."""
     from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
@@ -107,24 +169,24 @@ def follow(work: Generator[Event, None, Model]) -> Model:
             try:
                 event = next(work)
             except StopIteration as end:
-                model: Model = end.value
-                return model
+                made: Made = end.value
+                return made
             if isinstance(event, TrainEvent):
                 bar.update()
-                bar.set_postfix(loss=f"{event.loss:.4f}")
+                bar.set_postfix(loss=f"{event.loss:.4f}", refresh=False)
             elif isinstance(event, ValEvent):
-                bar.set_postfix(val=f"{event.acc:.4f}")
+                bar.set_postfix(val=f"{event.acc:.4f}", refresh=False)
 
 
-def told(comparison: Comparison) -> str:
+def told(comparison: Comparison, alone: Comparison | None = None) -> str:
     """Return what was measured, before and after, for a person."""
-    before, after = comparison.before, comparison.after
-    rows = [(what, *(show(one) for one in (before, after))) for what, show in _ROWS]
+    all_of_them = [comparison.before, comparison.after, *([alone.after] if alone else [])]
+    rows = [(what, *(show(one) for one in all_of_them)) for what, show in _ROWS]
     changed = (
-        f"{len(comparison.changed)} of {after.images} test images of {comparison.data} changed their answer: "
+        f"{len(comparison.changed)} of {comparison.after.images} test images of {comparison.data} changed their answer: "
         f"{comparison.became_wrong} became wrong, {comparison.became_right} right"
     )
-    return f"{table(rows, ('', before.name, after.name + ' (smaller)'))}\n{changed}"
+    return f"{table(rows, ('', *(one.name for one in all_of_them)))}\n{changed}"
 
 
 def _time(batch: int) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from cnnlab.compress.channels import cut, group_widths
 from cnnlab.compress.magnitude import growing_shares, masked, weight_masks
-from cnnlab.compress.tuning import Tuning, tuning_recipe
+from cnnlab.compress.tuning import Tuning, learned, tuning_recipe
 from cnnlab.data.dataset import DataSet
 from cnnlab.i18n import N_
 from cnnlab.model import Model
@@ -61,27 +61,10 @@ def prune(model: Model, plan: Plan, dataset: DataSet, recipe: Recipe | None = No
             masks = weight_masks(now.architecture, now.state, share)
             now = with_state(now, masked(now.state, masks))
         if plan.epochs:
-            tuning = Tuning(now, dataset, recipe, masks)
-            yield from tuning.learning()
-            now = tuning.model()
+            now = yield from learned(Tuning(now, dataset, recipe, masks))
     return now
 
 
 def with_state(model: Model, state: Mapping[str, Tensor]) -> Model:
     """Return ``model`` with other weights."""
     return Model(model.description, state)
-
-
-def labelled(model: Model, source: Model, **how: Any) -> Model:
-    """Return ``model`` saying what it was made from and how, and nothing that was measured before.
-
-    Args:
-        model: what was made.
-        source: what it was made from.
-        how: what is noted under ``compressed``, as JSON values; ``test_acc`` is noted as what came of it.
-    """
-    result: dict[str, Any] = {"made_from": source.about.name or source.architecture.name}
-    if "test_acc" in how:
-        result["test_acc"] = how.pop("test_acc")
-    about = model.about.model_copy(update={"result": {**result, "compressed": how}})
-    return Model(model.description.model_copy(update={"about": about}), model.state)

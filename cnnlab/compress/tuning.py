@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import torch
@@ -75,9 +75,11 @@ class Tuning(Training):
         for parameter, mask in self._masks:
             parameter.mul_(mask)
 
-    def learning(self) -> Iterator[Event]:
-        """Yield the events of all steps and looks, without the judgement on the test images at the end."""
-        for event in self.events():
-            yield event
-            if isinstance(event, ValEvent) and self.step == self.steps:
-                return
+
+def learned(training: Training) -> Generator[Event, None, Model]:
+    """Yield the events of all steps and looks, without the judgement on the test images at the end; return the model."""
+    for event in training.events():
+        yield event
+        if isinstance(event, ValEvent) and training.step == training.steps:
+            break
+    return training.model()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cnnlab.errors import CnnLabError, ModelError, RecipeError
+from cnnlab.export.link import PATH, link
+from cnnlab.export.onnx import fresh_onnx, missing_onnx, to_onnx
 from cnnlab.export.subject import Subject
 from cnnlab.i18n import N_, Message
 
@@ -17,10 +19,12 @@ class Exported:
     Attributes:
         data: the file's content.
         notes: what its reader should know, in sentences.
+        suffix: of its file, where it is another than usual.
     """
 
     data: bytes
     notes: tuple[Message, ...] = ()
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Export:
         suffix, mime: of its file.
         icon: a Material symbol.
         make: returns it; raises a CnnLabError where the subject lacks something.
+        slow: it takes seconds.
         lacks: what the subject lacks for it, as an error, or None; quick, and without torch.
     """
 
@@ -44,6 +49,7 @@ class Export:
     icon: str
     make: Callable[[Subject], Exported]
     lacks: Callable[[Subject], CnnLabError | None] = lambda subject: None
+    slow: bool = False
 
 
 def _pytorch(subject: Subject) -> Exported:
@@ -69,8 +75,6 @@ def _lacks_recipe(subject: Subject) -> CnnLabError | None:
 
 
 def _onnx(subject: Subject) -> Exported:
-    from cnnlab.export.onnx import fresh_onnx, to_onnx
-
     if subject.model is not None:
         return Exported(to_onnx(subject.model))
     note = Message("There is no model yet: the file's weights have learned nothing.")
@@ -81,6 +85,13 @@ def _model(subject: Subject) -> Exported:
     if subject.model is None:
         raise no_weights()
     return Exported(subject.model.to_bytes())
+
+
+def _link(subject: Subject) -> Exported:
+    made = link(subject)
+    if made.query is None:
+        return Exported(made.document.encode(), tuple(filter(None, (made.note,))), ".json")
+    return Exported(f"{PATH}{made.query}".encode())
 
 
 def no_weights() -> ModelError:
@@ -100,11 +111,11 @@ EXPORTS: dict[str, Export] = {
     export.name: export
     for export in (
         Export(
-            "pytorch", "PyTorch", N_("The network as Python source."), ".py", "text/x-python", "code", _pytorch,
+            "pytorch", "PyTorch", N_("The network as Python source."), ".py", "text/x-python", ":material/code:", _pytorch,
         ),
         Export(
             "keras", "Keras 3", N_("The network as Python source for TensorFlow, JAX or PyTorch."), ".py",
-            "text/x-python", "code", _keras,
+            "text/x-python", ":material/code:", _keras,
         ),
         Export(
             "notebook",
@@ -112,18 +123,28 @@ EXPORTS: dict[str, Export] = {
             N_("Loads the data, builds the network, trains it by its recipe and tests it, in plain PyTorch."),
             ".ipynb",
             "application/x-ipynb+json",
-            "menu_book",
+            ":material/menu_book:",
             _notebook,
             _lacks_recipe,
+            slow=True,
         ),
         Export(
             "onnx", "ONNX", N_("Network and weights for other programs and devices, and for Netron to look into."),
-            ".onnx", "application/octet-stream", "deployed_code", _onnx,
+            ".onnx", "application/octet-stream", ":material/deployed_code:", _onnx, lambda subject: missing_onnx(), slow=True,
         ),
         Export(
             "model", N_("Model file"), N_("Network, weights and recipe, for this lab on another computer."),
-            ".safetensors", "application/octet-stream", "save", _model,
+            ".safetensors", "application/octet-stream", ":material/save:", _model,
             lambda subject: no_weights() if subject.model is None else None,
+        ),
+        Export(
+            "link",
+            N_("Link"),
+            N_("Network and recipe in an address, for anyone whose browser reaches a lab; without weights."),
+            ".txt",
+            "text/plain",
+            ":material/link:",
+            _link,
         ),
     )
 }  # fmt: skip

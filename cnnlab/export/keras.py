@@ -14,7 +14,8 @@ from cnnlab.architecture import Architecture, Row
 from cnnlab.architecture.joins import JoinSpec
 from cnnlab.architecture.shapes import Shape
 from cnnlab.architecture.tape import INPUT
-from cnnlab.export.keras_layers import EXTRA_CLASSES, keras_name, layer_calls
+from cnnlab.export.keras_classes import EXTRA_CLASSES
+from cnnlab.export.keras_layers import keras_name, layer_calls
 
 _HEAD = """\
 import keras
@@ -58,7 +59,9 @@ def to_keras(architecture: Architecture) -> str:
     architecture.check()
     trace = architecture.trace()
     body = "\n".join((_sequential if architecture.is_flat else _functional)(architecture, trace.rows))
-    classes = [source.strip("\n") for name, source in EXTRA_CLASSES.items() if f"{name}(" in body]
+    classes = [
+        source.strip("\n") for name, source in EXTRA_CLASSES.items() if (name if "=" in name else f"{name}(") in body
+    ]
     title = json.dumps(architecture.name, ensure_ascii=False)[1:-1] or "network"
     remarks = [f"# {title}: {trace.num_params:,} parameters, {trace.macs:,} multiply-adds"]
     for sign, sentences in _REMARKS.items():

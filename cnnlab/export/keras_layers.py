@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cnnlab.architecture import Row
+from cnnlab.architecture import Row, rare
 from cnnlab.architecture import joins as joint
 from cnnlab.architecture import layers as specs
 from cnnlab.architecture.shapes import Shape
@@ -163,6 +163,12 @@ _MAKERS: dict[type[specs.LayerSpec], Callable[[Any, Shape, Shape, str], Calls]] 
         _call("layers.Dense", layer.out_features, "" if layer.bias else "use_bias=False", name)
     ],
     specs.Softmax: lambda layer, arrives, leaves, name: [_call("layers.Softmax", name)],
+    rare.SelectChannels: lambda layer, arrives, leaves, name: [
+        _call("SelectChannels", f"({', '.join(map(str, layer.channels))},)", name)
+    ],
+    rare.RBF: lambda layer, arrives, leaves, name: [
+        _call("RBF", layer.out_features, "codes=DIGITS" if layer.codes == "digits" else "", name)
+    ],
     joint.Add: lambda layer, arrives, leaves, name: [_call("layers.Add", name)],
     joint.Multiply: lambda layer, arrives, leaves, name: [_call("layers.Multiply", name)],
     joint.Concat: lambda layer, arrives, leaves, name: [_call("layers.Concatenate", name)],
@@ -179,91 +185,3 @@ _MAKERS: dict[type[specs.LayerSpec], Callable[[Any, Shape, Shape, str], Calls]] 
         )
     ],
 }
-
-EXTRA_CLASSES: dict[str, str] = {
-    "PadBelowAll": '''
-@keras.saving.register_keras_serializable("cnnlab")
-class PadBelowAll(layers.Layer):
-    """Pad with minus infinity, which no maximum ever chooses: what PyTorch's MaxPool2d does."""
-
-    def __init__(self, padding, **kwargs):
-        super().__init__(**kwargs)
-        self.padding = padding
-
-    def call(self, x):
-        return keras.ops.pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=float("-inf"))
-
-    def get_config(self):
-        return {**super().get_config(), "padding": self.padding}
-''',
-    "AveragePoolingOverEdge": '''
-@keras.saving.register_keras_serializable("cnnlab")
-class AveragePoolingOverEdge(layers.Layer):
-    """Average over windows of which the last may reach over the edge; only pixels that are there count."""
-
-    def __init__(self, size, stride, over, **kwargs):
-        super().__init__(**kwargs)
-        self.size, self.stride, self.over = size, stride, over
-
-    def call(self, x):
-        below, right = self.over
-        edge = ((0, 0), (0, below), (0, right), (0, 0))
-        mean = keras.ops.average_pool(keras.ops.pad(x, edge), self.size, self.stride)
-        there = keras.ops.average_pool(keras.ops.pad(keras.ops.ones_like(x), edge), self.size, self.stride)
-        return mean / there
-
-    def get_config(self):
-        return {**super().get_config(), "size": self.size, "stride": self.stride, "over": self.over}
-''',
-    "LocalResponseNormalization": '''
-@keras.saving.register_keras_serializable("cnnlab")
-class LocalResponseNormalization(layers.Layer):
-    """Divide each number by (k + alpha * mean of the squares of `size` neighbouring channels) ** beta."""
-
-    def __init__(self, size, alpha, beta, k, **kwargs):
-        super().__init__(**kwargs)
-        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
-
-    def call(self, x):
-        channels, before = x.shape[-1], self.size // 2
-        squares = keras.ops.pad(x * x, ((0, 0), (0, 0), (0, 0), (before, self.size - 1 - before)))
-        total = sum(squares[..., i : i + channels] for i in range(self.size))
-        return x / (self.k + self.alpha * total / self.size) ** self.beta
-
-    def get_config(self):
-        config = {"size": self.size, "alpha": self.alpha, "beta": self.beta, "k": self.k}
-        return {**super().get_config(), **config}
-''',
-    "Chunk": '''
-@keras.saving.register_keras_serializable("cnnlab")
-class Chunk(layers.Layer):
-    """Take the channels from `start` up to, not including, `stop`."""
-
-    def __init__(self, start, stop, **kwargs):
-        super().__init__(**kwargs)
-        self.start, self.stop = start, stop
-
-    def call(self, x):
-        return x[..., self.start : self.stop]
-
-    def get_config(self):
-        return {**super().get_config(), "start": self.start, "stop": self.stop}
-''',
-    "PadShortcut": '''
-@keras.saving.register_keras_serializable("cnnlab")
-class PadShortcut(layers.Layer):
-    """Keep every `stride`-th pixel and put channels of zeros before and after."""
-
-    def __init__(self, stride, before, after, **kwargs):
-        super().__init__(**kwargs)
-        self.stride, self.before, self.after = stride, before, after
-
-    def call(self, x):
-        x = x[:, :: self.stride, :: self.stride, :]
-        return keras.ops.pad(x, ((0, 0), (0, 0), (0, 0), (self.before, self.after)))
-
-    def get_config(self):
-        return {**super().get_config(), "stride": self.stride, "before": self.before, "after": self.after}
-''',
-}
-"""Small layers that Keras does not have, written into the source where one is needed."""

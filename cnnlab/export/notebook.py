@@ -18,6 +18,7 @@ from cnnlab.i18n import Message, _
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
+    from cnnlab.training.recipe import Recipe
 
 
 def to_notebook(subject: Subject) -> tuple[bytes, tuple[Message, ...]]:
@@ -115,9 +116,29 @@ def _halved(subject: Subject) -> bool:
     return bool(weights) and all(torch.equal(tensor.half().float(), tensor) for tensor in weights)
 
 
+KNOWN_FIELDS = frozenset(
+    """epochs batch_size optimizer lr momentum nesterov weight_decay l1 clip_norm schedule step_epochs step_factor warmup
+    warmup_epochs plateau_factor plateau_patience early_stopping loss label_smoothing augmentation mixup whiten mirror seed
+    precision memory_format threads limit_train full_train shift crop_padding rotate scale shear flip cutout noise""".split()
+)
+"""The fields of a recipe and of its augmentation that the notebook's code carries out."""
+
+
+def unknown_fields(recipe: Recipe) -> list[str]:
+    """Return the fields that ``recipe`` makes use of and the notebook does not carry out; empty as long as both agree."""
+    used = recipe.model_dump(exclude_defaults=True)
+    return sorted((used.keys() | used.get("augmentation", {}).keys()) - KNOWN_FIELDS)
+
+
 def remarks(subject: Subject, plan: Plan) -> tuple[Message, ...]:
     """Return why the notebook may end with another accuracy than the lab, in sentences; empty where it does not."""
     found = list(subject.unlike)
+    if unknown := unknown_fields(plan.recipe):
+        found.append(
+            Message(
+                "The notebook passes over what it does not know of the recipe: {fields}.", fields=", ".join(unknown)
+            )
+        )
     if subject.recipe is not None and subject.recipe != plan.recipe:
         found.append(
             Message(

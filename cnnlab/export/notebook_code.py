@@ -14,6 +14,7 @@ from typing import Any
 
 from cnnlab.architecture import Architecture
 from cnnlab.architecture import layers as specs
+from cnnlab.architecture.rare import RBF
 from cnnlab.architecture.source import to_pytorch
 from cnnlab.description import Preprocessing
 from cnnlab.training.recipe import Recipe
@@ -90,7 +91,8 @@ def network(plan: Plan) -> str:
 
 def first_weights(plan: Plan) -> str:
     """Return the cell that gives the network its first weights, and what else is set up before the first step."""
-    parts = [_INITIALISE]
+    drawn = any(isinstance(row.layer, RBF) and row.layer.codes == "random" for row in plan.architecture.trace().rows)
+    parts = [_INITIALISE.format(codes=_CODES.strip("\n") if drawn else "").replace("\n\n\n\n", "\n\n\n")]
     if plan.has_dropout:
         parts += [_source(_dropout()), _SWAP]
     if plan.architecture.ends_in_softmax:
@@ -101,7 +103,7 @@ def first_weights(plan: Plan) -> str:
             f"{owner}.{name} = nn.Identity()"
         )
     if plan.recipe.whiten:
-        parts.append(_WHITEN.format(padded=padded(plan, "images[:2000]")))
+        parts.append(_WHITEN.format(first=plan.architecture.trace().rows[0].name, padded=padded(plan, "images[:2000]")))
     parts.append("network.to(memory_format=MEMORY_FORMAT)\nnetwork.train()")
     return "\n\n\n".join(part.strip("\n") for part in parts)
 
@@ -115,10 +117,16 @@ def initialise(network, generator):
             if module.bias is not None:
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+{codes}
 
 
 initialise(network, chance("init"))
 '''
+
+_CODES = """
+        elif isinstance(module, RBF):
+            module.weight.copy_(torch.empty_like(module.weight).bernoulli_(0.5, generator=generator) * 2 - 1)
+"""
 
 _SWAP = """
 drops = chance("dropout")
@@ -145,7 +153,7 @@ def whitening_filters(x, kernel_size, out_channels, eps=5e-4):
     return pairs[:out_channels].contiguous()
 
 
-first = next(network.children())
+first = network.get_submodule("{first}")
 with torch.no_grad():
     first.weight.copy_(whitening_filters(({padded}.float() / 255 - MEAN) / STD, first.kernel_size[0], first.out_channels))
     if first.bias is not None:

@@ -23,15 +23,16 @@ NEEDED = ("onnx", "onnxscript")
 INPUT, OUTPUT = "image", "output"
 
 
-def check_onnx() -> None:
-    """Raise CnnLabError where a package is missing; the sentence says how to install it."""
+def missing_onnx() -> CnnLabError | None:
+    """Return the error for packages that are not installed here, which says how to install them; None where all are."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise CnnLabError(
-            "ONNX files are written by PyTorch with the help of packages that are not installed here: {missing}; "
-            "`pip install onnx onnxscript`",
-            missing=", ".join(missing),
-        )
+    if not missing:
+        return None
+    return CnnLabError(
+        "ONNX files are written by PyTorch with the help of packages that are not installed here: {missing}; "
+        "`pip install onnx onnxscript`",
+        missing=", ".join(missing),
+    )
 
 
 def to_onnx(model: Model) -> bytes:
@@ -71,7 +72,8 @@ def fresh_onnx(architecture: Architecture) -> bytes:
 
 
 def _written(architecture: Architecture, network: Network, metadata: dict[str, str]) -> bytes:
-    check_onnx()
+    if error := missing_onnx():
+        raise error
     import torch
 
     image = torch.zeros(2, *architecture.input_shape)  # torch takes a batch of 1 for a constant
@@ -86,10 +88,10 @@ def _written(architecture: Architecture, network: Network, metadata: dict[str, s
                 dynamo=True,
                 verbose=False,
             )
-        except torch.onnx.errors.OnnxExporterError as error:
+        except torch.onnx.errors.OnnxExporterError as refused:
             raise CnnLabError(
-                "this network cannot be written as ONNX: {reason}", reason=str(error).strip().splitlines()[0][:200]
-            ) from error
+                "this network cannot be written as ONNX: {reason}", reason=str(refused).strip().splitlines()[0][:200]
+            ) from refused
     proto = program.model_proto  # type: ignore[union-attr]  # None only from the exporter of old
     proto.producer_name = "CNN Lab"
     proto.graph.name = architecture.name or "network"

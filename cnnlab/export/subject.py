@@ -70,6 +70,12 @@ def of_model(model: Model, ref: ModelRef | None = None) -> Subject:
     )
 
 
+KNOWN_RESULTS = frozenset(
+    {"step", "steps", "test_acc", "train_s", "images_per_s", "command", "changes", "parent", "parent_step"}
+)
+"""What a run of the lab's training writes into a model of what came of it; anything else made the model otherwise."""
+
+
 def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message]:
     result, found = description.about.result, []
     if changes := result.get("changes"):
@@ -80,18 +86,22 @@ def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message
                 count=len(changes),
             )
         )
+    if others := sorted(result.keys() - KNOWN_RESULTS):
+        found.append(
+            Message(
+                "This model was not made by its recipe alone ({how}); the notebook trains by the recipe from the "
+                "beginning, so its accuracy will be another.",
+                how=", ".join(f"{name}: {str(result[name])[:60]}" for name in others[:4]),
+            )
+        )
+    if "parent" in result:
+        found.append(_branched(result.get("parent_step")))
     if ref is not None and ref.kind == "run":
         from cnnlab.runs.engine import engine
 
         run = engine().snapshot(ref.value)
-        if run.parent is not None:
-            found.append(
-                Message(
-                    "This run is a branch: it went on from step {step} of another run. The notebook trains from the "
-                    "beginning, so its accuracy will be another.",
-                    step=run.parent_step or 0,
-                )
-            )
+        if run.parent is not None and "parent" not in result:
+            found.append(_branched(run.parent_step))
         if ref.step is not None and ref.step != (run.chosen_step or run.step):
             found.append(
                 Message(
@@ -111,3 +121,11 @@ def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message
             )
         )
     return found
+
+
+def _branched(step: object) -> Message:
+    return Message(
+        "This run is a branch: it went on from step {step} of another run. The notebook trains from the beginning, so its "
+        "accuracy will be another.",
+        step=step or 0,
+    )

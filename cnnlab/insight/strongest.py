@@ -12,7 +12,7 @@ from cnnlab.architecture import Architecture, Row
 from cnnlab.insight.activations import look
 from cnnlab.model import Model
 
-_SIGNED = {"Conv2d", "BatchNorm2d"}
+_SIGNED = {"Conv2d", "BatchNorm2d", "GroupNorm", "LayerNorm", "LocalResponseNorm"}
 _SAME = {"Dropout", "Dropout2d", "Chunk"}
 
 

@@ -36,6 +36,8 @@ class Imported:
         ignored: statements that do not define the network; by line.
         notes: what was read and means something slightly different here; by line.
         choices: names of the networks in the source, where there are several to choose from.
+        asks_size: whether nothing but the size of the pictures is missing.
+        channels: how many channels the first layer takes, where that is asked; None where it takes any.
     """
 
     architecture: Architecture | None = None
@@ -44,6 +46,8 @@ class Imported:
     ignored: tuple[Finding, ...] = ()
     notes: tuple[Finding, ...] = ()
     choices: tuple[str, ...] = ()
+    asks_size: bool = False
+    channels: int | None = None
 
     @property
     def num_params(self) -> int | None:

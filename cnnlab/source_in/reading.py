@@ -55,6 +55,8 @@ class _Reader:
     ignored: list[Finding] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
     choices: tuple[str, ...] = ()
+    asks_size: bool = False
+    channels: int | None = None
     machine: Machine = field(init=False)
     tree: ast.Module = field(default_factory=lambda: ast.Module([], []))
 
@@ -79,8 +81,15 @@ class _Reader:
         known = {one.line for one in wrong.values()}
         left = {one.line: one for one in [*self.machine.ignored.values(), *self.ignored] if one.line not in known}
         return Imported(
-            architecture, self.shape, _by_line(wrong.values()), _by_line(left.values()), _by_line(notes.values()), self.choices
-        )  # fmt: skip
+            architecture,
+            self.shape,
+            problems=_by_line(wrong.values()),
+            ignored=_by_line(left.values()),
+            notes=_by_line(notes.values()),
+            choices=self.choices,
+            asks_size=self.asks_size,
+            channels=self.channels,
+        )
 
     # ------------------------------------------------------------------------------------------------ which network
     def _chosen(self, env: Env, network: str | None) -> Module:
@@ -184,6 +193,8 @@ class _Reader:
         if self.shape is None and module.base != "graph":
             self.shape = sizing.work_out(self.machine, module, line)
         if self.shape is None:
+            self.asks_size = True
+            self.channels = sizing.channels(self.machine, module, line)
             raise Refusal(
                 line, Message("the code does not say how large its pictures are; give channels, height and width")
             )

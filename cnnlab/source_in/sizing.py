@@ -13,7 +13,8 @@ from cnnlab.source_in.values import Module, Tensor, Value
 
 LARGEST = 512
 USUAL = (28, 32, 64, 96, 128, 224, 227, 256, 299)
-MAX_TRACES = 60
+UNUSUAL = 61
+"""A number of channels that no layer expects: then each says what it does expect."""
 
 
 def trace(machine: Machine, module: Module, shape: tuple[int, int, int], line: int) -> tuple[Graph, Tensor]:
@@ -53,20 +54,20 @@ def work_out(machine: Machine, module: Module, line: int) -> tuple[int, int, int
     """
     start = machine.steps
     try:
-        channels = _channels(machine, module, line)
-        if isinstance(channels, tuple):
-            _say(machine, line, channels, channels[1], channels[1])
-            return channels
-        found = _sides(machine, module, channels, line) if channels else None
+        maps = _channels(machine, module, line)
+        if isinstance(maps, tuple):
+            _say(machine, line, maps, maps[1], maps[1])
+            return maps
+        found = _sides(machine, module, maps, line) if maps else None
     except TooMuch:
-        found, channels = None, None
+        found, maps = None, None
     machine.steps = start
-    if found is None or not channels:
+    if found is None or not maps:
         return None
     low, high = found
     side = next((size for size in USUAL if low <= size <= high), low)
-    _say(machine, line, (channels, side, side), low, high)
-    return channels, side, side
+    _say(machine, line, (maps, side, side), low, high)
+    return maps, side, side
 
 
 def _say(machine: Machine, line: int, shape: tuple[int, int, int], low: int, high: int) -> None:
@@ -80,9 +81,15 @@ def _say(machine: Machine, line: int, shape: tuple[int, int, int], low: int, hig
                                    "read for {shape}", low=low, high=high, shape=sizes))  # fmt: skip
 
 
+def channels(machine: Machine, module: Module, line: int) -> int | None:
+    """Return how many channels the first layer takes, or None where it takes any."""
+    found = _channels(machine, module, line)
+    return found if isinstance(found, int) else None
+
+
 def _channels(machine: Machine, module: Module, line: int) -> int | tuple[int, int, int] | None:
     """Return how many channels the first layer takes; for one that takes a vector, the picture that it comes from."""
-    graph, _output = trace(machine, module, (1, 32, 32), line)
+    graph, _output = trace(machine, module, (UNUSUAL, 256, 256), line)
     first = next(
         (node for node in graph.nodes if node.spec is not None and node.spec.kind in ("Conv2d", "Linear")), None
     )
@@ -90,11 +97,11 @@ def _channels(machine: Machine, module: Module, line: int) -> int | tuple[int, i
         return None
     expected = getattr(first.spec, "in_channels", None)
     if first.spec.kind == "Conv2d":
-        return expected or 1 if graph.misfits or not expected else None
-    numbers = getattr(first.spec, "in_features", None) or 1024
+        return expected
+    numbers = getattr(first.spec, "in_features", None) or 0
     shapes = [(count, isqrt(numbers // count), isqrt(numbers // count)) for count in (1, 3)]
     fitting = [shape for shape in shapes if shape[0] * shape[1] * shape[2] == numbers]
-    return fitting[0] if len(fitting) == 1 else None
+    return fitting[0] if numbers and len(fitting) == 1 else None
 
 
 def _sides(machine: Machine, module: Module, channels: int, line: int) -> tuple[int, int] | None:
@@ -103,7 +110,12 @@ def _sides(machine: Machine, module: Module, channels: int, line: int) -> tuple[
     def verdict(side: int) -> int:
         """Return -1 where ``side`` is too small, 0 where it fits, 1 where it is too large."""
         machine.steps = 0
-        graph, _output = trace(machine, module, (channels, side, side), line)
+        try:
+            graph, _output = trace(machine, module, (channels, side, side), line)
+        except TooMuch:
+            raise
+        except Refusal:  # read at another size, so it is the size
+            return -1
         if graph.misfits:
             given, expected = graph.misfits[0]
             return -1 if given < expected else 1

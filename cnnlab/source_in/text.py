@@ -17,6 +17,7 @@ MAX_NODES = 60_000
 MAX_DEPTH = 90
 MAX_BRACKETS = 60
 MAX_TOKENS = 6_000
+MAX_ALL_TOKENS = 60_000
 
 _SHELL = re.compile(r"^\s*[!%][\w!%]")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
@@ -98,7 +99,12 @@ def _check_nesting(text: str) -> None:
     """Refuse what could exhaust the parser: deep brackets, and endless chains in one statement."""
     depth = tokens = 0
     try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        for count, token in enumerate(tokenize.generate_tokens(io.StringIO(text).readline)):
+            if count > MAX_ALL_TOKENS:
+                raise Refusal(
+                    token.start[0],
+                    Message("this is longer than any network's source; paste the part that defines the network"),
+                )
             tokens = 0 if token.type == tokenize.NEWLINE else tokens + 1
             if token.type == tokenize.OP:
                 depth += (token.string in "([{") - (token.string in ")]}")

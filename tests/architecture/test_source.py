@@ -13,7 +13,7 @@ from cnnlab.architecture.presets import PRESETS
 from cnnlab.architecture.source import to_pytorch
 from cnnlab.build import build
 from cnnlab.errors import ArchitectureError, ShapeError
-from tests.architecture.strategies import networks
+from tests.architecture.strategies import networks, running, trees
 
 
 def run(source: str) -> torch.nn.Module:
@@ -25,9 +25,10 @@ def run(source: str) -> torch.nn.Module:
 def same_as_the_labs_module(architecture: Architecture) -> None:
     network = run(to_pytorch(architecture))
     ours = build(architecture, torch.Generator().manual_seed(0)).eval()
-    assert tuple(name for name, _module in network.named_children()) == architecture.names
+    if architecture.is_flat and all(row.layer.kind in LAYERS for row in architecture.trace().rows):
+        assert tuple(name for name, _module in network.named_children()) == architecture.names
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    assert shapes == {name: tuple(value.shape) for name, value in ours.state_dict().items()}
+    assert [*shapes.items()] == [(name, tuple(value.shape)) for name, value in ours.state_dict().items()]
     network.load_state_dict(ours.state_dict())
     images = torch.randn(2, *architecture.input_shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -36,7 +37,9 @@ def same_as_the_labs_module(architecture: Architecture) -> None:
     assert torch.equal(theirs, mine)
 
 
-@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if not preset.error])
+@pytest.mark.parametrize(
+    "name", [name for name, preset in PRESETS.items() if not preset.error and not preset.full_size]
+)
 def test_the_source_of_a_preset(name: str) -> None:
     same_as_the_labs_module(PRESETS[name].architecture)
 
@@ -51,6 +54,14 @@ def test_the_source_of_every_kind(kind: str) -> None:
 @given(networks(most=4))
 def test_the_source_of_any_network_that_runs(architecture: Architecture) -> None:
     assume(architecture.trace().error is None)
+    same_as_the_labs_module(architecture)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(trees())
+def test_the_source_of_any_tree_that_runs(architecture: Architecture) -> None:
+    architecture = running(architecture)
+    assume(architecture.trace().rows)
     same_as_the_labs_module(architecture)
 
 

@@ -3,10 +3,8 @@
 import pytest
 import torch
 
-from cnnlab.architecture import Architecture
-from cnnlab.architecture.blocks import Branches, DenseBlock, InvertedResidual, Residual, Sequence, SqueezeExcitation
+from cnnlab.architecture.blocks import Branches, DenseBlock, InvertedResidual, Sequence, SqueezeExcitation
 from cnnlab.architecture.layers import (
-    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
@@ -20,33 +18,14 @@ from cnnlab.architecture.layers import (
     Softmax,
     Tanh,
 )
-from cnnlab.build import build
 from cnnlab.compress.channels import apart, channel_groups, cut, masked_channels, weakest, without_channels
 from cnnlab.compress.pruning import Plan, prune
 from cnnlab.compress.tuning import tuning_recipe
 from cnnlab.data.loader import load
-from cnnlab.description import ModelDescription, Preprocessing, bundled_models, bundled_path
+from cnnlab.description import bundled_models, bundled_path
 from cnnlab.errors import ArchitectureError, ModelError, RecipeError
 from cnnlab.model import Model
-
-HEAD = (AdaptiveAvgPool2d(), Flatten(), Linear(out_features=10))
-
-
-def model_of(*layers, size=12, seed=0):
-    """Return a model of random weights, with running statistics and scales that are far from their first values."""
-    network = Architecture(input_shape=(1, size, size), layers=layers)
-    generator = torch.Generator().manual_seed(seed)
-    state = build(network, generator).state_dict()
-    for tensor in state.values():
-        if tensor.is_floating_point() and tensor.dim() == 1:
-            tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.25)
-    pixels = Preprocessing(data_shape=(1, size, size), input_shape=(1, size, size), mean=(0.5,), std=(0.25,))
-    names = tuple(str(i) for i in range(10))
-    return Model(ModelDescription(architecture=network, preprocessing=pixels, class_names=names), state)
-
-
-def pictures(size=12, count=20):
-    return torch.randint(0, 256, (count, 1, size, size), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+from tests.compress.makers import HEAD, model_of, pictures, residual
 
 
 def widths(model):
@@ -107,16 +86,6 @@ def test_the_weakest_filters_go():
     smaller = without_channels(model, weakest(model, 0.5))
     kept = sizes.sort().values[3:]
     assert torch.equal(smaller.state["conv1.weight"].abs().flatten().sort().values, kept)
-
-
-def residual(shortcut="identity", out=8, stride=1):
-    body = (
-        Conv2d(out_channels=12, padding=1, stride=stride),
-        BatchNorm2d(),
-        ReLU(),
-        Conv2d(out_channels=out, padding=1),
-    )
-    return (Conv2d(out_channels=8), ReLU(), Residual(layers=(*body, BatchNorm2d()), shortcut=shortcut), ReLU())
 
 
 SEPARATE = Branches(branches=(Sequence(layers=(Conv2d(out_channels=4, padding=1),)), Sequence()))

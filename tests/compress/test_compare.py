@@ -8,7 +8,8 @@ import torch
 
 from cnnlab.compress.compare import BINS, compare, subject_of
 from cnnlab.compress.magnitude import masked, weight_masks
-from cnnlab.compress.pruning import labelled, with_state
+from cnnlab.compress.making import labelled
+from cnnlab.compress.pruning import with_state
 from cnnlab.data.dataset import Split
 from cnnlab.data.loader import load
 from cnnlab.description import bundled_path
@@ -20,7 +21,7 @@ from cnnlab.model import Model
 def pair():
     model = Model.load(bundled_path("mnist-sprint"))
     pruned = with_state(model, masked(model.state, weight_masks(model.architecture, model.state, 0.6)))
-    return model, labelled(pruned, model, prune={"share": 0.6})
+    return model, labelled(pruned, model, "pruned", {"prune": {"share": 0.6}})
 
 
 @pytest.fixture(scope="module")

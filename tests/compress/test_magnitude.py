@@ -5,7 +5,7 @@ import torch
 
 from cnnlab.compress.magnitude import growing_shares, masked, weight_masks, weight_names
 from cnnlab.compress.pruning import Plan, prune
-from cnnlab.compress.tuning import Tuning, tuning_recipe
+from cnnlab.compress.tuning import Tuning, learned, tuning_recipe
 from cnnlab.data.loader import load
 from cnnlab.description import bundled_path
 from cnnlab.errors import RecipeError
@@ -70,7 +70,7 @@ def test_pruned_weights_stay_zero_while_the_others_learn(model):
     recipe = tuning_recipe(model, 1, limit_train=512, precision="float32", full_train=False)
     assert (recipe.lr, recipe.schedule) == (pytest.approx(0.001), "cosine")
     tuning = Tuning(model, load("mnist"), recipe, masks)
-    for _event in tuning.learning():
+    for _event in learned(tuning):
         for name, mask in masks.items():
             assert not tuning.state()[name][~mask].any()
     after = tuning.model()

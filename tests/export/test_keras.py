@@ -13,14 +13,19 @@ from cnnlab.architecture.blocks import BLOCKS, DenseBlock, Residual, Sequence
 from cnnlab.architecture.blocks import Branches as Side
 from cnnlab.architecture.layers import LAYERS
 from cnnlab.architecture.presets import PRESETS
+from cnnlab.architecture.rare import RARE
 from cnnlab.build import build
 from cnnlab.export.keras import to_keras
 from cnnlab.export.keras_layers import _MAKERS, keras_name
 from tests.architecture.strategies import networks, running, trees
 
-RUNNING = [
-    name for name, preset in PRESETS.items() if not preset.error and preset.architecture.trace().num_params < 5e6
-]
+
+def quick(architecture: Architecture) -> bool:
+    """Return whether a test may run it: not the full-size ones."""
+    return not architecture.trace().error and architecture.trace().macs < 60_000_000
+
+
+RUNNING = [name for name, preset in PRESETS.items() if quick(preset.architecture)]
 
 
 def keras_model(architecture: Architecture) -> Any:
@@ -44,7 +49,9 @@ def in_keras(module: nn.Module) -> list[np.ndarray]:
         return [state["weight"].T, *([state["bias"]] if "bias" in state else [])]
     if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 3:
         return [state[name].transpose(1, 2, 0) for name in ("weight", "bias")]
-    return [state[name] for name in ("weight", "bias", "running_mean", "running_var") if name in state]
+    return [
+        state[name] for name in ("weight", "bias", "running_mean", "running_var") if name in state
+    ]  # an RBF has codes alone
 
 
 def check(architecture: Architecture) -> None:
@@ -82,7 +89,7 @@ def test_a_preset_answers_alike(name: str) -> None:
 
 
 def test_every_kind_of_layer_is_known() -> None:
-    assert set(_MAKERS) == {*LAYERS.values(), *joins.JOINS.values()}
+    assert set(_MAKERS) == {*LAYERS.values(), *RARE.values(), *joins.JOINS.values()}
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -121,6 +128,19 @@ def test_a_single_layer_answers_alike(kind: str) -> None:
 def test_what_keras_does_in_another_way_answers_alike(kind: str, fields: dict[str, Any]) -> None:
     check(net(make_layer(kind, **fields)))
     check(net(make_layer(kind, **fields), make_layer("Flatten"), make_layer("Linear", out_features=3)))
+
+
+@pytest.mark.parametrize("codes", ["digits", "random"])
+def test_rare_layers_answer_alike(codes: str) -> None:
+    check(
+        net(
+            RARE["SelectChannels"](channels=(0, 2, 2, 3, 1, 0)),
+            make_layer("Conv2d", out_channels=9, groups=3),
+            make_layer("Flatten"),
+            make_layer("Linear", out_features=84),
+            RARE["RBF"](codes=codes),
+        )
+    )
 
 
 @pytest.mark.parametrize("kind", BLOCKS)

@@ -11,11 +11,14 @@ import pytest
 import torch
 
 from cnnlab.architecture import Architecture, make_layer
+from cnnlab.architecture.blocks import Branches, Residual, Sequence
 from cnnlab.architecture.presets import PRESETS
+from cnnlab.architecture.rare import RARE
 from cnnlab.data import loader
+from cnnlab.data.augmentation import Augmentation
 from cnnlab.data.known import FOLDER
 from cnnlab.errors import CnnLabError, DataError, RecipeError
-from cnnlab.export.notebook import to_notebook
+from cnnlab.export.notebook import KNOWN_FIELDS, to_notebook, unknown_fields
 from cnnlab.export.notebook_data import data_file
 from cnnlab.export.subject import of_model, of_network
 from cnnlab.model import Model
@@ -212,3 +215,78 @@ def test_what_cannot_be_trained_is_said() -> None:
     subject, _training = trained(small_net(), Recipe.of({**SMALL, "limit_train": 40, "epochs": 1}))
     with pytest.raises(DataError, match="not those that this model learned from"):
         to_notebook(replace(subject, data="mnist", data_hash="0" * 64))
+
+
+BLOCKS = [
+    name
+    for name, preset in PRESETS.items()
+    if preset.architecture.input_shape in ((1, 28, 28), (1, 32, 32)) and not preset.architecture.is_flat
+]
+
+
+@pytest.mark.parametrize("name", [*BLOCKS, "lenet5-1998"])
+def test_a_preset_with_blocks_ends_alike(name: str) -> None:
+    preset = PRESETS[name]
+    given = {**preset.recipe, "epochs": 1, "limit_train": 40, "batch_size": 16}
+    recipe = Recipe.of({**given, **{key: SMALL[key] for key in ("precision", "memory_format", "threads")}})
+    subject, training = trained(preset.architecture, recipe)
+    assert subject.model is not None
+    assert same(executed(subject)["network"].state_dict(), subject.model.state) == []
+
+
+def test_blocks_with_dropout_clipping_and_a_softmax_inside() -> None:
+    drop = make_layer("Dropout2d", p=0.3)
+    way = Sequence(layers=(make_layer("Conv2d", out_channels=4, padding=1), drop), repeat=2)
+    architecture = Architecture(
+        input_shape=(1, 28, 28),
+        layers=(
+            Sequence(name="stem", layers=(make_layer("Conv2d", out_channels=4, stride=2),)),
+            Branches(branches=(way, Sequence(layers=(make_layer("Dropout"),)), Sequence()), join="add"),
+            Residual(layers=(make_layer("Conv2d", out_channels=6, stride=2, padding=1), drop), shortcut="pad"),
+            Sequence(
+                name="head",
+                layers=tuple(map(make_layer, ("AdaptiveAvgPool2d", "Flatten", "Dropout", "Linear", "Softmax"))),
+            ),
+        ),
+    )
+    for memory_format in ("channels_last", "contiguous"):
+        recipe = Recipe.of(
+            {**SMALL, "memory_format": memory_format, "clip_norm": 0.1, "optimizer": "sgd", "whiten": True}
+        )
+        subject, training = trained(architecture, recipe)
+        assert subject.model is not None
+        assert same(executed(subject)["network"].state_dict(), subject.model.state) == []
+
+
+def test_drawn_codes() -> None:
+    layers = [make_layer("Flatten"), make_layer("Linear", out_features=12), make_layer("Tanh"), RARE["RBF"]()]
+    subject, training = trained(Architecture(input_shape=(1, 28, 28), layers=tuple(layers)), Recipe.of(SMALL))
+    assert subject.model is not None
+    assert same(executed(subject)["network"].state_dict(), subject.model.state) == []
+
+
+def test_the_notebook_carries_out_every_field_of_a_recipe() -> None:
+    """A field that is new needs its code in the notebook, and its line in ``RECIPES``, before it is known here."""
+    assert Recipe.model_fields.keys() | Augmentation.model_fields.keys() == KNOWN_FIELDS
+
+
+def test_a_field_that_the_notebook_does_not_know_is_said() -> None:
+    class Later(Recipe):
+        sharpness: float = 0.0
+
+    assert unknown_fields(Later(lr=0.5)) == []
+    assert unknown_fields(Later(sharpness=0.5)) == ["sharpness"]
+
+
+def test_a_model_that_was_made_otherwise_says_so() -> None:
+    subject, _training = trained(small_net(), Recipe.of({**SMALL, "limit_train": 40, "epochs": 1}))
+    assert subject.model is not None and subject.unlike == ()
+    description = subject.model.description
+    for result, says in (
+        ({"made_from": "another", "compressed": "pruning"}, "(compressed: pruning, made_from: another)"),
+        ({"test_acc": 0.5, "parent": "0" * 16, "parent_step": 7}, "went on from step 7 of another run"),
+        ({"step": 3, "steps": 9}, "taken at step 3 of 9"),
+    ):
+        about = description.about.model_copy(update={"result": result})
+        model = Model(description.model_copy(update={"about": about}), subject.model.state)
+        assert [says in str(note) for note in of_model(model).unlike] == [True]

@@ -14,7 +14,7 @@ from cnnlab.figures.numbers import bytes_text, count_text
 from cnnlab.home import ASSETS
 from tests.architecture.strategies import networks
 
-NETWORKS = {name: preset.architecture for name, preset in PRESETS.items()}
+NETWORKS = {name: preset.architecture for name, preset in PRESETS.items() if preset.architecture.is_flat}
 
 
 def faces(svg: str) -> dict[str, dict[str, float]]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.architecture import Architecture
+from cnnlab.architecture import blocks as B
 from cnnlab.architecture import layers as L
 from cnnlab.build import build
 from cnnlab.description import ModelAbout, ModelDescription, Preprocessing
@@ -103,7 +104,42 @@ def mlp() -> Model:
     return model_of(GREY, [L.Flatten(), L.Linear(out_features=7), L.ReLU(), L.Linear(out_features=3)], seed=7)
 
 
-MODELS = {"grey": grey, "colour": colour, "softmax": softmax}
+def tree() -> Model:
+    """A colour net of nested blocks: sums, products and concatenations, shortcuts of all kinds, norms of one example."""
+    body = (L.Conv2d(out_channels=6, padding=1, bias=False), L.BatchNorm2d(), L.ReLU())
+    return model_of(
+        COLOUR,
+        [
+            B.Sequence(name="stem", layers=(L.Conv2d(out_channels=4, kernel_size=3, padding=1), L.SiLU())),
+            B.Residual(name="block", layers=(*body, L.Conv2d(out_channels=6, padding=1)), shortcut="projection"),
+            L.ReLU(),
+            B.Branches(
+                branches=(
+                    B.Sequence(),
+                    B.Sequence(layers=(L.Conv2d(out_channels=3, kernel_size=1), L.GroupNorm(), L.Hardswish())),
+                )
+            ),
+            B.SqueezeExcitation(reduction=3),
+            B.DenseBlock(layers=(L.Dropout2d(p=0.3), L.Conv2d(out_channels=2, padding=1), L.ReLU6()), repeat=2),
+            B.Residual(
+                layers=(L.MaxPool2d(), L.Conv2d(out_channels=14, padding=1), L.LocalResponseNorm(size=3)),
+                shortcut="pad",
+            ),
+            B.Branches(
+                branches=(B.Sequence(), B.Sequence(layers=(L.Conv2d(out_channels=7, padding=1), L.LayerNorm()))),
+                split=True,
+            ),
+            L.ChannelShuffle(groups=2),
+            L.AdaptiveAvgPool2d(output_size=2),
+            L.Flatten(),
+            B.Residual(name="head", layers=(L.Linear(out_features=56), L.GELU())),
+            L.Linear(out_features=4),
+            L.Softmax(),
+        ],
+    )
+
+
+MODELS = {"grey": grey, "colour": colour, "softmax": softmax, "tree": tree}
 
 
 def picture_for(model: Model, seed=1) -> Tensor:

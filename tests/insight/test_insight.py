@@ -27,7 +27,7 @@ def test_all_maps_are_those_of_the_networks_own_pass(net):
     image = picture_for(model)
     caught = {}
     network = model.copy_network()
-    for name, module in network.named_children():
+    for name, module in network.leaves():
         module.register_forward_hook(lambda _m, _i, out, name=name: caught.update({name: out[0].clone()}))
     with torch.no_grad():
         network(model.preprocessing.apply(image[None]))

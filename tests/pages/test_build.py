@@ -507,3 +507,50 @@ def test_the_page_needs_no_torch() -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'torchvision', 'captum')))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(PAGE).parent.parent, timeout=120).returncode == 0
+
+
+# -------------------------------------------------------------------------------------------- blocks
+TREE = Architecture(
+    name="my blocks",
+    input_shape=(2, 12, 12),
+    layers=(
+        make_layer("Conv2d", out_channels=4, padding=1),
+        make_layer("Sequence", name="stage", repeat=2, layers=(make_layer("Residual", layers=(make_layer("ReLU"),)),)),
+        make_layer("Branches", branches=(make_layer("Sequence"), make_layer("Sequence", layers=(make_layer("ReLU"),)))),
+        make_layer("SqueezeExcitation"),
+        make_layer("Flatten"),
+        make_layer("Linear"),
+    ),
+)
+
+
+def test_a_block_is_one_entry_that_is_edited_moved_and_removed(page: Callable[..., AppTest]) -> None:
+    at = page(TREE, layer=1)
+    menu = at.selectbox(key="build.chosen")
+    assert list(menu.options) == ["input", "conv1", "stage1–stage2", "branches1", "se1", "flatten", "fc1"]
+    assert menu.value == "stage1–stage2" and metrics(at)[0] == "10"
+    checked(at.number_input(key="build.field.1.Sequence.repeat").set_value(3).run())
+    assert network(at).at(1) == TREE.at(1).model_copy(update={"repeat": 3})
+    checked(at.text_input(key="build.field.1.Sequence.name").set_value("train").run())
+    assert network(at).at(1).name == "stage" and any("word of PyTorch" in error.value for error in at.error)
+    click(at, "build.on")
+    assert [layer.kind for layer in network(at).layers][:4] == ["Conv2d", "Branches", "Sequence", "SqueezeExcitation"]
+    click(at, "build.remove")
+    assert [layer.kind for layer in network(at).layers][:3] == ["Conv2d", "Branches", "SqueezeExcitation"]
+    click(at, "build.undo")
+    assert [layer.kind for layer in network(at).layers][2] == "Sequence"
+    for index in range(-1, len(TREE.layers)):
+        page(TREE, layer=index)
+
+
+def test_the_table_and_the_source_show_what_is_inside(page: Callable[..., AppTest]) -> None:
+    at = page(TREE)
+    assert list(turn_to(at, "Table").table[0].value.iloc[:-1, 0]) == list(TREE.names)
+    assert any("class Branches" in code.value for code in turn_to(at, "PyTorch").code)
+
+
+def test_a_block_that_does_not_fit_is_the_one_to_edit(page: Callable[..., AppTest]) -> None:
+    at = page(TREE.insert((1, 0, 0), make_layer("Conv2d", out_channels=3, padding=1)), language="zh_CN")
+    assert "stage1.residual1.add" in at.error[0].value and any("shortcut" in b.label for b in at.button)
+    click(at, "build.suggestion.0")
+    assert network(at).trace().error is None

@@ -7,7 +7,7 @@ from cnnlab.architecture.layers import AvgPool2d, Conv2d, Flatten, LayerSpec, Li
 from cnnlab.architecture.network import Architecture
 from cnnlab.architecture.rare import RBF, SelectChannels
 
-C3 = (
+C3: tuple[tuple[int, ...], ...] = (
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (4, 5, 0), (5, 0, 1)),
     *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (3, 4, 5, 0), (4, 5, 0, 1), (5, 0, 1, 2)),
     *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),

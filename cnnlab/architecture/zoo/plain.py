@@ -11,7 +11,6 @@ from cnnlab.architecture.layers import (
     Flatten,
     LayerSpec,
     Linear,
-    LocalResponseNorm,
     MaxPool2d,
     ReLU,
 )
@@ -47,11 +46,10 @@ def vgg(name: str) -> Architecture:
 
 
 def small_alexnet(name: str, input_shape: tuple[int, int, int]) -> Architecture:
-    """Return AlexNet's plan for small pictures: five convolutions, overlapping pooling, response norm, dropout."""
+    """Return AlexNet's plan for small pictures: five convolutions, pooling windows that overlap, dropout."""
     layers: list[LayerSpec] = []
     for width in (24, 64):
-        layers += [Conv2d(out_channels=width, kernel_size=5, padding=2), ReLU()]
-        layers += [LocalResponseNorm(k=2.0, alpha=5e-4), MaxPool2d(kernel_size=3, stride=2)]
+        layers += [Conv2d(out_channels=width, kernel_size=5, padding=2), ReLU(), MaxPool2d(kernel_size=3, stride=2)]
     for width in (96, 64, 64):
         layers += [Conv2d(out_channels=width, kernel_size=3, padding=1), ReLU()]
     layers += [MaxPool2d(kernel_size=3, stride=2), Flatten()]
