@@ -32,7 +32,7 @@ def _home(lab_home: Path) -> object:
 
 def train(id: str) -> AppTest:
     at = AppTest.from_file(str(ROOT / "pages" / "train.py"), default_timeout=60)
-    at.session_state[_session._WORKSPACE] = id
+    at.session_state[_session.keys.WORKSPACE] = id
     at.run()
     assert not at.exception, [e.value for e in at.exception]
     return at
@@ -392,7 +392,7 @@ def test_the_slider_goes_back_to_each_kept_moment_on_every_page() -> None:
     assert "after step 4<" in html(at) and "lab-mark-now" in html(at) and "after step 10<" not in html(at)
     for page in ("explore", "draw", "explain"):
         other = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60)
-        other.session_state[_session._WORKSPACE] = space.id
+        other.session_state[_session.keys.WORKSPACE] = space.id
         other.run()
         assert not other.exception and other.select_slider(key=f"time.{id}").value == 4
     train(space.id).select_slider(key=f"time.{id}").set_value(_time.NOW).run()
