@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.errors import BudgetError, NotAllowedError, RunError
-from cnnlab.runs import looking, machine
+from cnnlab.runs import machine, moments
 from cnnlab.runs.admission import Place, check_fits, check_grows, need_bytes, seconds_left, usual_speed
 from cnnlab.runs.artefacts import Artefacts, artefacts
 from cnnlab.runs.commands import checked
@@ -73,7 +73,7 @@ class Engine(EngineFace):
         first = _first_snapshot(spec)
         record = self._begin_record(first)  # listed from now on, however long torch and the data take to come
         try:
-            values, task = looking.begun(spec)
+            values, task = moments.begun(spec)
             check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
             record.set(**values)
             record.save()
@@ -100,7 +100,7 @@ class Engine(EngineFace):
         self._check_open()
         parent = self.snapshot(id)
         _check_owner(parent, owner)
-        first, beginning, task = looking.branched(self._store, parent, step, changes or {}, name)
+        first, beginning, task = moments.branched(self._store, parent, step, changes or {}, name)
         check_fits(task.architecture, task.recipe, self._slots.capacity, first.images)
         record = self._begin_record(first)
         try:
@@ -130,11 +130,11 @@ class Engine(EngineFace):
                 id=id,
                 state=state_word(snapshot.state),
             )
-        step, task = looking.task_of(self._store, snapshot)
+        step, task = moments.task_of(self._store, snapshot)
         check_fits(task.architecture, snapshot.recipe_now, self._slots.capacity, snapshot.images)
         with self._admitting:
             self._check_cap(snapshot.owner)
-            taken = self._store.take(id, step, looking.standing_again(snapshot, step))
+            taken = self._store.take(id, step, moments.standing_again(snapshot, step))
         record = Record(taken, self._store, self._writer, self._store.events(id), self._store.checkpoints(id))
         record.note("state", state="queued", resumed_at=taken.step)
         record.save()
@@ -183,7 +183,7 @@ class Engine(EngineFace):
 
     def can_resume(self, id: str) -> bool:
         snapshot = self.snapshot(id)
-        return snapshot.state in RESUMABLE and looking.can_go_on(snapshot, self.checkpoints(id))
+        return snapshot.state in RESUMABLE and moments.can_go_on(snapshot, self.checkpoints(id))
 
     def checkpoints(self, id: str) -> Kept:
         run = self._crew.get(id)
@@ -196,13 +196,13 @@ class Engine(EngineFace):
         run = self._crew.get(id)
         if run is not None and run.snapshot().has_model and (step is None or run.record.weights.has(step)):
             return run.weights(step).to_bytes()
-        return looking.model_bytes(self._store, self.snapshot(id), self.checkpoints(id), step)
+        return moments.model_bytes(self._store, self.snapshot(id), self.checkpoints(id), step)
 
     def model_step(self, id: str, step: int | None = None) -> int:
         run = self._crew.get(id)
         if run is not None and run.snapshot().has_model and (step is None or run.record.weights.has(step)):
             return run.weights(step).step
-        return looking.kept_step(self._store, self.snapshot(id), self.checkpoints(id), step)
+        return moments.kept_step(self._store, self.snapshot(id), self.checkpoints(id), step)
 
     def model_path(self, id: str) -> Path | None:
         return self._store.model_path(id)
