@@ -32,6 +32,7 @@ def spec_editor(
     labels: Mapping[str, str] | None = None,
     disabled: bool = False,
     refused: list[Message] | None = None,
+    fresh: bool = False,
 ) -> M:
     """Draw a widget for each field of a pydantic model and return the edited copy.
 
@@ -48,6 +49,8 @@ def spec_editor(
         disabled: show the values without letting anyone change them.
         refused: gets the sentence of what is refused, instead of its being shown here. A number out of range then
             comes here too: a field that knows its range turns red in the browser and tells nobody.
+        fresh: ``key`` is another one for each ``value``: the widgets begin with it of themselves, without being told.
+            For a form in a view that looks again by itself: there a browser may miss what a widget is told once.
     """
     model = spec if isinstance(spec, type) else type(spec)
     current: Any = value if value is not None else (model() if isinstance(spec, type) else spec)
@@ -57,7 +60,9 @@ def spec_editor(
         places = st.columns(columns) if columns > 1 else [st.container()]
         for place, name in zip(places, names[first : first + columns], strict=False):
             with place:
-                field = _Field(model.model_fields[name], name, f"{key}.{name}", labels or {}, disabled, refused is None)
+                field = _Field(
+                    model.model_fields[name], name, f"{key}.{name}", labels or {}, disabled, refused is None, fresh
+                )
                 changes[name] = field.draw(getattr(current, name))
     return _edited(current, changes, refused)
 
@@ -102,11 +107,18 @@ class _Field:
     """One field of a model as a widget; the type and the bounds decide which."""
 
     def __init__(
-        self, info: FieldInfo, name: str, key: str, labels: Mapping[str, str], disabled: bool, bounded: bool = True
+        self,
+        info: FieldInfo,
+        name: str,
+        key: str,
+        labels: Mapping[str, str],
+        disabled: bool,
+        bounded: bool = True,
+        fresh: bool = False,
     ) -> None:
         self.kind, self.optional = _plain_type(info.annotation)
         self.label = field_label(name, info)
-        self.key, self.labels, self.disabled, self.bounded = key, labels, disabled, bounded
+        self.key, self.labels, self.disabled, self.bounded, self.fresh = key, labels, disabled, bounded, fresh
         self.help = _(info.description) if info.description else None
         self.low, self.high = _bounds(info, self.kind)
         if self.help and self.high is not None and self.kind in (int, float) and self.high <= 1_000_000:
@@ -116,23 +128,32 @@ class _Field:
         """Draw the widget and return what it holds."""
         if isinstance(value, BaseModel):
             with st.popover(self.label, help=self.help, disabled=self.disabled):
-                return spec_editor(type(value), value, self.key, labels=self.labels)
+                return spec_editor(type(value), value, self.key, labels=self.labels, fresh=self.fresh)
         common = {"help": self.help, "key": self.key, "disabled": self.disabled}
         if typing.get_origin(self.kind) is Literal:
-            _session.seed(self.key, value)
             options = list(typing.get_args(self.kind))
-            return st.selectbox(self.label, options, format_func=lambda o: _(self.labels.get(o, str(o))), **common)
+            first = {"index": options.index(value)} if self._begins_with(value) else {}
+            return st.selectbox(self.label, options, format_func=self._said, **first, **common)
         if self.kind is bool:
-            _session.seed(self.key, bool(value))
-            return st.toggle(self.label, **common)
+            first = {"value": bool(value)} if self._begins_with(bool(value)) else {}
+            return st.toggle(self.label, **first, **common)
         if self.kind is int or self.kind is float:
             return self._number(value, common)
-        _session.seed(self.key, "" if value is None else str(value))
-        return st.text_input(self.label, **common)
+        text = "" if value is None else str(value)
+        return st.text_input(self.label, **({"value": text} if self._begins_with(text) else {}), **common)
+
+    def _said(self, option: Any) -> str:
+        return _(self.labels.get(option, str(option)))
+
+    def _begins_with(self, value: Any) -> bool:
+        """Return whether the widget is to begin with ``value`` of itself; else it is told so here."""
+        if not self.fresh:
+            _session.seed(self.key, value)
+        return self.fresh
 
     def _number(self, value: Any, common: dict[str, Any]) -> Any:
         kind = self.kind
-        _session.seed(self.key, None if value is None else kind(value))
+        shown = None if value is None else kind(value)
         low = None if self.low is None or not self.bounded else kind(self.low)
         high = None if self.high is None or not self.bounded else kind(self.high)
         if kind is float:
@@ -140,6 +161,8 @@ class _Field:
         else:
             common["step"] = 1
         empty: dict[str, Any] = {"value": None, "placeholder": _("automatic")} if self.optional else {}
+        if self._begins_with(shown):
+            empty["value"] = shown
         raw = st.number_input(self.label, min_value=low, max_value=high, **empty, **common)
         if raw is None:
             return None if self.optional else value

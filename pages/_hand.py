@@ -54,9 +54,14 @@ def _drive(run: Snapshot) -> None:
         _("{rate:g} a second", rate=run.rate) if run.rate else _("Slow motion"), "train.slow",
         icon=":material/slow_motion_video:", help=_("So many steps a second that each can be seen."),
     ):  # fmt: skip
-        key = _session.seed("train.rate", int(run.rate) if run.rate in RATES else _session.kept("train.rate", RATES[1]))
+        now = int(run.rate) if run.rate in RATES else _session.kept("train.rate", RATES[1])
         rate = st.segmented_control(
-            _("Steps a second"), RATES, key=key, format_func=lambda rate: f"{rate:g}", required=True
+            _("Steps a second"),
+            RATES,
+            default=now,
+            key=f"train.rate.{now}",
+            format_func=lambda rate: f"{rate:g}",
+            required=True,
         )
         with st.container(horizontal=True):
             if st.button(_("Go at this pace"), icon=":material/slow_motion_video:", key="train.slow.go"):
@@ -101,17 +106,22 @@ def _form(run: Snapshot) -> None:
 def _wanted(run: Snapshot, refused: list[Message]) -> dict[str, Any]:
     """Draw the fields that apply to this run; return those that differ from what is in force."""
     now = run.recipe_now
-    fields = simple_fields(now)
-    edited = spec_editor(Recipe, now, _CHANGED, only=fields, columns=2, labels=LABELS, refused=refused)
+    fields, key = simple_fields(now), _form_key(run)
+    edited = spec_editor(Recipe, now, key, only=fields, columns=2, labels=LABELS, refused=refused, fresh=True)
     values = {name: getattr(edited, name) for name in fields if getattr(edited, name) != getattr(now, name)}
     values |= _wanted_of_layers(run)
     with st.expander(_("Vary the images"), icon=":material/shuffle:"):
         varied = spec_editor(
-            type(now.augmentation), now.augmentation, f"{_CHANGED}.augmentation", columns=2, refused=refused
+            type(now.augmentation), now.augmentation, f"{key}.augmentation", columns=2, refused=refused, fresh=True
         )
     if varied != now.augmentation:
         values["augmentation"] = varied.model_dump(mode="json")
     return values
+
+
+def _form_key(run: Snapshot) -> str:
+    """Return the key of the form's fields: others for each run and after each change, so that they begin with what is."""
+    return f"{_CHANGED}.{run.id}.{len(run.changes)}"
 
 
 def simple_fields(now: Recipe) -> list[str]:
@@ -127,15 +137,15 @@ def _wanted_of_layers(run: Snapshot) -> dict[str, Any]:
     values: dict[str, Any] = {}
     wanted = {}
     for name, share in shares.items():
-        key = _session.seed(f"{_CHANGED}.dropout.{name}", float(share))
         said = _("Share that {layer} switches off", layer=name)
-        wanted[name] = float(st.number_input(said, 0.0, 0.99, step=0.05, format="%.3g", key=key))
+        wanted[name] = st.number_input(
+            said, 0.0, 0.99, float(share), step=0.05, format="%.3g", key=f"{_form_key(run)}.dropout.{name}"
+        )
     if moved := {name: share for name, share in wanted.items() if share != float(shares[name])}:
         values["dropout"] = moved
     learning = [row.name for row in run.architecture.trace().rows if row.num_params]
-    key = _session.seed(f"{_CHANGED}.frozen", list(frozen))
     chosen = st.multiselect(
-        _("Frozen layers"), learning, key=key, placeholder=_("none"),
+        _("Frozen layers"), learning, list(frozen), key=f"{_form_key(run)}.frozen", placeholder=_("none"),
         help=_("Layers whose weights stay as they are while the others learn."),
     )  # fmt: skip
     if set(chosen) != set(frozen):

@@ -12,7 +12,7 @@ from cnnlab.cli import emit, json_option, table
 from cnnlab.cli.train import OWNER, answer, check_writable, recipe_flags, with_flags
 
 if TYPE_CHECKING:
-    from cnnlab.runs import Engine, Snapshot
+    from cnnlab.runs import EngineFace, Snapshot
 
 _SHORTEST_ID = 4
 
@@ -147,7 +147,7 @@ def delete(run: tuple[str, ...], as_json: bool) -> None:
     emit({"deleted": ids}, as_json, f"deleted: {', '.join(ids)}")
 
 
-def _find(lab: Engine, text: str) -> Snapshot:
+def _find(lab: EngineFace, text: str) -> Snapshot:
     """Return the run whose id is ``text``, or the one whose id begins with it."""
     from cnnlab.errors import RunError
 

@@ -17,7 +17,7 @@ from cnnlab.data.augmentation import Augmentation
 from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from cnnlab.runs import Engine, RunSpec, Snapshot
+    from cnnlab.runs import EngineFace, RunSpec, Snapshot
 
 OWNER = "command line"
 """Whose the runs of the command line are."""
@@ -133,7 +133,7 @@ def _finding(result: dict[str, Any]) -> str:
     return first + (f"; from {edge:.2g} on it rises again" if edge is not None else "; it never rose again")
 
 
-def answer(runs: Engine, id: str, out: Path | None, half: bool, as_json: bool) -> None:
+def answer(runs: EngineFace, id: str, out: Path | None, half: bool, as_json: bool) -> None:
     """Wait until run ``id`` is over, write its model to ``out`` as well, and print what came of it."""
     from cnnlab.errors import RunError
 
@@ -154,11 +154,11 @@ def answer(runs: Engine, id: str, out: Path | None, half: bool, as_json: bool) -
     emit(result, as_json, lambda: _sentence(snapshot, result))
 
 
-def _say_findings(runs: Engine, id: str) -> list[str]:
+def _say_findings(runs: EngineFace, id: str) -> list[str]:
     """Say on standard error what is the matter with run ``id``; return the rules that found something."""
-    from cnnlab.runs.findings import findings
+    from cnnlab.runs.checkup import examined
 
-    found = findings(runs, id)
+    found = examined(runs, runs.snapshot(id)).findings
     for finding in found:
         first, _rest = (*str(finding.why).split(". ", 1), "")[:2]
         click.echo(f"{finding.severity}: {finding.title}. {first.rstrip('.')}.", err=True)
@@ -172,7 +172,7 @@ def with_flags(fields: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
     return {**fields, **given, "augmentation": {**dict(fields.get("augmentation", {})), **changes}}
 
 
-def _follow(runs: Engine, id: str) -> Snapshot:
+def _follow(runs: EngineFace, id: str) -> Snapshot:
     """Show the run's progress on standard error until it is over; Ctrl-C stops it and keeps its weights."""
     from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 

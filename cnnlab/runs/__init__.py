@@ -2,6 +2,7 @@
 
 from cnnlab.runs.admission import Place
 from cnnlab.runs.engine import Engine, engine
+from cnnlab.runs.face import EngineFace
 from cnnlab.runs.keeping import CheckpointInfo
 from cnnlab.runs.limits import Limits, limits, set_limits
 from cnnlab.runs.models import named, resolve
@@ -13,6 +14,7 @@ __all__ = [
     "RESUMABLE",
     "CheckpointInfo",
     "Engine",
+    "EngineFace",
     "Limits",
     "Place",
     "RunSpec",

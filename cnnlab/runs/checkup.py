@@ -19,6 +19,7 @@ from cnnlab.health.facts import DataFacts, facts_for
 from cnnlab.health.history import History
 from cnnlab.health.rules import diagnose
 from cnnlab.runs.engine import engine
+from cnnlab.runs.face import EngineFace
 from cnnlab.runs.snapshot import Snapshot
 from cnnlab.training.recipe import Recipe
 
@@ -64,6 +65,20 @@ def checkup(id: str) -> Checkup:
     return patient.look()
 
 
+def examined(runs: EngineFace, run: Snapshot) -> Checkup:
+    """Return what the rules say of ``run``, one of ``runs``, with the recipe that is in force; see ``checkup``."""
+    from cnnlab.data.loader import load
+
+    history = History.of(runs.events(run.id), run.error)
+    architecture, recipe = run.architecture, run.recipe_now
+    try:
+        facts, image = facts_for(run.data, recipe), load(run.data).test.images[0].numpy().copy()
+    except CnnLabError:
+        return Checkup(run, recipe, architecture, history, ())
+    findings = diagnose(history, architecture, recipe, facts)
+    return Checkup(run, recipe, architecture, history, tuple(findings), facts, image)
+
+
 def before(architecture: Architecture, data: str, recipe: Recipe) -> list[Finding]:
     """Return what is the matter before a single step, as far as the description of network and data tells it.
 
@@ -105,23 +120,10 @@ class _Patient:
                 fresh = (run.state, run.events, run.resumed) == (old.run.state, old.run.events, old.run.resumed)
                 if fresh or (run.state == old.run.state == "running" and began < self._again_at):
                     return old
-            self._checkup = _looked_at(run)
+            self._checkup = examined(engine(), run)
             took = self._clock() - began
             self._again_at = began + took + max(_PAUSE_S, took / _SHARE)
             return self._checkup
-
-
-def _looked_at(run: Snapshot) -> Checkup:
-    from cnnlab.data.loader import load
-
-    history = History.of(engine().events(run.id), run.error)
-    architecture, recipe = run.architecture, run.recipe_now
-    try:
-        facts, image = facts_for(run.data, recipe), load(run.data).test.images[0].numpy().copy()
-    except CnnLabError:
-        return Checkup(run, recipe, architecture, history, ())
-    findings = diagnose(history, architecture, recipe, facts)
-    return Checkup(run, recipe, architecture, history, tuple(findings), facts, image)
 
 
 _patients: OrderedDict[str, _Patient] = OrderedDict()

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.errors import BudgetError, NotAllowedError, RunError
-from cnnlab.runs import looking, machine
+from cnnlab.runs import machine, moments
 from cnnlab.runs.admission import Place, check_fits, check_grows, need_bytes, seconds_left, usual_speed
 from cnnlab.runs.artefacts import Artefacts, artefacts
 from cnnlab.runs.commands import checked
 from cnnlab.runs.cores import Cores
 from cnnlab.runs.crew import CLOSE_S, Crew
 from cnnlab.runs.database import Database, database_url
-from cnnlab.runs.keeping import CheckpointInfo
+from cnnlab.runs.face import EngineFace, Kept, Places
 from cnnlab.runs.limits import limits
 from cnnlab.runs.record import Record
 from cnnlab.runs.slots import Slots
@@ -35,15 +35,12 @@ from cnnlab.runs.writer import Writer
 
 _log = logging.getLogger(__name__)
 
-Kept = list[CheckpointInfo]
-Places = list[Place]
-
 _POLL_S = 0.1
 _QUEUE_S = 1.0
 _RECENT = 20
 
 
-class Engine:
+class Engine(EngineFace):
     """All runs of one store: those of this program, those of others, and those that are over.
 
     Args:
@@ -72,20 +69,11 @@ class Engine:
     # -- begin ----------------------------------------------------------------------------------------------------
 
     def submit(self, spec: RunSpec) -> str:
-        """Queue what ``spec`` asks for and return the run's id; whatever can be wrong with it is said here.
-
-        Precision, memory format and threads that the recipe leaves to the machine are fixed now, for good.
-
-        Raises:
-            ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
-            BudgetError: it needs more memory than there is for all runs, or its owner has as many as may be live.
-            RunError: the engine is closed, or the run cannot be written down.
-        """
         self._check_open()
         first = _first_snapshot(spec)
         record = self._begin_record(first)  # listed from now on, however long torch and the data take to come
         try:
-            values, task = looking.begun(spec)
+            values, task = moments.begun(spec)
             check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
             record.set(**values)
             record.save()
@@ -96,16 +84,6 @@ class Engine:
         return first.id
 
     def add(self, record: Mapping[str, Any], events: Events, model: bytes | None = None, owner: str = "") -> str:
-        """Keep a run that is over, from elsewhere, as a new one of ``owner``; return its id.
-
-        Args:
-            record: ``Snapshot.as_dict()`` of it.
-            events: what happened in it; they are numbered anew.
-            model: the bytes of its final weights.
-
-        Raises:
-            RunError, ModelError: it is no record of a run, or no model.
-        """
         self._check_open()
         numbered = [{**event, "n": n} for n, event in enumerate(events, 1)]
         snapshot = replace(
@@ -119,23 +97,10 @@ class Engine:
     def branch(
         self, id: str, step: int, changes: Mapping[str, Any] | None = None, name: str = "", owner: str | None = None
     ) -> str:
-        """Begin a run that goes on from checkpoint ``step`` of run ``id``, with other settings; return its id.
-
-        Args:
-            id, step: the parent, and one of its ``checkpoints``. Step 0 begins with the same weights and order.
-            changes: fields of the recipe in force then that are to be different from here on.
-            name: what it is called; empty takes the parent's name.
-            owner: whose it will be; None takes the parent's owner. The parent must be theirs.
-
-        Raises:
-            NotAllowedError: the parent is somebody else's.
-            RunError: there is no such run or checkpoint, the data is no longer the same, or the disk is full.
-            RecipeError, BudgetError: the changed recipe cannot go on from there.
-        """
         self._check_open()
         parent = self.snapshot(id)
         _check_owner(parent, owner)
-        first, beginning, task = looking.branched(self._store, parent, step, changes or {}, name)
+        first, beginning, task = moments.branched(self._store, parent, step, changes or {}, name)
         check_fits(task.architecture, task.recipe, self._slots.capacity, first.images)
         record = self._begin_record(first)
         try:
@@ -155,13 +120,6 @@ class Engine:
         return first.id
 
     def resume(self, id: str, owner: str | None = None) -> None:
-        """Let a run that was interrupted or stopped go on from its last checkpoint, to the bits it would have had.
-
-        Raises:
-            NotAllowedError: ``owner`` is given and the run is somebody else's.
-            RunError: there is no such run, it is not one that can go on (``can_resume``), or its data is no longer
-                the same.
-        """
         self._check_open()
         self._crew.retire()
         snapshot = self.snapshot(id)
@@ -172,11 +130,11 @@ class Engine:
                 id=id,
                 state=state_word(snapshot.state),
             )
-        step, task = looking.task_of(self._store, snapshot)
+        step, task = moments.task_of(self._store, snapshot)
         check_fits(task.architecture, snapshot.recipe_now, self._slots.capacity, snapshot.images)
         with self._admitting:
             self._check_cap(snapshot.owner)
-            taken = self._store.take(id, step, looking.standing_again(snapshot, step))
+            taken = self._store.take(id, step, moments.standing_again(snapshot, step))
         record = Record(taken, self._store, self._writer, self._store.events(id), self._store.checkpoints(id))
         record.note("state", state="queued", resumed_at=taken.step)
         record.save()
@@ -185,27 +143,19 @@ class Engine:
     # -- look -----------------------------------------------------------------------------------------------------
 
     def list(self, owner: str | None = None) -> list[Snapshot]:
-        """Return all runs, or those of ``owner``, the newest first. A damaged record is left out."""
         found = {snapshot.id: snapshot for snapshot in self._store.all()}
         found.update({run.id: run.snapshot() for run in self._crew.all() if run.id in found})
         mine = [snapshot for snapshot in found.values() if owner is None or snapshot.owner == owner]
         return sorted(mine, key=lambda snapshot: (snapshot.created, snapshot.id), reverse=True)
 
     def snapshot(self, id: str) -> Snapshot:
-        """Return run ``id`` as it is now; raises RunError if there is none."""
         run = self._crew.get(id)
         return run.snapshot() if run is not None else self._store.snapshot(id)
 
     def position(self, id: str) -> int | None:
-        """Return how many runs begin before run ``id``, or None where it does not wait."""
         return next((place.position for place in self.queue() if place.id == check_id(id)), None)
 
-    def expected_wait(self, id: str) -> float | None:
-        """Return in how many seconds run ``id`` begins, about; None where it does not wait, or nobody can tell."""
-        return next((place.wait_s for place in self.queue() if place.id == check_id(id)), None)
-
     def queue(self) -> Places:
-        """Return the runs of this machine that wait, who begins first first; it is looked up once a second."""
         at, places = self._places
         if time.monotonic() - at > _QUEUE_S:
             places = self._slots.places(self._seconds_left(), self._crew.begun())
@@ -214,18 +164,9 @@ class Engine:
 
     @property
     def room(self) -> tuple[int, int]:
-        """How many runs may learn at the same time here, and how many bytes of memory they may take together."""
         return self._slots.count, self._slots.capacity
 
     def events(self, id: str, since: int = 0) -> Events:
-        """Return what happened in run ``id`` after event number ``since`` (events are numbered from 1).
-
-        Each has ``n`` and ``kind``: ``train`` and ``val`` (step, loss, acc; val also whole and split), ``test``,
-        ``state`` (state), ``command`` (do, step; a change also ``change``), ``health`` (step, layers).
-
-        Raises:
-            RunError: there is no such run.
-        """
         run = self._crew.get(id)
         if run is not None:
             return run.record.events(since)
@@ -241,12 +182,10 @@ class Engine:
         return kept[1][max(0, since) :]
 
     def can_resume(self, id: str) -> bool:
-        """Return whether run ``id`` can go on where it was; an imported one, which has no checkpoints, cannot."""
         snapshot = self.snapshot(id)
-        return snapshot.state in RESUMABLE and looking.can_go_on(snapshot, self.checkpoints(id))
+        return snapshot.state in RESUMABLE and moments.can_go_on(snapshot, self.checkpoints(id))
 
     def checkpoints(self, id: str) -> Kept:
-        """Return the moments of run ``id`` that are kept, in the order of their steps: ``model``, ``branch``."""
         run = self._crew.get(id)
         if run is not None:
             return run.record.checkpoints()
@@ -254,33 +193,21 @@ class Engine:
         return self._store.checkpoints(id)
 
     def model(self, id: str, step: int | None = None) -> bytes:
-        """Return the weights of run ``id`` as the bytes of a safetensors file; copies, which never change.
-
-        Args:
-            id: the run.
-            step: one whose weights are kept (``checkpoints``, ``model_step``), or None for the latest.
-
-        Raises:
-            RunError: no such run, or no weights of that step.
-        """
         run = self._crew.get(id)
         if run is not None and run.snapshot().has_model and (step is None or run.record.weights.has(step)):
             return run.weights(step).to_bytes()
-        return looking.model_bytes(self._store, self.snapshot(id), self.checkpoints(id), step)
+        return moments.model_bytes(self._store, self.snapshot(id), self.checkpoints(id), step)
 
     def model_step(self, id: str, step: int | None = None) -> int:
-        """Return the step whose weights ``model(id, step)`` gives: for a live run the latest that are laid out."""
         run = self._crew.get(id)
         if run is not None and run.snapshot().has_model and (step is None or run.record.weights.has(step)):
             return run.weights(step).step
-        return looking.kept_step(self._store, self.snapshot(id), self.checkpoints(id), step)
+        return moments.kept_step(self._store, self.snapshot(id), self.checkpoints(id), step)
 
     def model_path(self, id: str) -> Path | None:
-        """Return the file of a run that is over and has one on this machine, else None."""
         return self._store.model_path(id)
 
     def wait(self, id: str, timeout_s: float | None = None) -> Snapshot:
-        """Return the run once it is over, or as it is when ``timeout_s`` have passed."""
         end = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             run = self._crew.get(id)
@@ -295,13 +222,6 @@ class Engine:
     # -- change ---------------------------------------------------------------------------------------------------
 
     def command(self, id: str, change: Mapping[str, Any], owner: str | None = None) -> None:
-        """Tell run ``id`` what to do: see ``cnnlab.runs.commands.checked``. It follows before its next step and logs it.
-
-        Raises:
-            NotAllowedError: ``owner`` is given and the run is somebody else's.
-            RunError: no such run, no such command, or the run is over.
-            RecipeError, BudgetError: a change that this run cannot make.
-        """
         snapshot = self.snapshot(id)
         command = checked(change, snapshot)
         _check_owner(snapshot, owner)
@@ -321,12 +241,6 @@ class Engine:
             )
 
     def edit(self, id: str, name: str | None = None, notes: str | None = None, owner: str | None = None) -> None:
-        """Give run ``id`` another name, or other notes.
-
-        Raises:
-            NotAllowedError: ``owner`` is given and the run is somebody else's.
-            RunError: there is no such run, or another program is training it.
-        """
         _check_owner(self.snapshot(id), owner)
         values = {"name": name and name[:80], "notes": notes if notes is None else notes[:10_000]}
         given = {field: value for field, value in values.items() if value is not None}
@@ -341,13 +255,6 @@ class Engine:
         self._store.edit(id, **given)
 
     def delete(self, id: str, owner: str | None = None) -> None:
-        """Remove run ``id`` and all that is kept of it; a live one is stopped first, wherever it learns.
-
-        Raises:
-            NotAllowedError: ``owner`` is given and the run is somebody else's.
-            RunError: there is no such run, or the program that trains it does not answer. A run whose record is
-                damaged belongs to nobody; it is removed where no ``owner`` is given.
-        """
         try:
             snapshot = self.snapshot(id)
         except RunError:
@@ -367,7 +274,6 @@ class Engine:
         self._store.delete(id)
 
     def close(self) -> None:
-        """Interrupt the live runs of this program, keep where they are, and wait until their threads have ended."""
         if self._crew.closed:
             return
         self._crew.close()
@@ -376,7 +282,6 @@ class Engine:
 
     @property
     def closed(self) -> bool:
-        """Whether ``close`` was called."""
         return self._crew.closed
 
     # -- small things ---------------------------------------------------------------------------------------------
@@ -437,12 +342,15 @@ class Engine:
             raise RunError("run {id} does not stop; its program does not answer. Try again later", id=id)
 
 
-_engines: dict[str, Engine] = {}
+_engines: dict[str, EngineFace] = {}
 _engines_lock = threading.Lock()
 
 
-def engine() -> Engine:
-    """Return the process's engine (one for each place of runs), made when first asked for and closed at exit."""
+def engine() -> EngineFace:
+    """Return the process's engine (one for each place of runs), made when first asked for and closed at exit.
+
+    The only place where one is made: whatever else has this face (a cluster, a server) would be made here.
+    """
     place = f"{database_url().render_as_string(hide_password=False)} {artefacts().where('')}"
     with _engines_lock:
         found = _engines.get(place)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cnnlab.architecture import Architecture
 from cnnlab.errors import CnnLabError, RunError
 from cnnlab.home import write_whole
-from cnnlab.runs.engine import Engine
+from cnnlab.runs.face import EngineFace
 from cnnlab.training.change import Applied
 from cnnlab.training.recipe import Recipe
 from cnnlab.validation import first_finding
@@ -58,7 +58,7 @@ class Kept(BaseModel):
     changes: tuple[Applied, ...] = Field((), max_length=10_000)
 
 
-def export_run(lab: Engine, id: str, folder: Path, tensorboard: bool = False) -> list[str]:
+def export_run(lab: EngineFace, id: str, folder: Path, tensorboard: bool = False) -> list[str]:
     """Write run ``id`` to ``folder`` and return the names of the files.
 
     architecture.json, recipe.json (as it was begun), history.csv (a row for each train, val and test event), run.json
@@ -92,7 +92,7 @@ def export_run(lab: Engine, id: str, folder: Path, tensorboard: bool = False) ->
     return sorted(files)
 
 
-def import_run(lab: Engine, folder: Path, owner: str = "") -> str:
+def import_run(lab: EngineFace, folder: Path, owner: str = "") -> str:
     """Keep the run in ``folder``, which ``export_run`` wrote or anybody else, as one of ``owner``; return its id.
 
     What means something in the lab that it comes from only stays behind: its id and owner, its parent, why it failed,

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.architecture import Architecture
 from cnnlab.home import home, write_whole
-from cnnlab.training.checks import shares
 from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ def resolve_recipe(recipe: Recipe, architecture: Architecture) -> Recipe:
     (``training.checks.shares``) from 10^7 on; where they have to work together inside each operation from 5 * 10^7 on,
     if they were timed to be worth it.
     """
+    from cnnlab.training.checks import shares  # brings torch, which a page that only describes does without
+
     precision, memory_format, threads = recipe.precision, recipe.memory_format, recipe.threads
     step_macs = architecture.trace().macs * recipe.batch_size
     if threads == 0 and step_macs > _BIG_STEP_MACS:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from cnnlab.errors import RunError
-from cnnlab.runs.engine import Engine
+from cnnlab.runs.face import EngineFace
 from cnnlab.runs.folders import export_run, import_run
 
 MOST_BYTES = 1_000_000_000
@@ -21,7 +21,7 @@ _NAMES = ("architecture.json", "recipe.json", "history.csv", "run.json", "model.
 _CHUNK = 1 << 20
 
 
-def pack_run(lab: Engine, id: str, tensorboard: bool = False) -> bytes:
+def pack_run(lab: EngineFace, id: str, tensorboard: bool = False) -> bytes:
     """Return run ``id`` as a zip of what ``export_run`` writes.
 
     Raises:
@@ -37,7 +37,7 @@ def pack_run(lab: Engine, id: str, tensorboard: bool = False) -> bytes:
     return packed.getvalue()
 
 
-def unpack_run(lab: Engine, packed: IO[bytes], name: str, owner: str = "") -> str:
+def unpack_run(lab: EngineFace, packed: IO[bytes], name: str, owner: str = "") -> str:
     """Keep the run in the zip ``packed``, called ``name``, as one of ``owner``; return its id.
 
     Only the five files of a run are read, from one folder of the zip; whatever else it holds is passed over.

@@ -201,7 +201,7 @@ BLANK: Mapping[str, Any] = {
 KEPT_BY_RESUME = frozenset({
     "steps", "epoch", "train_s", "train_loss", "train_acc", "val_loss", "val_acc", "changes", "events", "has_model",
 })  # fmt: skip
-"""Of ``BLANK``, what stays where a run goes on; the rest is as before it began, unless ``looking`` knows better."""
+"""Of ``BLANK``, what stays where a run goes on; the rest is as before it began, unless ``moments`` knows better."""
 
 KEPT_BY_BRANCH = frozenset({"owner", "net", "architecture_key", "data", "data_hash"})
 """Of ``IDENTITY``, what a branch has of its parent."""

@@ -18,6 +18,11 @@ def number(page: Page, name: str) -> Locator:
     return key(page, name).locator("input").first
 
 
+def changed(page: Page, name: str) -> Locator:
+    """Return the field ``name`` of the form that changes a live run."""
+    return page.locator(f'[class*="st-key-train-change-"][class*="-{name}"] input').first
+
+
 def paused(visit: Callable[..., Page]) -> Page:
     """Return the Train page with a run that was started and paused."""
     page = visit("train")
@@ -34,9 +39,9 @@ def test_one_step_a_change_back_in_time_and_a_branch(visit: Callable[..., Page])
     button(page, "train.step").click()
     wait_for(lambda: step(page) == at + 1, page)
 
-    press_until(page, button(page, "train.change_it"), number(page, "train.change.lr"))
-    expect(number(page, "train.change.batch_size")).to_have_value("128")  # as it is, not as an empty field begins
-    number(page, "train.change.lr").fill("0.005")
+    press_until(page, button(page, "train.change_it"), changed(page, "lr"))
+    expect(changed(page, "batch_size")).to_have_value("128")  # as it is, not as an empty field begins
+    changed(page, "lr").fill("0.005")
     button(page, "train.change.send").click()
     expect(page.get_by_text(re.compile(r"Learning rate 0\.02 → 0\.005"))).to_be_visible()
     expect(page.locator(".lab-mark").first).to_be_visible()

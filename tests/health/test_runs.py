@@ -8,14 +8,23 @@ import pytest
 from click.testing import CliRunner
 
 from cnnlab.cli import main
+from cnnlab.health.case import Finding
 from cnnlab.health.facts import DataFacts, facts_for
 from cnnlab.health.history import History
 from cnnlab.runs import Engine, RunSpec
-from cnnlab.runs.findings import findings, history
+from cnnlab.runs.checkup import examined
 from cnnlab.training.recipe import Recipe
 from tests.health.makers import SOUND, small
 
 BRIEF = {**SOUND, "limit_train": 3200, "precision": "float32", "memory_format": "contiguous", "threads": 1}
+
+
+def findings(runs: Engine, id: str) -> list[Finding]:
+    return [*examined(runs, runs.snapshot(id)).findings]
+
+
+def history(runs: Engine, id: str) -> History:
+    return examined(runs, runs.snapshot(id)).history
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ def page(lab_home: Path) -> Callable[..., AppTest]:
 
     def open_page(architecture: Architecture = LENET, language: str = "en", layer: int = 0, **query: str) -> AppTest:
         at = AppTest.from_file(PAGE, default_timeout=60)
-        at.session_state[_session._LANGUAGE] = language
-        at.session_state[_session._ARCHITECTURE] = architecture
-        at.session_state[_session._WIDGETS] = {state._LAYER: layer}
+        at.session_state[_session.keys.LANGUAGE] = language
+        at.session_state[_session.keys.ARCHITECTURE] = architecture
+        at.session_state[_session.keys.WIDGETS] = {state._LAYER: layer}
         for name, value in query.items():
             at.query_params[name] = value
         return checked(at.run())
@@ -50,7 +50,7 @@ def turn_to(at: AppTest, tab: str) -> AppTest:
 
 
 def network(at: AppTest) -> Architecture:
-    return at.session_state[_session._ARCHITECTURE]
+    return at.session_state[_session.keys.ARCHITECTURE]
 
 
 def click(at: AppTest, key: str) -> AppTest:
@@ -102,7 +102,7 @@ def test_a_suggestion_says_all_that_it_changes(page: Callable[..., AppTest]) -> 
 
 
 def state_of(at: AppTest) -> int:
-    return at.session_state[_session._WIDGETS][state._LAYER]
+    return at.session_state[_session.keys.WIDGETS][state._LAYER]
 
 
 def test_what_the_source_says_stands_with_a_presets_network(page: Callable[..., AppTest]) -> None:
@@ -119,8 +119,8 @@ def test_a_card_brings_network_recipe_and_data(page: Callable[..., AppTest], nam
     at = page(Architecture(name="other", input_shape=(1, 8, 8), layers=(make_layer("Flatten"),)))
     click(at, f"build.preset.{name}")
     assert network(at) == PRESETS[name].architecture
-    assert at.session_state[_session._DATA] == PRESETS[name].data
-    recipe = at.session_state[_session._RECIPE].model_dump()
+    assert at.session_state[_session.keys.DATA] == PRESETS[name].data
+    recipe = at.session_state[_session.keys.RECIPE].model_dump()
     assert all(recipe[field] == value for field, value in PRESETS[name].recipe.items() if field != "augmentation")
     assert at.button(key=f"build.preset.{name}").disabled
     click(at, "build.undo")
@@ -163,7 +163,7 @@ def test_every_field_of_every_kind_can_be_edited(page: Callable[..., AppTest], k
         widget = at.toggle if isinstance(value, bool) else at.number_input
         at = checked(widget(key=f"build.field.{index}.{kind}.{field}").set_value(value).run())
         assert getattr(network(at).layers[index], field) == value
-    edits = len(at.session_state[_session._UNDO]) if _session._UNDO in at.session_state else 0
+    edits = len(at.session_state[_session.keys.UNDO]) if _session.keys.UNDO in at.session_state else 0
     assert edits == len(type(make_layer(kind)).model_fields) - 1
     explained = [text.value for text in at.markdown]
     assert LAYERS[kind].explanation in explained
@@ -245,7 +245,7 @@ def test_the_batch_size_is_the_recipes(page: Callable[..., AppTest]) -> None:
     at = page()
     before = metrics(at)[3]
     checked(at.number_input(key="build.batch").set_value(512).run())
-    assert at.session_state[_session._RECIPE].batch_size == 512
+    assert at.session_state[_session.keys.RECIPE].batch_size == 512
     assert metrics(at)[3] != before
 
 
@@ -265,16 +265,16 @@ def test_an_edited_preset_has_a_name_of_its_own_and_a_name_that_is_taken_is_said
 
 def test_the_recipe_that_was_shown_stays_when_the_network_is_edited(page: Callable[..., AppTest]) -> None:
     at = page(PRESETS["mnist-sprint"].architecture)
-    before = at.session_state[_session._RECIPE]
+    before = at.session_state[_session.keys.RECIPE]
     click(at, "build.remove")
     again = reloaded(at)
-    assert again.session_state[_session._RECIPE] == before
+    assert again.session_state[_session.keys.RECIPE] == before
 
 
 def reloaded(at: AppTest) -> AppTest:
     """Return the page as a browser that knows only its cookie gets it."""
     again = AppTest.from_file(PAGE, default_timeout=60)
-    again.session_state[_session._WORKSPACE] = at.session_state[_session._WORKSPACE]
+    again.session_state[_session.keys.WORKSPACE] = at.session_state[_session.keys.WORKSPACE]
     return checked(again.run())
 
 
@@ -311,7 +311,7 @@ def test_a_block_that_is_clicked_is_edited_although_the_other_panel_was_clicked_
 @pytest.mark.parametrize("kept", ["Conv9d", 7, None, (1, 2)])
 def test_what_was_kept_and_is_no_more_is_the_default(page: Callable[..., AppTest], kept: object) -> None:
     at = page()
-    at.session_state[_session._WIDGETS] = {
+    at.session_state[_session.keys.WIDGETS] = {
         state._LAYER: kept if kept != 7 else 999,
         state._KIND: kept,
         state.PANEL: kept,
@@ -378,10 +378,10 @@ def on_drawing(action: object) -> tuple[Architecture, int, str]:
 
     at = AppTest.from_function(script, default_timeout=60)
     at.session_state["sent"] = SimpleNamespace(action=action)
-    at.session_state[_session._LANGUAGE] = "en"
-    at.session_state[_session._ARCHITECTURE] = LENET
+    at.session_state[_session.keys.LANGUAGE] = "en"
+    at.session_state[_session.keys.ARCHITECTURE] = LENET
     checked(at.run())
-    kept = at.session_state[_session._WIDGETS] if _session._WIDGETS in at.session_state else {}
+    kept = at.session_state[_session.keys.WIDGETS] if _session.keys.WIDGETS in at.session_state else {}
     layer = kept.get(state._LAYER, 0)
     panel = at.session_state[state.PANEL] if state.PANEL in at.session_state else state.EDIT
     return network(at), layer, panel
@@ -457,7 +457,7 @@ def test_a_file_is_opened(page: Callable[..., AppTest]) -> None:
 def test_a_bad_file_is_said_and_changes_nothing(page: Callable[..., AppTest], content: bytes) -> None:
     at = turn_to(page(), "Save, open, share")
     at.file_uploader(key="build.upload").upload("bad.json", content, "application/json")
-    at.session_state[_session._WIDGETS] = {state._LAYER: 3}
+    at.session_state[_session.keys.WIDGETS] = {state._LAYER: 3}
     checked(at.run())
     assert network(at) == LENET
     assert at.error

@@ -79,7 +79,7 @@ def test_who_waits_sees_for_how_long(learners, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("cnnlab.runs.machine.cores", lambda: 1)
     lab = runs.engine()
     first, second = lab.submit(spec(LONG, owner=ana.owner)), lab.submit(spec(LONG, owner=wei.owner))
-    until(lambda: lab.expected_wait(second))
+    until(lambda: [place for place in lab.queue() if place.id == second and place.wait_s])
     from pages import _class
 
     assert _class.wait_words(second).startswith("It begins in about ")

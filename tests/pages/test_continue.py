@@ -26,7 +26,7 @@ def ran(at: AppTest) -> AppTest:
 def test_the_link_leads_to_this_workspace_and_shows_no_id() -> None:
     id = new_id()
     at = AppTest.from_string(OFFER, default_timeout=60)
-    at.session_state[_session._WORKSPACE] = id
+    at.session_state[_session.keys.WORKSPACE] = id
     ran(at.run())
     ran(at.button(key="continue.offer").click().run())
     (shown,) = at.code
@@ -42,7 +42,7 @@ def test_the_other_device_is_asked_and_then_goes_on() -> None:
     link = handover.offer(first)
     mine = new_id()
     at = AppTest.from_string(ARRIVE, default_timeout=60)
-    at.session_state[_session._WORKSPACE] = mine
+    at.session_state[_session.keys.WORKSPACE] = mine
     at.query_params[_continue.PARAMETER] = link.token
     ran(at.run())
     assert at.text[0].value == mine
@@ -57,7 +57,7 @@ def test_the_other_device_is_asked_and_then_goes_on() -> None:
 def test_a_link_that_is_over_changes_nothing() -> None:
     mine = new_id()
     at = AppTest.from_string(ARRIVE, default_timeout=60)
-    at.session_state[_session._WORKSPACE] = mine
+    at.session_state[_session.keys.WORKSPACE] = mine
     at.query_params[_continue.PARAMETER] = "A" * 22
     ran(at.run())
     assert at.text[0].value == mine
@@ -70,7 +70,7 @@ def test_the_device_that_made_the_link_does_not_use_it_up() -> None:
     space = Workspace(new_id())
     link = handover.offer(space)
     at = AppTest.from_string(ARRIVE, default_timeout=60)
-    at.session_state[_session._WORKSPACE] = space.id
+    at.session_state[_session.keys.WORKSPACE] = space.id
     at.query_params[_continue.PARAMETER] = link.token
     ran(at.run())
     assert not at.button and handover.find(link.token) is not None

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from cnnlab.data import jobs, store
@@ -33,7 +34,7 @@ def page(monkeypatch) -> AppTest:
 
 def opened(language: str = "en") -> AppTest:
     at = AppTest.from_file(PAGE, default_timeout=60)
-    at.session_state[_session._LANGUAGE] = language
+    at.session_state[_session.keys.LANGUAGE] = language
     return at.run()
 
 
@@ -66,7 +67,7 @@ def test_it_opens_on_mnist(language):
 def test_every_bundled_set_is_shown(page, name):
     at = fine(page.selectbox(key="data.name").set_value(name).run())
     assert "of 5,000" in texts(at)
-    assert at.session_state[_session._DATA] == name
+    assert at.session_state[_session.keys.DATA] == name
 
 
 def test_part_class_and_number_filter_the_wall(page):
@@ -96,9 +97,9 @@ def test_the_recipe_is_named(page):
     from cnnlab.data.augmentation import Augmentation
     from cnnlab.training.recipe import Recipe
 
-    page.session_state[_session._RECIPE] = Recipe(augmentation=Augmentation(shift=2, flip=True))
+    page.session_state[_session.keys.RECIPE] = Recipe(augmentation=Augmentation(shift=2, flip=True))
     assert "uses: Shift, Flip" in texts(fine(page.run()))
-    page.session_state[_session._RECIPE] = Recipe()
+    page.session_state[_session.keys.RECIPE] = Recipe()
     assert "varies nothing yet" in texts(fine(page.run()))
 
 
@@ -165,7 +166,7 @@ def test_a_learner_sees_no_teachers_part(monkeypatch):
 
 def test_the_pin_opens_the_teachers_part(monkeypatch):
     monkeypatch.setenv("CNNLAB_TEACHER_PIN", "4711")
-    monkeypatch.setattr(_session, "is_teacher", lambda: bool(_session.st.session_state.get(_session._TEACHER)))
+    monkeypatch.setattr(_session, "is_teacher", lambda: bool(st.session_state.get(_session.keys.TEACHER)))
     at = fine(opened())
     assert "data.fetch" not in [one.key for one in at.button]
     at.text_input(key="data.pin.text").set_value("1234")
@@ -226,7 +227,7 @@ def test_what_was_chosen_outlives_a_reload():
 
     def again() -> AppTest:
         at = AppTest.from_file(PAGE, default_timeout=60)
-        at.session_state[_session._WORKSPACE] = id
+        at.session_state[_session.keys.WORKSPACE] = id
         return fine(at.run())
 
     at = again()
@@ -254,7 +255,7 @@ def test_a_place_kept_of_a_larger_set_is_brought_into_a_smaller_one():
     space.choose_widget("data.first", ("mnist", "train", 10, 70_000))
     space.choose_widget("data.chosen", ("mnist", "train", 70_000))
     at = AppTest.from_file(PAGE, default_timeout=60)
-    at.session_state[_session._WORKSPACE] = space.id
+    at.session_state[_session.keys.WORKSPACE] = space.id
     at = fine(at.run())
     assert at.number_input(key="data.mnist.train.10.first").value == 59_999
     assert "number 59999" in texts(at)

@@ -35,8 +35,8 @@ def page(space, monkeypatch):
 
     def open_page(**state):
         at = AppTest.from_string(PAGE, default_timeout=60)
-        at.session_state[_session._WORKSPACE] = space.id
-        at.session_state[_session._LANGUAGE] = "en"
+        at.session_state[_session.keys.WORKSPACE] = space.id
+        at.session_state[_session.keys.LANGUAGE] = "en"
         for key, value in state.items():
             at.session_state[key] = value
         at.run()
@@ -115,8 +115,8 @@ def test_a_drawing_is_kept_tested_again_and_deleted(page, space):
     assert np.abs(kept.pixels.astype(int) - digit).mean() < 4
     assert 'figure class="right"' in html(at)
     assert "1 of 1 that you named are right." in html(at)
-    assert _session._IMAGE in at.session_state
-    assert at.session_state[_session._IMAGE] == ImageRef(kind="drawing", id=kept.id)
+    assert _session.keys.IMAGE in at.session_state
+    assert at.session_state[_session.keys.IMAGE] == ImageRef(kind="drawing", id=kept.id)
     at.button(key="draw.delete").click().run()
     assert not at.exception
     assert space.drawings() == ()
@@ -150,7 +150,7 @@ def test_a_bad_picture_is_one_sentence(page, space, data):
     assert not at.exception
     assert len(at.error) == 1
     assert canvas(at)["models"][0]["probs"] is None
-    assert _session._IMAGE not in at.session_state or at.session_state[_session._IMAGE].kind == "test"
+    assert _session.keys.IMAGE not in at.session_state or at.session_state[_session.keys.IMAGE].kind == "test"
     assert at.error[0].value.startswith("The picture")
 
 
@@ -165,7 +165,7 @@ def test_a_colour_model_takes_pictures(page, space):
     assert len(data["models"][0]["probs"]) == len(data["classes"]) == 10
     assert 'class="seen-steps"' in html(at)
     (kept,) = (space.folder / "uploads").glob("*.png")
-    assert at.session_state[_session._IMAGE] == ImageRef(kind="upload", id=kept.stem)
+    assert at.session_state[_session.keys.IMAGE] == ImageRef(kind="upload", id=kept.stem)
 
 
 def test_ones_own_run_of_a_bundled_network_stands_beside_it(page, space):
@@ -222,7 +222,7 @@ def test_a_model_of_clothes_gets_the_picture_not_a_digit(page, space):
     assert not at.exception and not at.error
     assert "light and dark exchanged" in html(at)
     assert "holds ink" not in html(at)
-    assert at.session_state[_session._IMAGE].kind == "upload"
+    assert at.session_state[_session.keys.IMAGE].kind == "upload"
 
 
 def test_only_models_of_the_same_classes_are_compared(page, space):
@@ -256,5 +256,5 @@ def test_the_brush_is_kept_and_only_a_brush(page, space):
 def test_the_page_says_what_it_is(page, language):
     from cnnlab.lessons import lesson
 
-    at = page(**{_session._LANGUAGE: language})
+    at = page(**{_session.keys.LANGUAGE: language})
     assert lesson("draw", language).strip() in [text.value for text in at.markdown]

@@ -30,7 +30,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], AppTest]:
             st, "Page", lambda *args, **settings: real(*args, **{**settings, "default": settings["url_path"] == name})
         )
         at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        at.session_state[_session._LANGUAGE] = language
+        at.session_state[_session.keys.LANGUAGE] = language
         at.run()
         monkeypatch.setattr(st, "Page", real)
         return at
@@ -77,7 +77,7 @@ def test_the_registry_lists_the_pages_that_there_are() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_words_of_the_lab_are_one_tap_away(language: str) -> None:
     at = AppTest.from_string("from pages._glossary import glossary_button\nglossary_button()", default_timeout=60)
-    at.session_state[_session._LANGUAGE] = language
+    at.session_state[_session.keys.LANGUAGE] = language
     at.run().button(key="glossary.open").click().run()
     assert not at.exception
     shown = "\n".join(words(at))

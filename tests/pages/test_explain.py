@@ -26,11 +26,11 @@ def page(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTe
     def open_page(model: Model, language: str = "en", run: bool = True) -> AppTest:
         space = Workspace(new_id())
         at = AppTest.from_file(PAGE, default_timeout=60)
-        at.session_state[_session._WORKSPACE] = space.id
-        at.session_state[_session._LANGUAGE] = language
-        at.session_state[_session._MODEL] = f"run:{keep_run(space, model)}"
+        at.session_state[_session.keys.WORKSPACE] = space.id
+        at.session_state[_session.keys.LANGUAGE] = language
+        at.session_state[_session.keys.MODEL] = f"run:{keep_run(space, model)}"
         colour = model.preprocessing.data_shape[0] == 3
-        at.session_state[_session._IMAGE] = ImageRef(data="cifar10-sample" if colour else "mnist")
+        at.session_state[_session.keys.IMAGE] = ImageRef(data="cifar10-sample" if colour else "mnist")
         return checked(at.run()) if run else at
 
     return open_page

@@ -38,10 +38,10 @@ def page(lab_home: Path) -> Callable[..., AppTest]:
     ) -> AppTest:
         space = space or Workspace(new_id())
         at = AppTest.from_file(PAGE, default_timeout=60)
-        at.session_state[_session._WORKSPACE] = space.id
-        at.session_state[_session._LANGUAGE] = language
-        at.session_state[_session._MODEL] = f"run:{keep_run(space, model)}"
-        at.session_state[_session._IMAGE] = image
+        at.session_state[_session.keys.WORKSPACE] = space.id
+        at.session_state[_session.keys.LANGUAGE] = language
+        at.session_state[_session.keys.MODEL] = f"run:{keep_run(space, model)}"
+        at.session_state[_session.keys.IMAGE] = image
         return checked(at.run())
 
     return open_page
@@ -116,7 +116,7 @@ def test_layer_scale_and_map_outlive_a_reload_and_another_model(page):
         return values[CONTROL], values["explore.scale"], json.loads(part.proto.json)["detail"]["unit"]
 
     at = page(mnist_net())
-    space = Workspace(at.session_state[_session._WORKSPACE])
+    space = Workspace(at.session_state[_session.keys.WORKSPACE])
     assert chosen(at) == ("conv1", "layer", 0)
     at = choose(choose(at, CONTROL, "pool1"), "explore.scale", "unit")
     at.session_state["explore.maps.pool1"] = {"unit": 3}
@@ -166,7 +166,7 @@ def test_the_image_can_be_changed_again_and_again(page):
     for place in (5, 7, 9):
         at = checked(at.number_input[0].set_value(place).run())
         assert at.number_input[0].value == place
-        assert at.session_state[_session._IMAGE].index == place
+        assert at.session_state[_session.keys.IMAGE].index == place
 
 
 def ruined() -> Model:

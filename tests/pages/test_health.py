@@ -35,7 +35,7 @@ def _home(lab_home: Path) -> object:
 
 def page(name: str, space: Workspace) -> AppTest:
     at = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=60)
-    at.session_state[_session._WORKSPACE] = space.id
+    at.session_state[_session.keys.WORKSPACE] = space.id
     return looked(at.run())
 
 

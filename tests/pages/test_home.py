@@ -26,7 +26,7 @@ def _home(lab_home: Path) -> None:
 
 def home(id: str | None = None) -> AppTest:
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    at.session_state[_session._WORKSPACE] = id or new_id()
+    at.session_state[_session.keys.WORKSPACE] = id or new_id()
     at.run()
     assert not at.exception, [e.value for e in at.exception]
     return at

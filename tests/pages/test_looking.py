@@ -36,8 +36,8 @@ def page(space: Workspace) -> Callable[..., AppTest]:
         if choices:
             space.choose(**choices)
         at = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=60)
-        at.session_state[_session._WORKSPACE] = space.id
-        at.session_state[_session._LANGUAGE] = "en"
+        at.session_state[_session.keys.WORKSPACE] = space.id
+        at.session_state[_session.keys.LANGUAGE] = "en"
         return fine(at.run())
 
     return open_page
@@ -218,8 +218,8 @@ def test_names_are_translated(page, space):
     id = keep_run(space, digits())
     space.choose(model=f"run:{id}")
     at = AppTest.from_file(str(ROOT / "pages" / "draw.py"), default_timeout=60)
-    at.session_state[_session._WORKSPACE] = space.id
-    at.session_state[_session._LANGUAGE] = "zh_CN"
+    at.session_state[_session.keys.WORKSPACE] = space.id
+    at.session_state[_session.keys.LANGUAGE] = "zh_CN"
     assert re.fullmatch("test：你的第 1 次运行，90.0%", fine(at.run()).selectbox(key=MENU).options[0])
 
 

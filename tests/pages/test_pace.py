@@ -56,7 +56,7 @@ def test_a_view_follows_the_size_of_the_class(view, running: Workspace, monkeypa
     again: list[bool] = []
     monkeypatch.setattr("streamlit.rerun", lambda *_args, **_more: again.append(True))
     at = AppTest.from_function(view, default_timeout=60)
-    at.session_state[_session._WORKSPACE] = running.id
+    at.session_state[_session.keys.WORKSPACE] = running.id
     at.run()
     assert not at.exception and not again
     assert len(crowd._seen) == 1  # a look counts
@@ -79,8 +79,8 @@ def framed() -> None:
 @pytest.mark.parametrize("page", ["train", "home"])
 def test_the_line_is_drawn_once_and_on_train_by_the_view(page: str, running: Workspace) -> None:
     at = AppTest.from_function(framed, default_timeout=60)
-    at.session_state[_session._WORKSPACE] = running.id
-    at.session_state[_session._PAGE] = page
+    at.session_state[_session.keys.WORKSPACE] = running.id
+    at.session_state[_session.keys.PAGE] = page
     at.run()
     assert not at.exception
     lines = [element.proto.body for element in at.get("html") if 'class="lab-run ' in element.proto.body]

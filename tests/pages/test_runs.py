@@ -36,8 +36,8 @@ def page(space: Workspace) -> Callable[..., AppTest]:
         for key, value in widgets.items():
             space.choose_widget(key, value)
         at = AppTest.from_file(str(ROOT / "pages" / "runs.py"), default_timeout=60)
-        at.session_state[_session._WORKSPACE] = space.id
-        at.session_state[_session._LANGUAGE] = language
+        at.session_state[_session.keys.WORKSPACE] = space.id
+        at.session_state[_session.keys.LANGUAGE] = language
         return fine(at.run())
 
     return open_page
@@ -198,7 +198,7 @@ def test_nobody_sees_anothers_runs(page, space):
 
 def test_what_the_browser_sends_is_only_taken_as_ids(page, space):
     at = page()
-    at.session_state[_session._WORKSPACE] = space.id
+    at.session_state[_session.keys.WORKSPACE] = space.id
     asked = "import streamlit as st\nfrom pages import _runs_table, _session\n_session.enter()\nst.session_state[_runs_table.KEY] = {sent}\n_runs_table._taken()"
     for sent, kept in (
         ("{'chosen': ['a', 'b']}", ("a", "b")),
@@ -206,7 +206,7 @@ def test_what_the_browser_sends_is_only_taken_as_ids(page, space):
         ("{'chosen': [1]}", ("a", "b")),
     ):
         at = AppTest.from_string(asked.format(sent=sent), default_timeout=60)
-        at.session_state[_session._WORKSPACE] = space.id
+        at.session_state[_session.keys.WORKSPACE] = space.id
         fine(at.run())
         assert Workspace(space.id).choices.widgets["runs.chosen"] == kept
 

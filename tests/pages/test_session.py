@@ -65,8 +65,8 @@ def test_a_reload_brings_everything_back() -> None:
         ):
             st.text(value)
 
-    run(work, **{_session._WORKSPACE: id})
-    seen = said(run(look, **{_session._WORKSPACE: id}))
+    run(work, **{_session.keys.WORKSPACE: id})
+    seen = said(run(look, **{_session.keys.WORKSPACE: id}))
     assert seen[:7] == [
         "article-003-keras",
         "7",
@@ -77,7 +77,7 @@ def test_a_reload_brings_everything_back() -> None:
         "zh_CN",
     ]
     assert "explore" in seen[7]
-    other = said(run(look, **{_session._WORKSPACE: new_id()}))
+    other = said(run(look, **{_session.keys.WORKSPACE: new_id()}))
     assert other[0] == "mnist-sprint" and other[5] == "None" and other[6] == "en"
 
 
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_the_default() -> None:
         st.text(_session.language())
 
     preset = PRESETS["mnist-sprint"]
-    assert said(run(look, **{_session._WORKSPACE: id})) == [
+    assert said(run(look, **{_session.keys.WORKSPACE: id})) == [
         "mnist-sprint",
         str(preset.recipe.get("epochs", 3)),
         "bundled:mnist-sprint",
@@ -145,7 +145,7 @@ def test_a_new_workspace_begins_empty_and_keeps_the_language() -> None:
         st.text(_session.image_ref().index)
         st.text(_session.language())
 
-    assert said(run(work, **{_session._WORKSPACE: id})) == ["True", "0", "zh_CN"]
+    assert said(run(work, **{_session.keys.WORKSPACE: id})) == ["True", "0", "zh_CN"]
     assert Workspace(id).choices.image == ImageRef(index=5)
 
 

@@ -1,5 +1,6 @@
 """Train: start, watch, pause, resume, stop; a reload shows the same run; what cannot be trained says so."""
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ def _home(lab_home: Path) -> object:
 
 def train(id: str) -> AppTest:
     at = AppTest.from_file(str(ROOT / "pages" / "train.py"), default_timeout=60)
-    at.session_state[_session._WORKSPACE] = id
+    at.session_state[_session.keys.WORKSPACE] = id
     at.run()
     assert not at.exception, [e.value for e in at.exception]
     return at
@@ -284,12 +285,31 @@ def wait_for(what) -> None:
         time.sleep(0.02)
 
 
+def field(widgets, name: str):
+    """Return the field ``name`` of the form that changes a live run."""
+    (found,) = [one for one in widgets if re.fullmatch(rf"train\.change\.\w+\.\d+\.{name}", str(one.key))]
+    return found
+
+
+def test_the_form_begins_with_what_is_in_force_without_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that is shown two views in a row may miss what a widget is told in the first one alone."""
+    flips = Recipe().augmentation.model_copy(update={"flip": True, "shift": 2})
+    space, _id = started(LONG.changed(optimizer="sgd", momentum=0.9, nesterov=True, augmentation=flips))
+    at = opened(space, "train.change_it")
+    for _look in range(2):
+        assert field(at.toggle, "nesterov").proto.default and field(at.toggle, "augmentation.flip").proto.default
+        assert field(at.number_input, "momentum").proto.default == 0.9
+        assert field(at.number_input, "augmentation.shift").proto.default == 2
+        assert not field(at.toggle, "nesterov").proto.set_value
+        at.run()
+
+
 def test_a_change_is_made_marked_and_told() -> None:
     space, id = started()
     at = opened(space, "train.change_it")
-    assert "train.change.momentum" not in {n.key for n in at.number_input}  # Adam has none
-    at.number_input(key="train.change.lr").set_value(0.5)
-    at.multiselect(key="train.change.frozen").set_value(["conv1"])
+    assert not [n for n in at.number_input if str(n.key).endswith(".momentum")]  # Adam has none
+    field(at.number_input, "lr").set_value(0.5)
+    field(at.multiselect, "frozen").set_value(["conv1"])
     at.button(key="train.change.send").click().run()
     assert not at.exception and not at.error
     wait_for(lambda: engine().snapshot(id).changes)
@@ -303,10 +323,10 @@ def test_a_change_is_made_marked_and_told() -> None:
 def test_what_a_change_is_refused_for_can_be_changed() -> None:
     space, id = started(LONG.changed(optimizer="sgd", lr=0.01, momentum=0.9, nesterov=True))
     at = opened(space, "train.change_it")
-    at.number_input(key="train.change.momentum").set_value(0.0)
+    field(at.number_input, "momentum").set_value(0.0)
     at.button(key="train.change.send").click().run()
     assert "switch nesterov off" in at.error[0].value and not engine().snapshot(id).changes
-    at.toggle(key="train.change.nesterov").set_value(False)
+    field(at.toggle, "nesterov").set_value(False)
     at.button(key="train.change.send").click().run()
     assert not at.exception and not at.error
     wait_for(lambda: engine().snapshot(id).changes)
@@ -328,7 +348,7 @@ def markdown(at: AppTest) -> str:
 def test_a_change_out_of_range_is_not_sent() -> None:
     space, id = started()
     at = opened(space, "train.change_it")
-    at.number_input(key="train.change.lr").set_value(-1.0)
+    field(at.number_input, "lr").set_value(-1.0)
     at.button(key="train.change.send").click().run()
     assert "Learning rate" in at.error[0].value and not engine().snapshot(id).changes
 
@@ -392,7 +412,7 @@ def test_the_slider_goes_back_to_each_kept_moment_on_every_page() -> None:
     assert "after step 4<" in html(at) and "lab-mark-now" in html(at) and "after step 10<" not in html(at)
     for page in ("explore", "draw", "explain"):
         other = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60)
-        other.session_state[_session._WORKSPACE] = space.id
+        other.session_state[_session.keys.WORKSPACE] = space.id
         other.run()
         assert not other.exception and other.select_slider(key=f"time.{id}").value == 4
     train(space.id).select_slider(key=f"time.{id}").set_value(_time.NOW).run()

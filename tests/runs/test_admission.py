@@ -164,9 +164,9 @@ def test_the_wait_is_expected_from_what_was_seen(lab) -> None:
     second = found.submit(spec(LONG, owner="bob"))
     third = found.submit(spec(LONG, owner="cat"))
     until(lambda: found.snapshot(first).time_left_s)
-    waits_s = until(lambda: all(w := [found.expected_wait(id) for id in (second, third)]) and w)
-    assert 0 < waits_s[0] < waits_s[1]
-    assert found.expected_wait(first) is None
+    places = until(lambda: (w := found.queue()) and all(place.wait_s for place in w) and w)
+    assert [place.id for place in places] == [second, third]
+    assert 0 < places[0].wait_s < places[1].wait_s
     seen = found.snapshot(first)
     speed = usual_speed([seen])
     assert seconds_left(found.snapshot(second), speed) == pytest.approx(

@@ -1,13 +1,15 @@
 """The engine's face, with nothing but JSON and bytes across it, on each database."""
 
 import json
+from inspect import signature
+from pathlib import Path
 
 import pytest
 import torch
 
 from cnnlab.errors import NotAllowedError, RecipeError, RunError
 from cnnlab.model import Model
-from cnnlab.runs import Engine, RunSpec, Snapshot
+from cnnlab.runs import Engine, EngineFace, Place, RunSpec, Snapshot
 from tests.runs.labs import DEADLINE_S, LONG, NET, RECIPE, spec, uninterrupted, until
 
 
@@ -33,8 +35,8 @@ class Wire:
     def list(self, owner=None):
         return [self._snapshot(found) for found in self.far.list(wire(owner))]
 
-    def wait(self, id):
-        return self._snapshot(self.far.wait(wire(id), DEADLINE_S))
+    def wait(self, id, timeout_s=DEADLINE_S):
+        return self._snapshot(self.far.wait(wire(id), wire(timeout_s)))
 
     def events(self, id, since=0):
         return wire(self.far.events(wire(id), wire(since)))
@@ -51,10 +53,47 @@ class Wire:
     def resume(self, id, owner=None):
         assert self.far.resume(wire(id), wire(owner)) is None
 
+    def can_resume(self, id):
+        return wire(self.far.can_resume(wire(id)))
+
+    def add(self, record, events, model=None, owner=""):
+        assert model is None or isinstance(model, bytes)
+        return wire(self.far.add(wire(record), wire(events), model, wire(owner)))
+
+    def edit(self, id, **values):
+        assert self.far.edit(wire(id), **wire(values)) is None
+
+    def delete(self, id, owner=None):
+        assert self.far.delete(wire(id), wire(owner)) is None
+
+    def position(self, id):
+        return wire(self.far.position(wire(id)))
+
+    def queue(self):
+        return [Place(**wire(place.as_dict())) for place in self.far.queue()]
+
+    @property
+    def room(self):
+        return tuple(wire([*self.far.room]))
+
+    def model_step(self, id, step=None):
+        return wire(self.far.model_step(wire(id), wire(step)))
+
+    def model_path(self, id):
+        path = self.far.model_path(wire(id))
+        return path and Path(wire(str(path)))
+
+    def close(self):
+        assert self.far.close() is None
+
+    @property
+    def closed(self):
+        return wire(self.far.closed)
+
     def model(self, id, step=None):
         data = self.far.model(wire(id), wire(step))
         assert isinstance(data, bytes)
-        assert self.far.model_step(id, step) == Model.from_bytes(data).about.result["step"]
+        assert self.model_step(id, step) == Model.from_bytes(data).about.result["step"]
         return Model.from_bytes(data)
 
     def _snapshot(self, found):
@@ -67,7 +106,7 @@ class Wire:
 def lab(database):
     found = Wire(slots=2)
     yield found
-    found.far.close()
+    found.close()
 
 
 def paused_at(lab, id):
@@ -76,6 +115,18 @@ def paused_at(lab, id):
 
 def same(model, state):
     return all(torch.equal(model.state[name], tensor) for name, tensor in state.items())
+
+
+def public(kind):
+    return {name for name in vars(kind) if not name.startswith("_")}
+
+
+def test_all_of_the_face_goes_over_the_wire_and_nothing_else_is_public():
+    assert public(EngineFace) == public(Engine) == public(Wire)
+    for name in public(EngineFace):
+        said, done = (getattr(kind, name) for kind in (EngineFace, Engine))
+        if callable(said):
+            assert signature(said) == signature(done), name
 
 
 def test_a_run_from_submit_to_its_end(lab):
@@ -174,7 +225,7 @@ def test_a_branch_knows_its_parent_and_differs_in_one_thing(lab):
     assert not same(lab.model(other), lab.model(parent).state)
     lab.wait(same_again)
     assert same(lab.model(same_again), lab.model(parent).state)
-    lab.far.delete(parent)
+    lab.delete(parent)
     assert same(lab.model(other, 20), first.state)  # it has all it needs
     assert lab.snapshot(other).parent == parent
     with pytest.raises(NotAllowedError):
@@ -209,24 +260,24 @@ def test_what_cannot_be_done_is_one_sentence(lab):
 def test_names_and_notes(lab):
     id = lab.submit(spec(RECIPE.changed(epochs=1)))
     lab.wait(id)
-    lab.far.edit(id, name="the good one", notes="看这里 \U0001f600")
+    lab.edit(id, name="the good one", notes="看这里 \U0001f600")
     found = lab.snapshot(id)
     assert (found.name, found.notes, found.state) == ("the good one", "看这里 \U0001f600", "done")
     with pytest.raises(NotAllowedError):
-        lab.far.edit(id, notes="mine", owner="bob")
+        lab.edit(id, notes="mine", owner="bob")
     assert lab.model(id).architecture == NET
 
 
 def test_a_run_that_is_over_can_be_kept_from_elsewhere(lab):
     id = lab.submit(spec())
     found = lab.wait(id)
-    copy = lab.far.add(wire(found.as_dict()), lab.events(id), lab.far.model(id), owner="bob")
+    copy = lab.add(found.as_dict(), lab.events(id), lab.far.model(id), owner="bob")
     there = lab.snapshot(copy)
     assert (there.owner, there.test_acc, there.has_model) == ("bob", found.test_acc, True)
     assert lab.events(copy) == lab.events(id)
     assert same(lab.model(copy), lab.model(id).state)
     with pytest.raises(RunError, match="no record of a run"):
-        lab.far.add({"id": 3}, [])
+        lab.add({"id": 3}, [])
 
 
 def test_with_early_stopping_the_model_is_the_one_that_val_chose(lab):
@@ -241,3 +292,28 @@ def test_with_early_stopping_the_model_is_the_one_that_val_chose(lab):
     assert lab.checkpoints(id)[-1]["step"] == found.step  # the last moment can be looked at, too
     assert not same(lab.model(id, found.step), weights)
     assert any(event["kind"] == "health" for event in lab.events(id))
+
+
+def test_who_waits_and_how_much_room_there_is(database):
+    lab = Wire(slots=1, memory=10**9)
+    try:
+        first, second = lab.submit(spec(LONG)), lab.submit(spec(LONG, owner="bob"))
+        assert lab.room == (1, 10**9)
+        until(lambda: lab.snapshot(first).step > 0)
+        assert (lab.position(first), lab.position(second)) == (None, 0)
+        (place,) = lab.queue()
+        assert (place.id, place.owner, place.for_memory) == (second, "bob", False)
+        assert not lab.can_resume(first)
+        lab.command(first, {"do": "stop"})
+        assert lab.wait(first).state == "stopped" and lab.can_resume(first)
+        until(lambda: lab.snapshot(second).step > 0)
+        assert lab.wait(second, 0).live
+        path = lab.model_path(first)
+        assert path is not None and path.read_bytes() == lab.far.model(first)
+        lab.delete(first)
+        assert lab.model_path(first) is None
+    finally:
+        lab.close()
+    assert lab.closed
+    with pytest.raises(RunError, match="closing"):
+        lab.submit(spec())

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from cnnlab.i18n import Message
-from cnnlab.runs import Engine, Snapshot, looking
+from cnnlab.runs import Engine, Snapshot, moments
 from cnnlab.runs.snapshot import BLANK, IDENTITY, KEPT_BY_BRANCH, KEPT_BY_RESUME
 from tests.runs.labs import LONG, NET, RECIPE, spec, until
 
@@ -35,7 +35,7 @@ def test_each_field_says_either_what_a_run_is_or_what_it_has_come_to():
 
 
 def test_a_run_that_goes_on_keeps_what_is_named_and_no_more():
-    again = replace(SPENT, **looking.standing_again(SPENT, 5))
+    again = replace(SPENT, **moments.standing_again(SPENT, 5))
     kept = {name for name, value in vars(SPENT).items() if getattr(again, name) == value}
     assert kept == IDENTITY | KEPT_BY_RESUME
     assert (again.step, again.resumed) == (5, 4)

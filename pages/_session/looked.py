@@ -1,0 +1,156 @@
+"""What is looked at: the model, the image, the run, the page, and what was chosen with each of its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from cnnlab.description import ModelRef
+from cnnlab.errors import CnnLabError
+from cnnlab.workspace import ImageRef
+from pages._session import keys
+from pages._session.who import choose, chosen, workspace
+
+DEFAULT_MODEL = "bundled:mnist-sprint"
+
+
+def model_ref() -> ModelRef:
+    """Return which model is looked into; the bundled one until another is chosen."""
+    try:
+        return ModelRef.parse(str(chosen(keys.MODEL, "model", DEFAULT_MODEL)))
+    except CnnLabError:
+        return ModelRef.parse(DEFAULT_MODEL)
+
+
+def set_model_ref(ref: ModelRef | str) -> None:
+    """Look into ``ref`` from now on, on every page."""
+    choose(keys.MODEL, "model", str(ref))
+
+
+def image_ref() -> ImageRef:
+    """Return which image is looked at."""
+    value = chosen(keys.IMAGE, "image", ImageRef())
+    return value if isinstance(value, ImageRef) else ImageRef()
+
+
+def set_image_ref(ref: ImageRef) -> None:
+    """Look at ``ref`` from now on, on every page."""
+    choose(keys.IMAGE, "image", ref)
+
+
+def upload_id(file_id: str) -> str | None:
+    """Return under which id the workspace keeps the uploaded file ``file_id``, or None if it does not yet."""
+    value = st.session_state.get(keys.UPLOAD, {}).get(file_id)
+    return str(value) if value else None
+
+
+def set_upload_id(file_id: str, id: str) -> None:
+    """Remember that the workspace keeps the uploaded file ``file_id`` as ``id``."""
+    st.session_state[keys.UPLOAD] = {file_id: id}
+
+
+def current_run() -> str | None:
+    """Return the id of the learner's current run, or None."""
+    value = chosen(keys.RUN, "run", None)
+    return str(value) if value else None
+
+
+def set_current_run(id: str | None) -> None:
+    """Make ``id`` the run that the sidebar and the Train page show."""
+    choose(keys.RUN, "run", id)
+
+
+def bin() -> tuple[str, ...]:
+    """Return the ids of the runs in the learner's bin, as the disk has them: another tab may have thrown some, too."""
+    return workspace().choices.bin
+
+
+def set_bin(ids: Iterable[str]) -> None:
+    """Let these runs lie in the bin, and no others."""
+    workspace().choose(bin=tuple(ids))
+
+
+def page() -> str:
+    """Return the name of the page that is open; empty where a page runs without its frame."""
+    return str(st.session_state.get(keys.PAGE, ""))
+
+
+def visit(page: str) -> None:
+    """Note that ``page`` was opened; Home marks the next step by it.
+
+    A page's widgets are new ones to Streamlit even under the key of another page's, and would begin with their first
+    option: they are seeded with the truth again.
+    """
+    if st.session_state.get(keys.PAGE) != page:
+        st.session_state[keys.PAGE] = page
+        st.session_state[keys.HERE] = {}
+        unseed("")
+    if page not in visited():
+        choose(keys.VISITED, "visited", (*visited(), page))
+
+
+def visited() -> tuple[str, ...]:
+    """Return which pages this workspace has opened, in the order it did."""
+    return tuple(chosen(keys.VISITED, "visited", ()))
+
+
+def here(key: str, default: Any = None) -> Any:
+    """Return what ``set_here`` has noted under ``key`` since this page was opened."""
+    return st.session_state.get(keys.HERE, {}).get(key, default)
+
+
+def set_here(key: str, value: Any) -> None:
+    """Note ``value`` under ``key`` until this page is left."""
+    st.session_state[keys.HERE] = {**st.session_state.get(keys.HERE, {}), key: value}
+
+
+def kept(key: str, default: Any) -> Any:
+    """Return what was chosen under ``key`` on any page, before a reload too; ``default`` where nothing was."""
+    choices = _widget_choices()
+    return choices.get(key, default)
+
+
+def keep(key: str, value: Any) -> None:
+    """Remember ``value`` (plain, or a few plain ones) as the choice under ``key``: ``kept`` gives it back."""
+    value = tuple(value) if isinstance(value, list) else value
+    choices = _widget_choices()
+    if key not in choices or choices[key] != value:
+        choices[key] = value
+        workspace().choose_widget(key, value)
+
+
+def _widget_choices() -> dict[str, Any]:
+    if keys.WIDGETS not in st.session_state:
+        st.session_state[keys.WIDGETS] = dict(workspace().choices.widgets)
+    return st.session_state[keys.WIDGETS]
+
+
+def seed(key: str, value: Any, labels: Mapping[Any, str] | None = None) -> str:
+    """Make ``value`` what the widget ``key`` shows unless the learner moved it since; return ``key``.
+
+    A menu goes on showing the label that it had when an option was chosen. Where ``labels`` change while it is shown
+    (option to label), it is told to show the new one.
+
+    A widget forgets its value when its page is left, and ignores a new default once it has a key. So the widget is
+    given no default; it is seeded before it is drawn, and again whenever the truth changed elsewhere.
+    """
+    shadow = f"{key}~"
+    truth, shown = st.session_state.get(shadow, (None, None))
+    if key not in st.session_state or value not in (truth, shown):  # neither the old truth nor the learner's own move
+        st.session_state[key] = value
+    if labels is not None:
+        now = st.session_state[key] if st.session_state[key] in labels else value
+        if (now, labels.get(now)) != st.session_state.get(f"{key}~label"):
+            st.session_state[key] = now  # to set it, even to what it is, makes the browser show it anew
+        st.session_state[f"{key}~label"] = (now, labels.get(now))
+    st.session_state[shadow] = (value, st.session_state[key])
+    return key
+
+
+def unseed(prefix: str) -> None:
+    """Let every widget whose key begins with ``prefix`` show the truth again, whatever was typed into it before."""
+    for key in [key for key in st.session_state if isinstance(key, str) and key.startswith(prefix)]:
+        if key.endswith("~"):
+            st.session_state[key] = ((), ())  # no field ever holds this
