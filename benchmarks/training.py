@@ -202,7 +202,9 @@ def blocks() -> Iterator[Row]:
     yield row(f"{what}, {recipe.precision}, to {acc:.2%}", spent, None, bar, lambda s: s <= 240 and acc >= 0.9, False)
     if recipe.precision != "float32":
         plain = recipe.changed(precision="float32")
-        yield row(f"{what}, float32, {SHORT} steps' median times all", _projected(dataset, plain), None, "", None, False)
+        yield row(
+            f"{what}, float32, {SHORT} steps' median times all", _projected(dataset, plain), None, "", None, False
+        )
 
 
 def _projected(dataset: DataSet, recipe: Recipe) -> float:

@@ -368,7 +368,11 @@ class Run:
         now = self.snapshot()
         rate = self._progress.images_per_s
         self.record.set(images_per_s=rate)
-        result: dict[str, Any] = {"test_acc": now.test_acc, "train_s": round(now.train_s, 3), "images_per_s": round(rate, 1)}
+        result: dict[str, Any] = {
+            "test_acc": now.test_acc,
+            "train_s": round(now.train_s, 3),
+            "images_per_s": round(rate, 1),
+        }
         result |= {"parent": now.parent, "parent_step": now.parent_step}  # of a branch: its recipe is not all of it
         model = self._publish(training, **{name: value for name, value in result.items() if value is not None})
         self._keep(training, wait=True)

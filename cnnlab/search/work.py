@@ -13,7 +13,7 @@ import psutil
 
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message
-from cnnlab.runs import RESUMABLE, Engine, RunSpec, Snapshot, engine, limits
+from cnnlab.runs import RESUMABLE, EngineFace, RunSpec, Snapshot, engine, limits
 from cnnlab.search.asked import Search, SearchSpec, Trial
 from cnnlab.search.front import front
 from cnnlab.search.lane import RUNGS, Lane
@@ -122,7 +122,7 @@ class Work:
             self._remove(runs, trial.run)
         self._submit(runs, lane, replace(trial, run=None))
 
-    def _takes_up(self, runs: Engine, id: str) -> bool:
+    def _takes_up(self, runs: EngineFace, id: str) -> bool:
         """Return whether run ``id`` is live or over by itself, or goes on now."""
         try:
             snapshot = runs.snapshot(id)
@@ -134,7 +134,7 @@ class Work:
 
     # -- one look -------------------------------------------------------------------------------------------------
 
-    def _start_more(self, runs: Engine) -> None:
+    def _start_more(self, runs: EngineFace) -> None:
         """Let the lanes that wait propose, those with the fewest trials first, as long as the machine has slots."""
         spec = self.search.spec
         waiting = [lane for lane in self._lanes.values() if not lane.over and lane.name not in self._flights]
@@ -146,7 +146,7 @@ class Work:
                 return
             self._propose(runs, lane)
 
-    def _propose(self, runs: Engine, lane: Lane) -> None:
+    def _propose(self, runs: EngineFace, lane: Lane) -> None:
         values = lane.propose()
         self._now(refused={name: dict(lane.refused) for name, lane in self._lanes.items() if lane.refused})
         if values is None:
@@ -169,7 +169,7 @@ class Work:
             return
         self._submit(runs, lane, trial)
 
-    def _submit(self, runs: Engine, lane: Lane, trial: Trial) -> None:
+    def _submit(self, runs: EngineFace, lane: Lane, trial: Trial) -> None:
         """Hand a trial to the engine; one thread each, so that the same search gives the same bits."""
         spec = self.search.spec
         architecture, recipe = self.search.network(trial)
@@ -187,7 +187,7 @@ class Work:
         self._put(replace(trial, run=id))
         self._changed(self.search)
 
-    def _look(self, runs: Engine, lane: Lane) -> None:
+    def _look(self, runs: EngineFace, lane: Lane) -> None:
         """Read what has happened in a lane's run, and end the trial where it is over or falls behind."""
         flight = self._flights[lane.name]
         trial = self.search.trial(flight.number)
@@ -212,7 +212,7 @@ class Work:
             self._over(runs, lane, trial, snapshot)
         return None
 
-    def _over(self, runs: Engine, lane: Lane, trial: Trial, snapshot: Snapshot) -> None:
+    def _over(self, runs: EngineFace, lane: Lane, trial: Trial, snapshot: Snapshot) -> None:
         trial = replace(trial, train_s=snapshot.train_s)
         if snapshot.state == "done":
             acc = _judged(runs.events(snapshot.id), snapshot.chosen_step)
@@ -225,7 +225,7 @@ class Work:
             self._flights.pop(lane.name)
             self._go_on(lane, trial)
 
-    def _end(self, runs: Engine, lane: Lane, trial: Trial, state: str, error: Message | None = None) -> None:
+    def _end(self, runs: EngineFace, lane: Lane, trial: Trial, state: str, error: Message | None = None) -> None:
         self._flights.pop(lane.name, None)
         trial = replace(trial, state=state, error=error)
         self._put(trial)
@@ -237,7 +237,7 @@ class Work:
 
     # -- small things ---------------------------------------------------------------------------------------------
 
-    def _tidy(self, runs: Engine) -> None:
+    def _tidy(self, runs: EngineFace) -> None:
         """Remove the runs of trials that others beat; each network can be built again from what was drawn."""
         if self.search.spec.keep_runs:
             return
@@ -248,7 +248,7 @@ class Work:
                 if self._remove(runs, trial.run):
                     self._put(replace(trial, run=None))
 
-    def _remove(self, runs: Engine, id: str) -> bool:
+    def _remove(self, runs: EngineFace, id: str) -> bool:
         """Return whether run ``id`` is gone; one that does not stop yet is tried again when the next trial ends."""
         try:
             runs.delete(id)
@@ -256,7 +256,7 @@ class Work:
             return False
         return True
 
-    def _stop_flights(self, runs: Engine, state: str) -> None:
+    def _stop_flights(self, runs: EngineFace, state: str) -> None:
         """Stop what is at work. Where the search may go on later its trials stay as they are, else they are over."""
         for name, flight in list(self._flights.items()):
             self._command_stop(runs, flight.run)
@@ -265,7 +265,7 @@ class Work:
                 self._end(runs, self._lanes[name], self.search.trial(flight.number), "stopped")
         self._flights.clear()
 
-    def _command_stop(self, runs: Engine, id: str) -> None:
+    def _command_stop(self, runs: EngineFace, id: str) -> None:
         try:
             runs.command(id, {"do": "stop"})
         except CnnLabError:

@@ -35,8 +35,8 @@ def part() -> None:
 
 def opened(ref: str = "", network: Architecture = LENET.architecture, language: str = "en") -> AppTest:
     at = AppTest.from_function(part, default_timeout=60)
-    at.session_state[_session._LANGUAGE] = language
-    at.session_state[_session._ARCHITECTURE] = network
+    at.session_state[_session.keys.LANGUAGE] = language
+    at.session_state[_session.keys.ARCHITECTURE] = network
     at.session_state["ref"] = ref
     return checked(at.run())
 
@@ -67,7 +67,7 @@ def test_a_notebook_is_prepared_and_kept_until_something_changes() -> None:
     at = opened("bundled:article-003-keras")
     checked(at.button(key="export.notebook.prepare").click().run())
     assert "export.notebook.download" in downloads(at)
-    made = at.session_state[_session._HERE]["export.prepared"][1]
+    made = at.session_state[_session.keys.HERE]["export.prepared"][1]
     assert json.loads(made.data)["nbformat"] == 4
     at.session_state["ref"] = "bundled:article-000-lenet5"
     checked(at.run())
@@ -107,9 +107,9 @@ def test_a_link_brings_recipe_and_data_to_build() -> None:
     at = AppTest.from_file(str(ROOT / "pages" / "build.py"), default_timeout=60)
     at.query_params["net"] = share.to_text(preset.architecture, {"lr": 0.02, "epochs": 7}, "cifar10-sample")
     checked(at.run())
-    assert at.session_state[_session._ARCHITECTURE] == preset.architecture
-    assert at.session_state[_session._RECIPE] == Recipe(lr=0.02, epochs=7)
-    assert at.session_state[_session._DATA] == "cifar10-sample"
+    assert at.session_state[_session.keys.ARCHITECTURE] == preset.architecture
+    assert at.session_state[_session.keys.RECIPE] == Recipe(lr=0.02, epochs=7)
+    assert at.session_state[_session.keys.DATA] == "cifar10-sample"
 
 
 def test_a_link_with_a_recipe_that_is_none_changes_nothing() -> None:
@@ -117,7 +117,7 @@ def test_a_link_with_a_recipe_that_is_none_changes_nothing() -> None:
     at.query_params["net"] = share.to_text(PRESETS["cifar-blocks"].architecture, {"lr": -1}, "no such data")
     checked(at.run())
     assert [error.value.startswith("recipe: ") for error in at.error] == [True]
-    assert at.session_state[_session._ARCHITECTURE] != PRESETS["cifar-blocks"].architecture
+    assert at.session_state[_session.keys.ARCHITECTURE] != PRESETS["cifar-blocks"].architecture
 
 
 def test_what_can_be_exported_is_known_without_torch() -> None:

@@ -116,6 +116,6 @@ def test_a_place_that_is_none_shows_the_network(page: Callable[..., AppTest], ke
     at = page(NET)
     from pages import _session
 
-    at.session_state[_session._WIDGETS] = {state._INSIDE: kept, state._LAYER: 2}
+    at.session_state[_session.keys.WIDGETS] = {state._INSIDE: kept, state._LAYER: 2}
     checked(at.run())
     assert not crumbs(at) and not at.error
