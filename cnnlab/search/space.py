@@ -123,8 +123,8 @@ class Choice(BaseModel):
     def __str__(self) -> str:
         if self.options:
             return f"{self.target}={','.join(map(str, self.options))}"
-        mark = ":log" if self.log else f":step={self.step:g}" if self.step is not None else ""
-        return f"{self.target}={self.low:g}..{self.high:g}{mark}"
+        mark = ":log" if self.log else f":step={_written(self.step)}" if self.step is not None else ""
+        return f"{self.target}={_written(self.low)}..{_written(self.high)}{mark}"
 
     def count(self, whole: bool) -> int | None:
         """Return how many values there are; None for a range of numbers that are not ``whole``."""
@@ -133,6 +133,11 @@ class Choice(BaseModel):
         if self.low is None or self.high is None or (self.step is None and not whole):
             return None
         return int((self.high - self.low) / (self.step or 1) + 1e-9) + 1
+
+
+def _written(number: int | float | None) -> str:
+    """Return a number as ``_number`` reads it, as short as it goes without losing anything."""
+    return short if isinstance(number, float) and float(short := f"{number:g}") == number else str(number)
 
 
 def _number(text: str) -> int | float | None:
@@ -185,6 +190,26 @@ class Space:
         """How many draws differ; None where a range holds any number."""
         counts = [choice.count(self.is_whole(choice)) for choice in self.choices]
         return None if None in counts else math.prod(count for count in counts if count)
+
+    @cached_property
+    def corner_params(self) -> list[int]:
+        """Parameters of the network where every choice is at its low end, and where every one is at its high end.
+
+        Of options each stands for itself; what does not fit together is left out.
+        """
+        found = []
+        for end in (0, -1):
+            values = {
+                choice.target: choice.options[end] if choice.options else (choice.low, choice.high)[end]
+                for choice in self.choices
+            }
+            try:
+                network, _recipe = self.draw({name: value for name, value in values.items() if value is not None})
+            except CnnLabError:
+                continue
+            if network.trace().error is None:
+                found.append(network.trace().num_params)
+        return found
 
     def is_whole(self, choice: Choice) -> bool:
         """Return whether the numbers between ``low`` and ``high`` are whole ones."""

@@ -147,7 +147,9 @@ def test_the_number_of_draws_is_counted_where_it_can_be() -> None:
     assert Space(TINY, QUICK, [Choice.parse(text) for text in texts]).size == 4 * 3 * 2
 
 
-SMALL = [name for name, one in PRESETS.items() if not (trace := one.architecture.trace()).error and len(trace.rows) <= 60]
+SMALL = [
+    name for name, one in PRESETS.items() if not (trace := one.architecture.trace()).error and len(trace.rows) <= 60
+]
 
 
 @pytest.mark.parametrize("name", SMALL)
