@@ -277,7 +277,7 @@ def _open(search: Search, trial: Trial) -> None:
 
 def _grown(search: Search) -> None:
     from cnnlab.figures import search as pictures
-    from cnnlab.search.report import val_images, verdict
+    from cnnlab.search.report import pairs, val_images, verdict
 
     _title(
         _("Better than luck?"),
@@ -290,7 +290,8 @@ def _grown(search: Search) -> None:
             said = verdict(search, val_images(search.spec.data))
         except CnnLabError:  # the data set was deleted since
             said = Message("The data of this search is no longer here.")
-    st.markdown(said.text(_session.language()))
+    more = None if search.live else pairs(search)
+    st.markdown(" ".join(one.text(_session.language()) for one in (said, more) if one is not None))
     _widgets.plot(
         pictures.growth(search, dark=_session.dark()), "search.growth", pictures.SMALL_PX, pictures.growth_alt(search)
     )

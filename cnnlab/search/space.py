@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,9 +15,6 @@ from cnnlab.architecture.tape import Place
 from cnnlab.errors import CnnLabError
 from cnnlab.training.recipe import Recipe
 from cnnlab.validation import first_finding
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 Value = bool | int | float | str
 
@@ -68,7 +65,7 @@ class Choice(BaseModel):
     options: tuple[Value, ...] = Field((), max_length=MAX_OPTIONS)
 
     @model_validator(mode="after")
-    def _sound(self) -> Self:
+    def _sound(self) -> Choice:
         if self.options:
             if len(set(map(str, self.options))) < max(2, len(self.options)) or self.low is not None:
                 raise _Refused("{target}: give two or more different values to choose from", target=self.target)
