@@ -345,8 +345,13 @@ class Run:
         now = self.snapshot()
         rate = now.step * training.batch_size / now.train_s if now.train_s else 0.0
         self.record.set(images_per_s=rate)
-        result: dict[str, Any] = {"test_acc": now.test_acc, "train_s": round(now.train_s, 3), "images_per_s": round(rate, 1)}
-        result |= {"parent": now.parent, "parent_step": now.parent_step}  # of a branch: its recipe is not all of it
+        result: dict[str, Any] = {
+            "test_acc": now.test_acc,
+            "train_s": round(now.train_s, 3),
+            "images_per_s": round(rate, 1),
+            "parent": now.parent,  # of a branch, which its recipe alone does not make
+            "parent_step": now.parent_step,
+        }
         model = self._publish(training, **{name: value for name, value in result.items() if value is not None})
         self._keep(training, wait=True)
         error = None
