@@ -35,7 +35,7 @@ FUNCTIONS: dict[str, Handler] = {}
 _METHODS: dict[type, set[str]] = {
     list: set("append extend insert pop index count copy reverse clear remove".split()),
     dict: set("get items keys values update pop setdefault copy".split()),
-    str: set("lower upper strip split startswith endswith join title capitalize isdigit".split()),
+    str: set("lower upper strip split startswith endswith join title capitalize isdigit replace".split()),
     tuple: set("index count".split()),
     set: set("add update union".split()),
 }
@@ -64,6 +64,8 @@ def method(
             args = [machine.iterate(args[0], node)]
     for value in args:
         machine.light(value, node.lineno)
+    if name == "replace" and (len(args) != 2 or len(args[1]) > len(args[0])):
+        return machine.unknown(node)  # what grows can grow without end
     found = getattr(receiver, name)(*args, **kwargs)
     machine.bounded(receiver, node.lineno)
     return list(found) if name in ("items", "keys", "values") else found
