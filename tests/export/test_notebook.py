@@ -3,11 +3,13 @@
 import ast
 import gzip
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 import torch
 
@@ -23,6 +25,7 @@ from cnnlab.errors import CnnLabError, DataError, RecipeError
 from cnnlab.export.notebook import KNOWN_FIELDS, to_notebook, unknown_fields
 from cnnlab.export.notebook_data import data_file
 from cnnlab.export.subject import Subject, of_model, of_network, repeatable
+from cnnlab.i18n import set_language
 from cnnlab.model import Model
 from cnnlab.runs import resolve
 from cnnlab.training.change import Applied, Change
@@ -343,3 +346,12 @@ def test_what_a_strange_model_says_never_becomes_code() -> None:
         assert all(alias.name != "os" for node in imported for alias in node.names)
     assert repeatable({"changes": log}) is None
     assert "![" not in json.loads(file)["cells"][0]["source"][4]
+
+
+def test_the_notebook_speaks_the_learners_language() -> None:
+    set_language("zh_CN")
+    file, _notes = to_notebook(of_network(small_net(), Recipe.of(SMALL), "fashion_mnist-sample"))
+    notebook = nbformat.reads(file.decode(), as_version=4)
+    nbformat.validate(notebook)
+    told = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert all(re.search(r"[\u4e00-\u9fff]", source) for source in told)
