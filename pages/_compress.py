@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,7 +11,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.description import Preprocessing
 from cnnlab.errors import CnnLabError
-from cnnlab.i18n import _
+from cnnlab.i18n import N_, _
 from pages import _choices, _session, _widgets
 from pages._looking import data_title
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.5
 """How often a page looks how far the work is, in seconds."""
+
+_THINNER = {
+    "half": (0.5, N_("the same network, half as many channels")),
+    "quarter": (0.25, N_("the same network, a quarter of the channels")),
+}
 
 MOST_TILES = 24
 """How many of the images whose answer changed are shown."""
@@ -107,8 +113,11 @@ def _distil(model: Model, dataset: DataSet) -> Wish | None:
 
 
 def _pupils(model: Model, dataset: DataSet) -> dict[str, Architecture]:
-    """Return the networks that could learn from ``model``: the one in Build, then presets; each smaller, and fitting."""
-    offered = {"·": _session.architecture(), **{name: preset.architecture for name, preset in PRESETS.items()}}
+    """Return the networks that could learn from ``model``: itself with fewer channels, the one in Build, presets."""
+    from cnnlab.compress.channels import thinner
+
+    offered = {key: thinner(model.architecture, share) for key, (share, _name) in _THINNER.items()}
+    offered |= {"·": _session.architecture(), **{name: preset.architecture for name, preset in PRESETS.items()}}
     limit = model.architecture.trace().num_params
     return {name: network for name, network in offered.items() if _fits(network, dataset, limit)}
 
@@ -121,11 +130,10 @@ def _fits(network: Architecture, dataset: DataSet, limit: int) -> bool:
         return False
 
 
-def _pupil_label(pupils: dict[str, Architecture]):  # type: ignore[no-untyped-def]
+def _pupil_label(pupils: dict[str, Architecture]) -> Callable[[str], str]:
     def label(name: str) -> str:
-        network = pupils[name]
-        said = _("the network in Build") if name == "·" else name
-        return _("{name} · {params:,} parameters", name=said, params=network.trace().num_params)
+        said = _(_THINNER[name][1]) if name in _THINNER else _("the network in Build") if name == "·" else name
+        return _("{name} · {params:,} parameters", name=said, params=pupils[name].trace().num_params)
 
     return label
 
