@@ -169,6 +169,10 @@ def _budgets(recipe: Recipe) -> dict[str, Any]:
             "seconds", _("Seconds at most"), None, 1, None,
             help=_("For the whole search: what is at work then is stopped. Empty: no limit."),
         )  # fmt: skip
+    seed = _kept_number(
+        "seed", _("Seed"), recipe.seed, 0, 2**31 - 1,
+        help=_("The number that all chance is drawn from: what is proposed, and how each network begins."),
+    )  # fmt: skip
     with st.container(horizontal=True, gap="medium"):
         luck = _choices.toggle(
             "search.baseline", _("As many by luck"), True,
@@ -184,7 +188,7 @@ def _budgets(recipe: Recipe) -> dict[str, Any]:
         )  # fmt: skip
     return {
         "trials": trials or 1, "max_params": params, "max_macs": macs, "seconds": seconds, "baseline": luck,
-        "prune": prune, "keep_runs": keep, "recipe": recipe.changed(epochs=epochs or 1, limit_train=images),
+        "prune": prune, "keep_runs": keep, "recipe": recipe.changed(epochs=epochs or 1, limit_train=images, seed=seed or 0),
     }  # fmt: skip
 
 

@@ -219,7 +219,7 @@ def _chosen(search: Search) -> None:
     from cnnlab.figures import search as pictures
 
     trials = {
-        one.number: f"{pictures.lane_text(one)}, {words.percent(one.acc or 0.0)}"
+        one.number: _("{trial}, {result}", trial=pictures.lane_text(one), result=words.percent(one.acc or 0.0))
         for one in sorted(search.trials, key=lambda one: (not one.counts, -(one.acc or 0.0)))
         if one.acc is not None
     }
@@ -291,7 +291,7 @@ def _grown(search: Search) -> None:
         except CnnLabError:  # the data set was deleted since
             said = Message("The data of this search is no longer here.")
     more = None if search.live else pairs(search)
-    st.markdown(" ".join(one.text(_session.language()) for one in (said, more) if one is not None))
+    st.markdown("\n\n".join(one.text(_session.language()) for one in (said, more) if one is not None))
     _widgets.plot(
         pictures.growth(search, dark=_session.dark()), "search.growth", pictures.SMALL_PX, pictures.growth_alt(search)
     )

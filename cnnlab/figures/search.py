@@ -262,20 +262,20 @@ def growth_alt(search: Search) -> str:
 def importances(found: Importance, *, dark: bool = False) -> go.Figure:
     """Return the share of each choice as a bar; a line across it marks what luck alone would give."""
     names = list(found.shares)[::-1]
+    labels = [f"{target_text(name)}  {found.shares[name]:.0%}" for name in names]
     figure = go.Figure(layout={"template": theme.template(dark), "height": max(120, 40 + 30 * len(names))})
     colours = [COLOURS["guided"][dark] if found.told(name) else theme.QUIET[dark] for name in names]
     figure.add_bar(
-        x=[found.shares[name] for name in names], y=[target_text(name) for name in names], orientation="h",
-        marker={"color": colours}, width=0.55, hovertemplate="%{x:.0%}<extra></extra>",
-        text=[f"{found.shares[name]:.0%}" for name in names], textposition="outside", cliponaxis=False,
+        x=[found.shares[name] for name in names], y=labels, orientation="h", marker={"color": colours}, width=0.55,
+        hovertemplate="%{x:.0%}<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
-        x=[found.noise[name] for name in names], y=[target_text(name) for name in names], mode="markers",
+        x=[found.noise[name] for name in names], y=labels, mode="markers",
         marker={"symbol": "line-ns-open", "size": 20, "color": theme.INK[dark], "line": {"width": 2}},
         hovertemplate=_("luck: {share}", share="%{x:.0%}") + "<extra></extra>",
     )  # fmt: skip
     figure.update_layout(
-        margin={"l": 10, "r": 40, "t": 4, "b": 30},
+        margin={"l": 10, "r": 16, "t": 4, "b": 30},
         xaxis={"range": [0, 1.05], "tickformat": ".0%", "nticks": 5},
         yaxis={"showgrid": False},
     )

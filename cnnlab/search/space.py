@@ -174,7 +174,7 @@ class Space:
         self.choices = tuple(choices)
         if not 1 <= len(self.choices) <= MAX_CHOICES:
             raise SearchError("choose at least one thing that may vary, and {most} at most", most=MAX_CHOICES)
-        self._places = places_of(self.architecture)
+        self._places, self._answers = places_of(self.architecture), answering(self.architecture)
         self._aims = {choice.target: self._aim(choice) for choice in self.choices}
         if len(self._aims) < len(self.choices) or len(set(self._aims.values())) < len(self.choices):
             raise SearchError("the same thing is asked to vary twice; leave one of them out")
@@ -249,7 +249,7 @@ class Space:
         if target == ACTIVATION and self._activations():
             return (), ACTIVATION
         if choice.options and set(choice.options) == set(IN_OUT) and target in self._places:
-            if self._gives_answers(self._places[target]):
+            if self._places[target] == self._answers:
                 raise SearchError("{name} gives one number for each class; it cannot be left out", name=target)
             return self._places[target], IN_OUT[0]
         name, _dot, field = target.rpartition(".")
@@ -261,7 +261,7 @@ class Space:
                 names=", ".join(list(self._places)[:12]) or "-",
                 fields=", ".join(RECIPE_FIELDS),
             )
-        if self._gives_answers(place) and field == "out_features":
+        if place == self._answers and field == "out_features":
             raise SearchError("{name} gives one number for each class; its out_features cannot vary", name=name)
         layer = self.architecture.at(place)
         if field != "kind" and field not in fields_of(layer):
@@ -302,9 +302,11 @@ class Space:
     def _activations(self) -> list[Place]:
         return sorted({p for p in self._places.values() if self.architecture.at(p).kind in KINDS["activation"]})
 
-    def _gives_answers(self, place: Place) -> bool:
-        rows = [row for row in self.architecture.trace().rows if row.layer.kind == "Linear"]
-        return bool(rows) and rows[-1].place == place
+
+def answering(architecture: Architecture) -> Place | None:
+    """Return where the layer stands that gives one number for each class, the last dense one; None where there is none."""
+    rows = [row for row in architecture.trace().rows if row.layer.kind == "Linear"]
+    return rows[-1].place if rows else None
 
 
 def places_of(architecture: Architecture) -> dict[str, Place]:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from cnnlab.cli import main
 from cnnlab.errors import ArchitectureError, DataError, ShapeError
-from cnnlab.runs import engine, limits, set_limits
+from cnnlab.runs import RunSpec, engine, limits, set_limits
 from cnnlab.search import Search, SearchError, Trial, best_so_far, front, jobs, pairs_won, standard_error
 from cnnlab.search.importance import NEEDED, importance
 from cnnlab.search.report import report, verdict
@@ -140,6 +140,18 @@ def test_a_search_leaves_the_owners_other_runs_their_places() -> None:
     set_limits(before.model_copy(update={"live_runs": 1}))
     search = finished(spec(trials=1))
     assert [trial.state for trial in search.trials] == ["done"] * 3
+
+
+def test_a_run_of_the_learner_does_not_wait_for_the_search() -> None:
+    id = jobs.start(spec(trials=100, prune=False))
+    while len(jobs.get("learner", id).trials) < 3:
+        assert jobs.wait("learner", id, 0.05).live
+    begun = len(jobs.get("learner", id).trials)
+    asked = RunSpec(architecture=TINY, data=DATA, recipe=spec().recipe, owner="learner")
+    own = engine().wait(engine().submit(asked), LONG_S)
+    assert own.state == "done"
+    assert len(jobs.get("learner", id).trials) - begun <= 2 * engine().room[0] + 2  # of about two hundred still to come
+    jobs.stop("learner", id)
 
 
 def test_what_goes_wrong_is_said_before_anything_is_begun() -> None:
