@@ -181,7 +181,7 @@ class Calls(Modules):
         if path in MODULE_BASES:
             return self.container(MODULE_BASES[path], args, kwargs, node)
         parts, called = path.split("."), node.func if isinstance(node, ast.Call) else node
-        if self.strict and (parts[0] in MODULES or (parts[0] == "builtins" and parts[-1] in BUILTINS)):
+        if self.strict and (parts[-1] in BUILTINS if parts[0] == "builtins" else parts[0] in MODULES):
             raise Refusal(node.lineno, Message("{code} reaches outside the network; it was not carried out", code=short(ast.unparse(called))))  # fmt: skip
         if path.startswith(_INERT):
             self.left_out(node)

@@ -120,7 +120,7 @@ def _own(layer: LayerSpec) -> str:
 def _dense_runs(layers: list[LayerSpec]) -> list[LayerSpec]:
     """Return ``layers`` with DenseBlocks that follow each other, as the layers of one, in one."""
     runs: list[LayerSpec] = []
-    for layer in layers:
+    for layer in _listed_features(layers):
         last = runs[-1] if runs else None
         if isinstance(last, DenseBlock) and _continues(last, layer):
             layer = DenseBlock(layers=last.layers)
@@ -131,6 +131,36 @@ def _dense_runs(layers: list[LayerSpec]) -> list[LayerSpec]:
                 continue
         runs.append(layer)
     return runs
+
+
+def _listed_features(layers: list[LayerSpec]) -> list[LayerSpec]:
+    """Return ``layers`` with one DenseBlock for modules that count up and each add to a list of features."""
+    found: list[LayerSpec] = []
+    bodies = [_counted_body(layer) for layer in layers]
+    for place, (layer, body) in enumerate(zip(layers, bodies)):
+        before = bodies[place - 1] if place else None
+        if body and before and body.layers == before.layers and _follows(before.name, body.name):
+            last = found.pop()
+            repeat = last.repeat if isinstance(last, DenseBlock) else 1
+            layer = DenseBlock(layers=body.layers, repeat=repeat + 1)
+        found.append(layer)
+    return found
+
+
+def _counted_body(layer: LayerSpec) -> Sequence | None:
+    """Return what ``cat([x, self.layer3(x)])`` adds, where it is one module."""
+    inner: tuple[LayerSpec, ...] = ()
+    if isinstance(layer, DenseBlock) and layer.repeat == 1 and not layer.name:
+        inner = layer.layers
+    elif isinstance(layer, Branches) and layer.join == "concat" and not layer.split and not layer.name:
+        inner = layer.branches[1:] if len(layer.branches) == 2 and not layer.branches[0].layers else ()
+    only = inner[0] if len(inner) == 1 else None
+    return only if isinstance(only, Sequence) and only.repeat == 1 and _COUNTED.fullmatch(only.name) else None
+
+
+def _follows(name: str, other: str) -> bool:
+    one, two = _COUNTED.fullmatch(name), _COUNTED.fullmatch(other)
+    return bool(one and two and one[1] == two[1] and int(two[2]) == int(one[2]) + 1)
 
 
 def _continues(block: DenseBlock, layer: LayerSpec) -> bool:
