@@ -55,7 +55,8 @@ def _network_choice() -> Architecture:
     preset = PRESETS.get(current.name)
     same = current.name if preset is not None and preset.architecture == current else mine
     kept = {f"mine:{name}": network for name, network in _session.workspace().networks.items() if network != current}
-    options = [*([mine] if same == mine else []), *kept, *PRESETS]
+    trained = [name for name, one in PRESETS.items() if not one.full_size or name == same]
+    options = [*([mine] if same == mine else []), *kept, *trained]
 
     def said(option: str) -> str:
         if option in PRESETS:

@@ -37,6 +37,8 @@ PAGES: tuple[PageInfo, ...] = (
     PageInfo("build", N_("Build"), N_("Make"), ":material/layers:"),
     PageInfo("train", N_("Train"), N_("Make"), ":material/show_chart:"),
     PageInfo("runs", N_("Runs"), N_("Make"), ":material/stacked_line_chart:"),
+    PageInfo("search", N_("Network search"), N_("Make"), ":material/travel_explore:"),
+    PageInfo("smaller", N_("Smaller"), N_("Make"), ":material/compress:"),
     PageInfo("draw", N_("Draw"), N_("Use"), ":material/gesture:"),
     PageInfo("explore", N_("Explore"), N_("Look inside"), ":material/search:"),
     PageInfo("explain", N_("Explain"), N_("Question"), ":material/help_center:"),

@@ -239,7 +239,7 @@ def test_grad_cam_reads_the_joint_maps():
         input_shape=(1, 8, 8),
         layers=(Residual(layers=(CONV, BatchNorm2d()), shortcut="projection"), ReLU(), Flatten(), Linear()),
     )
-    assert last_convolution(small) == "residual1.shortcut.conv" and map_layer(small) == "relu1"
+    assert last_convolution(small) == "residual1.conv1" and map_layer(small) == "relu1"
 
 
 def test_health_rules_understand_blocks():

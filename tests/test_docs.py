@@ -67,6 +67,12 @@ UNSAFE_CALLS = {
 }
 
 
+def tensors_only(call: ast.Call) -> bool:
+    """Return whether it is ``torch.load`` told to make tensors and nothing else."""
+    told = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    return ast.unparse(call.func) == "torch.load" and told.get("weights_only") == "True"
+
+
 @pytest.mark.parametrize("path", PRODUCT, ids=name_of)
 def test_no_code_is_run_from_data(path: Path) -> None:
     found = []
@@ -75,7 +81,7 @@ def test_no_code_is_run_from_data(path: Path) -> None:
             found += [alias.name for alias in node.names if alias.name.split(".")[0] in UNSAFE_MODULES]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in UNSAFE_MODULES:
             found.append(node.module)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in UNSAFE_CALLS:
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in UNSAFE_CALLS and not tensors_only(node):
             found.append(ast.unparse(node))
         elif isinstance(node, ast.Assert):
             found.append(f"line {node.lineno}: an assert, which python -O leaves out")

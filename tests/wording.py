@@ -4,6 +4,7 @@ import re
 from typing import get_args
 
 from cnnlab.architecture import BLOCKS, LAYERS
+from cnnlab.architecture.rare import RARE
 from cnnlab.data.augmentation import Augmentation
 from cnnlab.data.known import KNOWN
 from cnnlab.training.recipe import Recipe
@@ -17,12 +18,14 @@ ALLOWED = set(
     Gradient Integrated Gradients JSON PNG JPEG GIF WebP IDX URL ZIP GPU CPU PIN KB MB GB ms px npm tar gz zip pip
     exp log NaN LeCun Krizhevsky Hinton Simonyan Springenberg Selvaraju Shrikumar Sundararajan Zeiler Fergus Jordan Bengio Bottou Haffner Smith Topin Xiao Rasul Vollgraf Clanuwat Cohen
     arXiv et al Zalando Research Debian logit logits id vs Okabe Ito viridis
-    Flatten MaxPool AvgPool AdaptiveAvgPool BatchNorm safetensors true false null Webp WEBP BMP macOS Windows Linux cookie Netron Jupyter
+    Flatten MaxPool AvgPool AdaptiveAvgPool BatchNorm safetensors true false null
+    Inception ResNet Sutskever Zisserman Szegedy Huang He Iandola Sandler Ma
+    Webp WEBP BMP macOS Windows Linux cookie Netron Jupyter
     """.split()
 )
 # What a recipe, an augmentation and a layer call their fields and choices: an error names them as they are typed.
 FIELDS = [*Recipe.model_fields.items(), *Augmentation.model_fields.items()]
-KINDS = {**LAYERS, **BLOCKS}
+KINDS = {**LAYERS, **BLOCKS, **RARE}
 FIELDS += [item for layer in KINDS.values() for item in layer.model_fields.items()]
 ALLOWED |= (
     {name for name, _info in FIELDS} | set(KINDS) | {layer.prefix for layer in KINDS.values()} | set(KNOWN) | {"view"}

@@ -12,9 +12,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from cnnlab.architecture.shapes import ReceptiveField, Shape
-from cnnlab.architecture.spec import LayerSpec
+from cnnlab.architecture.spec import MAX_CHANNELS, LayerSpec
 from cnnlab.errors import ShapeError
 from cnnlab.i18n import N_
+
+MAX_FEATURES = 1_000_000_000
+"""How long a vector may be that is put together from several."""
 
 
 class JoinSpec(LayerSpec):
@@ -96,7 +99,15 @@ class Concat(JoinSpec):
                 where=self.kind,
                 shapes=written(shapes),
             )
-        return (sum(shape[0] for shape in shapes), *shapes[0][1:])
+        channels, limit = sum(shape[0] for shape in shapes), MAX_CHANNELS if len(shapes[0]) == 3 else MAX_FEATURES
+        if channels > limit:
+            raise ShapeError(
+                "{where}: {count:,} channels come together; {limit:,} at most are taken",
+                where=self.kind,
+                count=channels,
+                limit=limit,
+            )
+        return (channels, *shapes[0][1:])
 
     def joined_field(self, fields: Sequence[ReceptiveField], shapes: Sequence[Shape]) -> ReceptiveField:
         whole = all(field.keeps_place_at(shape) for field, shape in zip(fields, shapes))

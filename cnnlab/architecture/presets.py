@@ -23,6 +23,7 @@ from cnnlab.architecture.layers import (
 )
 from cnnlab.architecture.network import MAX_JSON_BYTES, Architecture
 from cnnlab.architecture.preset import Preset
+from cnnlab.architecture.share import Shared
 from cnnlab.architecture.zoo import ZOO
 from cnnlab.errors import ArchitectureError
 from cnnlab.i18n import N_
@@ -345,4 +346,4 @@ def load_network(net: str) -> Architecture:
             net=net[:80],
             presets=", ".join(PRESETS),
         ) from error
-    return Architecture.from_json(document)
+    return Shared.from_json(document).architecture

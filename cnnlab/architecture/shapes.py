@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from operator import le
 
 from cnnlab.errors import ShapeError
 
@@ -95,10 +97,7 @@ class AxisField:
         if (kernel, stride, padding) == (1, 1, 0):
             return self
         count = conv_size(len(self.spans), kernel, stride, padding, dilation, ceil_mode)
-        taps = [range(o * stride - padding, o * stride - padding + kernel * dilation, dilation) for o in range(count)]
-        firsts = [span[0] if span else _NOWHERE for span in self.spans]
-        lasts = [span[1] if span else -1 for span in self.spans]
-        spans = tuple(_hull(firsts, lasts, tap) for tap in taps)
+        spans = _slid(self.spans, count, kernel, stride, padding, dilation)
         if self.stride is None:
             return AxisField(spans, _longest(spans), None)
         size = self.size + (kernel - 1) * dilation * self.stride
@@ -136,10 +135,33 @@ class AxisField:
         one, two = (axis.spans if len(axis.spans) == count else axis.spans * count for axis in (self, other))
         spans = one if one == two else tuple(join(pair) for pair in zip(one, two))
         if self.stride is None or self.stride != other.stride or len(self.spans) != len(other.spans):
-            return AxisField(spans, max(self.size, other.size, _longest(spans)), None)
+            return AxisField(spans, _longest(spans), None)
         start = min(self.start, other.start)
         end = max(self.start + self.size, other.start + other.size)
         return AxisField(spans, end - start, self.stride, start)
+
+
+def _slid(
+    spans: Sequence[Span | None], count: int, kernel: int, stride: int, padding: int, dilation: int
+) -> tuple[Span | None, ...]:
+    """Return what each of ``count`` windows over ``spans`` sees."""
+    firsts = [span[0] if span else _NOWHERE for span in spans]
+    lasts = [span[1] if span else -1 for span in spans]
+    reach = (kernel - 1) * dilation
+    low = high = (
+        0  # from here to there windows lie wholly inside, and their outermost taps see furthest: no need to ask all
+    )
+    if lasts[0] >= 0 and _ascending(firsts) and _ascending(lasts):
+        low = min(count, -(-padding // stride))
+        high = max(low, min(count, (len(firsts) - 1 - reach + padding) // stride + 1))
+    begin = low * stride - padding
+    inside = islice(zip(firsts[begin::stride], lasts[begin + reach :: stride]), high - low) if high > low else ()
+
+    def asked(positions: range) -> Iterator[Span | None]:
+        for start in (position * stride - padding for position in positions):
+            yield _hull(firsts, lasts, range(start, start + kernel * dilation, dilation))
+
+    return (*asked(range(low)), *inside, *asked(range(high, count)))
 
 
 def _hull(firsts: list[int], lasts: list[int], taps: range) -> Span | None:
@@ -154,6 +176,10 @@ def _hull(firsts: list[int], lasts: list[int], taps: range) -> Span | None:
     inside = slice(taps[begin], taps[end] + 1, taps.step)
     first, last = min(firsts[inside]), max(lasts[inside])
     return (first, last) if last >= 0 else None
+
+
+def _ascending(numbers: list[int]) -> bool:
+    return all(map(le, numbers, numbers[1:]))
 
 
 def _longest(spans: Sequence[Span | None]) -> int:

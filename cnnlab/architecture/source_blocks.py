@@ -68,8 +68,8 @@ class Scope:
     @property
     def share(self) -> Chunk | None:
         """The share of the channels that a plain way begins with; it is handed over by who calls."""
-        layer = self.first.layer
-        rest = [*self.children.values()][1:]
+        first, *rest = self.children.values()
+        layer = first.layer if isinstance(first, Row) else None  # a share inside a way further in is that one's
         return layer if isinstance(layer, Chunk) and rest and _is_chain(rest) else None
 
     @property

@@ -118,12 +118,20 @@ class Here:
 TOP = Here("", ())
 
 
+MAX_SIDE = 4096
+"""How high and wide maps may become, in pixels: more is a slip, or meant to cost time."""
+
+MAX_POSITIONS = 2_500_000
+"""For how many rows and columns, over all layers, it is worked out which pixels reach them."""
+
+
 @dataclass
 class Tape:
     """The rows and blocks of a network, in order, while it is being unrolled."""
 
     rows: list[Row] = field(default_factory=list)
     blocks: list[BlockRow] = field(default_factory=list)
+    positions: int = 0
 
     def body(self, layers: Sequence[LayerSpec], signal: Signal, here: Here) -> Signal:
         """Unroll ``layers`` one behind the other, all copies of each."""
@@ -152,7 +160,7 @@ class Tape:
         try:
             if refused:
                 raise refused
-            output = layer.output_shape(shape)
+            output = self._bounded(layer, layer.output_shape(shape))
         except ShapeError as error:
             return self._row(layer, here, (arrives,), self._placed(error, layer, here))
         return self._row(layer, here, (arrives,), None, output, layer.field(seen, shape))
@@ -166,10 +174,27 @@ class Tape:
         try:
             if refused:
                 raise refused
-            output = layer.joined_shape(shapes)
+            output = self._bounded(layer, layer.joined_shape(shapes))
         except ShapeError as error:
             return self._row(layer, here, arrives, self._placed(error, layer, here))
         return self._row(layer, here, arrives, None, output, layer.joined_field(fields, shapes))
+
+    def _bounded(self, layer: LayerSpec, output: Shape) -> Shape:
+        if max(output[1:], default=0) > MAX_SIDE:
+            raise ShapeError(
+                "{where}: maps of {height}x{width} pixels would leave; {limit} a side at most are taken",
+                where=layer.kind,
+                height=output[1],
+                width=output[2],
+                limit=MAX_SIDE,
+            )
+        self.positions += sum(output[1:])
+        if self.positions > MAX_POSITIONS:
+            raise ShapeError(
+                "{where}: with so many layers, maps this large take too long to work out; use a smaller input",
+                where=layer.kind,
+            )
+        return output
 
     def _placed(self, error: ShapeError, layer: LayerSpec, here: Here) -> ShapeError:
         where = Message("layer {number} ({name}, {kind})", number=here.place[0] + 1, name=here.path, kind=layer.kind)

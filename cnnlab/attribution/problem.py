@@ -102,11 +102,14 @@ def last_convolution(architecture: Architecture) -> str | None:
     Grad-CAM looks there: no later layer still knows where in the picture something is, and no earlier one has seen
     as much of it at once. A convolution down to 1x1 (as LeNet-5's third) no longer says where.
     """
-    for row in reversed(architecture.trace().rows):
+    found = []
+    for row in architecture.trace().rows:
         shape = row.output_shape
         if isinstance(row.layer, Conv2d) and shape is not None and shape[1] * shape[2] > 1:
-            return row.name
-    return None
+            found.append(row.name)
+    through = [name for name in found if ".shortcut." not in name]  # what a block's layers found, not its way past them
+    found = through or found
+    return found[-1] if found else None
 
 
 def map_layer(architecture: Architecture) -> str | None:

@@ -15,6 +15,8 @@ from cnnlab.cli import emit, json_option, table
 from cnnlab.home import home
 
 PARTS = ("training", "browser", "classroom")
+LONG = ("zoo",)
+"""Parts that take most of an hour, and so are measured only where they are asked for."""
 
 
 def register(group: click.Group) -> None:
@@ -23,10 +25,10 @@ def register(group: click.Group) -> None:
 
 
 @click.command()
-@click.argument("part", type=click.Choice(PARTS), required=False)
+@click.argument("part", type=click.Choice([*PARTS, *LONG]), required=False)
 @json_option
 def bench(part: str | None, as_json: bool) -> None:
-    """Measure how fast the lab is on this machine, all of it or one PART (some minutes; close other programs first)."""
+    """Measure how fast the lab is on this machine, all but the zoo or one PART (some minutes; close other programs first)."""
     rows = []
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         _lend_data(home() / "datasets", Path(folder) / "datasets")

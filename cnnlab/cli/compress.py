@@ -136,15 +136,14 @@ def checked(kind: type[Settings], fields: dict[str, Any]) -> Settings:
 
 
 def data_of(model: Model, name: str | None) -> DataSet:
-    """Return the data set ``name``, or the one that ``model`` learned from, or the smaller one with its classes."""
-    from cnnlab.data.known import KNOWN
-    from cnnlab.data.loader import is_present, load
+    """Return the data set ``name``, else the one that belongs to ``model``; says so where that is a smaller one."""
+    from cnnlab.compress.making import data_for
+    from cnnlab.data.loader import load
 
-    own = model.about.data
-    if name is None and own in KNOWN and not is_present(own) and is_present(KNOWN[own].relative):
-        name = KNOWN[own].relative
-        click.echo(f"{own} is not on this machine; measured with {name}", err=True)
-    return load(name or own)
+    own, chosen = model.about.data, name or data_for(model)
+    if name is None and chosen != own:
+        click.echo(f"{own} is not on this machine; measured with {chosen}", err=True)
+    return load(chosen)
 
 
 def _recipe(base: dict[str, Any], flags: dict[str, Any], architecture: Architecture) -> Recipe:

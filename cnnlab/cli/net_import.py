@@ -16,7 +16,7 @@ from cnnlab.source_in.text import MAX_BYTES
 
 
 def register(group: click.Group) -> None:
-    """Nothing of its own: the command belongs to ``net``, which takes it in."""
+    """Add nothing by itself: the command belongs to ``net``, which takes it in."""
 
 
 @click.command("import")
@@ -30,7 +30,10 @@ def import_(file: Path, shape: str | None, network: str | None, out: Path | None
     found = read_source(_bytes(file), parse_shape(shape) if shape else None, network)
     if out is not None and found.architecture is not None:
         write_whole(out, found.architecture.to_json().encode())
-    emit(_value(found), as_json, lambda: _text(found))
+    if as_json or found.architecture is not None:
+        emit(_value(found), as_json, lambda: _text(found))
+    else:
+        click.echo(_text(found), err=True)
     if found.architecture is None:
         raise click.exceptions.Exit(2)
 

@@ -152,6 +152,11 @@ def _said(result: dict[str, Any]) -> str:
                 + ("" if best["test_acc"] is None else f"; of the test images, looked at once: {best['test_acc']:.2%}")
             )
     lines.append(result["verdict"])
+    if result["pairs"] is not None:
+        won = result["pairs"]
+        lines.append(
+            f"pairs that the search wins: {won['won']:.0%}; by chance as many or more in {won['chance']:.0%} of cases"
+        )
     if result["note"]:
         lines.append(f"{result['state']}: {result['note']}")
     if thrown := result["thrown_away"]:

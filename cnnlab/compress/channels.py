@@ -121,19 +121,45 @@ def without_channels(model: Model, gone: Iterable[int]) -> Model:
     """
     ties, out = ties_of(model.architecture), frozenset(gone)
     state = dict(model.state)
-    architecture = model.architecture
     for row in model.architecture.trace().rows:
-        arriving, leaving = (
-            torch.tensor([ties.one(label) not in out for label in labels[row.index]])
-            for labels in (ties.inputs, ties.outputs)
-        )
+        arriving, leaving = (torch.tensor(stays) for stays in _staying(row, ties, out))
         for name, tensor in _of(row, state).items():
             cut = tensor[leaving] if tensor.dim() else tensor
             state[name] = cut[:, arriving] if is_maker(row.layer) and tensor.dim() > 1 else cut
+    architecture = narrowed(model.architecture, out)
+    return Model(model.description.model_copy(update={"architecture": architecture}), state)
+
+
+def narrowed(architecture: Architecture, gone: Iterable[int]) -> Architecture:
+    """Return the network without the channels ``gone``."""
+    ties, out, smaller = ties_of(architecture), frozenset(gone), architecture
+    for row in architecture.trace().rows:
         spec = architecture.at(row.place)
         if isinstance(spec, (Conv2d, Linear)) and (is_maker(row.layer) or is_depthwise(row)):
-            architecture = architecture.replace(row.place, _narrowed(spec, int(arriving.sum()), int(leaving.sum())))
-    return Model(model.description.model_copy(update={"architecture": architecture}), state)
+            arriving, leaving = (sum(stays) for stays in _staying(row, ties, out))
+            smaller = smaller.replace(row.place, _with_widths(spec, arriving, leaving))
+    return smaller
+
+
+def thinner(architecture: Architecture, share: float) -> Architecture:
+    """Return the network with a ``share`` of the channels of every layer that can be without, as a pupil of itself.
+
+    Raises:
+        ShapeError, ArchitectureError: the network cannot run.
+    """
+    gone = {
+        label
+        for group in channel_groups(architecture)
+        if group.held is None and len(group.layers) == 1
+        for label in group.labels[max(1, round(share * len(group.labels))) :]
+    }
+    return narrowed(architecture, gone)
+
+
+def _staying(row: Row, ties: Ties, gone: frozenset[int]) -> tuple[list[bool], list[bool]]:
+    """Return for each channel that arrives at ``row``, and for each that leaves it, whether it stays."""
+    arriving, leaving = ties.ones(ties.inputs[row.index]), ties.ones(ties.outputs[row.index])
+    return [label not in gone for label in arriving], [label not in gone for label in leaving]
 
 
 def masked_channels(model: Model, gone: Iterable[int]) -> Model:
@@ -141,10 +167,7 @@ def masked_channels(model: Model, gone: Iterable[int]) -> Model:
     ties, out = ties_of(model.architecture), frozenset(gone)
     state = {name: tensor.clone() for name, tensor in model.state.items()}
     for row in model.architecture.trace().rows:
-        arriving, leaving = (
-            torch.tensor([ties.one(label) in out for label in labels[row.index]])
-            for labels in (ties.inputs, ties.outputs)
-        )
+        arriving, leaving = (~torch.tensor(stays) for stays in _staying(row, ties, out))
         for name, tensor in _of(row, state).items():
             if tensor.dim() and not name.endswith("running_var"):
                 tensor[leaving] = 0
@@ -186,7 +209,7 @@ def _of(row: Row, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if name.rpartition(".")[0] == row.name}
 
 
-def _narrowed(spec: Conv2d | Linear, arriving: int, leaving: int) -> Conv2d | Linear:
+def _with_widths(spec: Conv2d | Linear, arriving: int, leaving: int) -> Conv2d | Linear:
     if isinstance(spec, Linear):
         given = {"in_features": arriving} if spec.in_features is not None else {}
         return spec.model_copy(update={"out_features": leaving, **given})

@@ -14,6 +14,8 @@ from cnnlab.compress.int8 import CALIBRATION, quantise
 from cnnlab.compress.pruning import Plan, prune
 from cnnlab.compress.tuning import learned
 from cnnlab.data.dataset import DataSet
+from cnnlab.data.known import KNOWN
+from cnnlab.data.loader import is_present
 from cnnlab.model import Model
 from cnnlab.training.events import Event
 from cnnlab.training.images import some
@@ -43,6 +45,13 @@ class Made:
         if self.alone is None:
             return first, None
         return first, compare(self.before, self.alone, dataset.test, dataset.name, seconds)
+
+
+def data_for(model: Model) -> str:
+    """Return the data set that ``model`` learned from; where that is not here, the smaller one with its classes if that is."""
+    own = model.about.data
+    relative = KNOWN[own].relative if own in KNOWN else ""
+    return relative if relative and not is_present(own) and is_present(relative) else own
 
 
 def pruned(model: Model, plan: Plan, dataset: DataSet, recipe: Recipe | None = None) -> Generator[Event, None, Made]:

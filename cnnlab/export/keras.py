@@ -41,7 +41,6 @@ _REMARKS = {
     "layers.BatchNormalization(": (
         "BatchNormalization: Keras' momentum is 1 minus PyTorch's, and its running variance is divided by n, not n - 1.",
     ),
-    "layers.AdaptiveAveragePooling2D(": ("AdaptiveAveragePooling2D needs Keras 3.13 or newer.",),
     "groups=": ("A convolution in groups: TensorFlow trains it on a graphics card only; JAX and PyTorch anywhere.",),
 }
 """What a reader should know of some lines: a part of a line, and what is said where one has it."""

@@ -86,6 +86,28 @@ class AveragePoolingOverEdge(layers.Layer):
     def get_config(self):
         return {**super().get_config(), "size": self.size, "stride": self.stride, "over": self.over}
 ''',
+    "AdaptiveAveragePooling": '''
+@keras.saving.register_keras_serializable("cnnlab")
+class AdaptiveAveragePooling(layers.Layer):
+    """Average over windows chosen so that `size` x `size` means come out; they may overlap by a pixel."""
+
+    def __init__(self, size, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, x):
+        for axis in (1, 2):
+            length, parts = x.shape[axis], []
+            for i in range(self.size):
+                places = range(i * length // self.size, -(-(i + 1) * length // self.size))
+                part = keras.ops.take(x, list(places), axis=axis)
+                parts.append(keras.ops.mean(part, axis=axis, keepdims=True))
+            x = keras.ops.concatenate(parts, axis=axis)
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}
+''',
     "LocalResponseNormalization": '''
 @keras.saving.register_keras_serializable("cnnlab")
 class LocalResponseNormalization(layers.Layer):

@@ -99,7 +99,7 @@ def _adaptive(layer: specs.AdaptiveAvgPool2d, arrives: Shape, leaves: Shape, nam
         return [_call("layers.GlobalAveragePooling2D", "keepdims=True", name)]
     if all(length % size == 0 for length in arrives[1:]):
         return [_call("layers.AveragePooling2D", _pair((arrives[1] // size, arrives[2] // size)), name)]
-    return [_call("layers.AdaptiveAveragePooling2D", size, name)]  # Keras 3.13 or newer
+    return [_call("AdaptiveAveragePooling", size, name)]
 
 
 def _flatten(layer: specs.Flatten, arrives: Shape, leaves: Shape, name: str) -> Calls:

@@ -7,17 +7,19 @@ same purposes, the same order of images, the same operations in the same memory 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.description import Preprocessing
+from cnnlab.errors import DataError
 from cnnlab.export import notebook_code as code
 from cnnlab.export import notebook_loop as loop
 from cnnlab.export.notebook_code import Plan
-from cnnlab.export.notebook_data import data_cell
+from cnnlab.export.notebook_data import TORCHVISION, data_cell
 from cnnlab.export.subject import Subject
 from cnnlab.i18n import Message, _
 
 if TYPE_CHECKING:
-    from cnnlab.data.dataset import DataSet
     from cnnlab.training.recipe import Recipe
 
 
@@ -49,6 +51,7 @@ def to_notebook(subject: Subject) -> tuple[bytes, tuple[Message, ...]]:
         _code(code.batches(plan)),
         _text(_("## Optimizer, learning rate and loss")),
         _code(code.learning_rate(plan)),
+        *_changes(plan),
         _text(_("## Training")),
         _code(loop.training(plan)),
         _text(_("## The test\n\nOnce, at the end, on images that nothing has looked at before.")),
@@ -68,43 +71,57 @@ def to_notebook(subject: Subject) -> tuple[bytes, tuple[Message, ...]]:
 
 def make_plan(subject: Subject) -> Plan:
     """Return the numbers of the notebook; raises as ``to_notebook``."""
-    from cnnlab.description import Preprocessing
     from cnnlab.runs.machine import resolve_recipe
-    from cnnlab.training.checks import check_trainable, part_size
-    from cnnlab.training.images import count_images
+    from cnnlab.training.checks import part_size
 
     if subject.recipe is None or not subject.data:
         from cnnlab.export.choices import no_recipe
 
         raise no_recipe()
-    dataset = _dataset(subject)
-    architecture, recipe = subject.architecture, resolve_recipe(subject.recipe, subject.architecture)
-    check_trainable(architecture, dataset, recipe)
-    batch = min(recipe.batch_size, count_images(dataset, recipe))
+    recipe = resolve_recipe(subject.recipe, subject.architecture)
+    preprocessing, data_hash = _seen(subject, recipe)
     return Plan(
-        architecture=architecture,
-        preprocessing=Preprocessing.of(architecture, dataset),
+        architecture=subject.architecture,
+        preprocessing=preprocessing,
         recipe=recipe,
-        data=dataset.name,
-        data_hash=dataset.hash,
-        part=part_size(architecture, batch + 1),
-        batch_size=batch,
+        data=subject.data,
+        data_hash=data_hash,
+        part=part_size(subject.architecture, recipe.batch_size + 1),
         halved=subject.model is not None and _halved(subject),
         test_acc=subject.test_acc,
+        changes=subject.changes,
     )
 
 
-def _dataset(subject: Subject) -> DataSet:
-    from cnnlab.data.loader import load
-    from cnnlab.errors import DataError
+def _seen(subject: Subject, recipe: Recipe) -> tuple[Preprocessing, str]:
+    """Return how the network sees the images, and their hash: a model says so itself, wherever the images are."""
+    from cnnlab.data.loader import is_present, load
+    from cnnlab.training.checks import check_trainable
 
+    model = subject.model
+    if model is not None and _published(subject) and not is_present(subject.data):
+        return model.preprocessing, subject.data_hash
     dataset = load(subject.data)
-    if subject.data_hash and subject.data_hash != dataset.hash:
+    if model is None:
+        check_trainable(subject.architecture, dataset, recipe)
+        return Preprocessing.of(subject.architecture, dataset), dataset.hash
+    if subject.data_hash not in ("", dataset.hash):
         raise DataError(
             "{name}: the images here are not those that this model learned from; the notebook could not end as it did",
             name=subject.data,
         )
-    return dataset
+    return model.preprocessing, dataset.hash
+
+
+def _published(subject: Subject) -> bool:
+    """Return whether the notebook can fetch the images by itself; the model's file, which says so, may come from anyone."""
+    return subject.data in TORCHVISION and re.fullmatch("[0-9a-f]{64}", subject.data_hash) is not None
+
+
+def _changes(plan: Plan) -> list[dict[str, Any]]:
+    if not plan.changes:
+        return []
+    return [_text(_("## Changes by hand\n\nAs they were made while the run learned.")), _code(loop.changes(plan))]
 
 
 def _halved(subject: Subject) -> bool:
@@ -167,8 +184,8 @@ def _head(subject: Subject, plan: Plan, notes: tuple[Message, ...]) -> str:
         )  # fmt: skip
     parts += [f"**{note.text()}**" for note in notes]
     parts.append(
-        _("On the same kind of processor, with the same version of PyTorch (here {torch}) and {threads} threads, all digits "
-          "are the same as in the lab. Elsewhere numbers are rounded in another order, and after many steps a few test "
+        _("On the same kind of processor, with the same version of PyTorch (here {torch}) and as many threads ({threads}), all "
+          "digits are the same as in the lab. Elsewhere numbers are rounded in another order, and after many steps a few test "
           "images are judged differently.", torch=torch.__version__.split("+")[0], threads=plan.recipe.threads)
     )  # fmt: skip
     if plan.recipe.precision == "bfloat16":
@@ -187,7 +204,11 @@ def _told(values: dict[str, Any]) -> dict[str, Any]:
 
     usual = Recipe().model_dump(mode="json")
     always = ("epochs", "batch_size", "optimizer", "lr", "seed", "precision", "threads")
-    return {name: value for name, value in values.items() if name in always or value != usual[name]}
+    told = {name: value for name, value in values.items() if name in always or value != usual[name]}
+    if "augmentation" in told:
+        plain = usual["augmentation"]
+        told["augmentation"] = {name: value for name, value in told["augmentation"].items() if value != plain[name]}
+    return told
 
 
 def _text(source: str) -> dict[str, Any]:

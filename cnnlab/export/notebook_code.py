@@ -17,6 +17,7 @@ from cnnlab.architecture import layers as specs
 from cnnlab.architecture.rare import RBF
 from cnnlab.architecture.source import to_pytorch
 from cnnlab.description import Preprocessing
+from cnnlab.training.change import Applied
 from cnnlab.training.recipe import Recipe
 
 
@@ -28,9 +29,9 @@ class Plan:
         architecture, preprocessing, recipe: of the run; the recipe without anything left to the machine.
         data, data_hash: the data set and the hash of its content.
         part: how many images of a batch are looked at together.
-        batch_size: images of a step, at most as many as there are.
         halved: the weights were rounded to float16 before they were tested.
         test_acc: what the lab showed, in [0, 1], or None.
+        changes: what was changed by hand, and after how many steps.
     """
 
     architecture: Architecture
@@ -39,9 +40,9 @@ class Plan:
     data: str
     data_hash: str
     part: int
-    batch_size: int
     halved: bool = False
     test_acc: float | None = None
+    changes: tuple[Applied, ...] = ()
 
     @property
     def whole_val(self) -> bool:
@@ -71,7 +72,7 @@ from torch import Generator, Tensor, nn
 
 SEED = {recipe.seed}
 EPOCHS = {recipe.epochs}
-BATCH_SIZE = {plan.batch_size}
+BATCH_SIZE = {recipe.batch_size}
 LR = {recipe.lr!r}
 MEMORY_FORMAT = {order}
 torch.set_num_threads({recipe.threads})  # sums are cut into as many pieces, and rounded accordingly
@@ -250,6 +251,7 @@ def learning_rate(plan: Plan) -> str:
         momentum=recipe.momentum, nesterov=recipe.nesterov, decay=recipe.weight_decay
     )
     head = f"""\
+BATCH_SIZE = min(BATCH_SIZE, len(targets))
 STEPS_PER_EPOCH = len(targets) // BATCH_SIZE
 STEPS = EPOCHS * STEPS_PER_EPOCH
 learning = [parameter for parameter in network.parameters() if parameter.requires_grad]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 from cnnlab.export.notebook_code import Plan
 
@@ -34,7 +35,7 @@ def data_file(data: str) -> bytes:
     return buffer.getvalue()
 
 
-_TORCHVISION = {
+TORCHVISION = {
     "mnist": ("MNIST", 0),
     "fashion_mnist": ("FashionMNIST", 0),
     "fashion_mnist-sample": ("FashionMNIST", 500),
@@ -48,13 +49,13 @@ _TORCHVISION = {
 
 def data_cell(plan: Plan) -> str:
     """Return the cell that loads the images, from a file, the lab or torchvision, and checks that they are the same."""
-    known = _TORCHVISION.get(plan.data)
+    known = TORCHVISION.get(plan.data)
     fetch = _FETCH.format(name=known[0]) if known else _NOT_PUBLISHED
     sample = _SAMPLE.format(each=known[1], test=known[1] // 5) if known and known[1] else ""
-    return "\n\n".join(
+    return "\n\n\n".join(
         part.strip("\n")
         for part in (
-            _LOAD.format(file=data_name(plan.data), name=plan.data, fetch=fetch.strip("\n")),
+            _LOAD.format(file=json.dumps(data_name(plan.data)), name=json.dumps(plan.data), fetch=fetch.strip("\n")),
             sample,
             _CHECK.format(hash=plan.data_hash),
             _split(plan),
@@ -66,7 +67,7 @@ def data_cell(plan: Plan) -> str:
 _LOAD = '''
 def load():
     """Return training images (N, C, H, W) uint8 and targets (N,) int64, then test images and targets."""
-    file = Path("{file}")
+    file = Path({file})
     if file.exists():  # made by: python -m cnnlab export --to notebook --with-data ...
         with np.load(file) as arrays:
             parts = [arrays[name] for name in ("train_images", "train_targets", "test_images", "test_targets")]
@@ -75,7 +76,7 @@ def load():
         from cnnlab.data.loader import load as from_the_lab
     except ImportError:
         return fetch()
-    found = from_the_lab("{name}")
+    found = from_the_lab({name})
     return found.train.images, found.train.targets, found.test.images, found.test.targets
 
 

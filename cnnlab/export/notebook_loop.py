@@ -48,6 +48,7 @@ def _step(plan: Plan, half: bool) -> list[str]:
     recipe, deep = plan.recipe, "        "
     scale = " * scale" if recipe.schedule == "reduce_on_plateau" else ""
     lines = [
+        *(["change(step)"] if plan.changes else []),
         "for group in optimizer.param_groups:",
         f'    group["lr"] = learning_rate(step){scale}',
         "optimizer.zero_grad(set_to_none=True)",
@@ -57,7 +58,7 @@ def _step(plan: Plan, half: bool) -> list[str]:
         f"{'    ' if half else ''}logits = network(x)",
         "loss = loss_of(logits.float(), y)",
     ]
-    if plan.part < plan.batch_size:
+    if plan.part < recipe.batch_size:
         lines += [
             f"for part in index.split({plan.part}):  # the whole batch would take too much memory at once",
             "    x, y = batch(part)",
@@ -105,6 +106,42 @@ def _after_epoch(plan: Plan) -> list[str]:
             "    break",
         ]
     return [f"    {line}" for line in lines]
+
+
+def changes(plan: Plan) -> str:
+    """Return the cell that repeats what was changed by hand."""
+    lines = ["def change(step):", '    """Change what was changed after so many steps."""', "    global LR"]
+    for applied in plan.changes:
+        values = applied.change.values()
+        lines.append(f"    if step == {applied.step}:")
+        if "lr" in values:
+            lines.append(f"        LR = {values['lr']!r}")
+        for name, p in values.get("dropout", {}).items():
+            lines.append(f"        network.get_submodule({name!r}).p = {p!r}")
+        if "weight_decay" in values:
+            lines += [
+                "        for group in optimizer.param_groups:",
+                f'            group["weight_decay"] = {values["weight_decay"]!r}',
+            ]
+        if "momentum" in values:
+            lines.append(f"        set_momentum({values['momentum']!r})")
+    if any(applied.change.momentum is not None for applied in plan.changes):
+        lines = [*_SET_MOMENTUM.strip("\n").splitlines(), "", "", *lines]
+    return "\n".join(lines)
+
+
+_SET_MOMENTUM = '''
+def set_momentum(momentum):
+    """Go on with another momentum; none forgets the direction that was kept."""
+    for group in optimizer.param_groups:
+        group["momentum"] = momentum
+        for parameter in group["params"]:
+            state = optimizer.state[parameter]
+            if momentum == 0:
+                state.pop("momentum_buffer", None)
+            elif state:
+                state.setdefault("momentum_buffer", torch.zeros_like(parameter.data))
+'''
 
 
 def test(plan: Plan) -> str:

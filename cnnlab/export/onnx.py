@@ -65,9 +65,10 @@ def fresh_onnx(architecture: Architecture) -> bytes:
     import torch
 
     from cnnlab.build import build
+    from cnnlab.model import RUNNING
 
     architecture.check()
-    network = build(architecture, torch.Generator().manual_seed(0)).eval().requires_grad_(False)
+    network = build(architecture, torch.Generator().manual_seed(0), RUNNING).eval().requires_grad_(False)
     return _written(architecture, network, {})
 
 

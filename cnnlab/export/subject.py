@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.architecture import Architecture
 from cnnlab.description import ModelDescription, ModelRef
+from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message
+from cnnlab.training.change import Applied
 from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ class Subject:
         data: the data set that it learns from; empty where nobody said.
         data_hash: the hash of that data's content; empty where nobody said.
         test_acc: the accuracy on the test images that the lab showed, in [0, 1]; None where it was never tested.
+        changes: what was changed by hand while it ran, as far as a notebook can repeat it.
         model: the weights, with their description; None for a network alone.
         unlike: why training by ``recipe`` would not lead to ``model``, in sentences; empty where it would.
     """
@@ -34,6 +38,7 @@ class Subject:
     data: str = ""
     data_hash: str = ""
     test_acc: float | None = None
+    changes: tuple[Applied, ...] = ()
     model: Model | None = None
     unlike: tuple[Message, ...] = field(default=())
 
@@ -65,6 +70,7 @@ def of_model(model: Model, ref: ModelRef | None = None) -> Subject:
         data=about.data,
         data_hash=about.data_hash,
         test_acc=float(accuracy) if isinstance(accuracy, (int, float)) else None,
+        changes=repeatable(about.result) or (),
         model=model,
         unlike=tuple(_unlike(description, ref)),
     )
@@ -76,14 +82,30 @@ KNOWN_RESULTS = frozenset(
 """What a run of the lab's training writes into a model of what came of it; anything else made the model otherwise."""
 
 
+REPEATED = frozenset({"lr", "weight_decay", "momentum", "dropout"})
+"""The live changes that a notebook repeats."""
+
+
+def repeatable(result: Mapping[str, Any]) -> tuple[Applied, ...] | None:
+    """Return the live changes that ``result`` of a run tells of, or None where a notebook cannot repeat them all."""
+    try:
+        told = [
+            Applied.model_validate({"step": one["step"], "change": {k: v for k, v in one.items() if k != "step"}})
+            for one in result.get("changes", ())
+        ]
+    except (ValueError, TypeError, AttributeError, KeyError, CnnLabError):  # the file may come from anyone
+        return None
+    return tuple(told) if all(applied.change.values().keys() <= REPEATED for applied in told) else None
+
+
 def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message]:
     result, found = description.about.result, []
-    if changes := result.get("changes"):
+    if repeatable(result) is None:
         found.append(
             Message(
                 "This run was changed by hand while it ran ({count} times); the notebook trains by the recipe that it "
                 "began with, so its accuracy will be another.",
-                count=len(changes),
+                count=len(changes) if isinstance(changes := result.get("changes"), list) else 1,
             )
         )
     if others := sorted(result.keys() - KNOWN_RESULTS):
@@ -91,7 +113,9 @@ def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message
             Message(
                 "This model was not made by its recipe alone ({how}); the notebook trains by the recipe from the "
                 "beginning, so its accuracy will be another.",
-                how=", ".join(f"{name}: {str(result[name])[:60]}" for name in others[:4]),
+                how=re.sub(
+                    r"[^\w.,:%()/ -]+", " ", ", ".join(f"{name}: {str(result[name])[:60]}" for name in others[:4])
+                ),
             )
         )
     if "parent" in result:

@@ -104,6 +104,10 @@ class Case:
         """Convolutions and dense layers, from the input on."""
         return tuple(row for row in self.rows if row.layer.kind in ("Conv2d", "Linear"))
 
+    def is_gate(self, row: Row) -> bool:
+        """Return whether the layer only says how much others count: it stands beside the way, and may well be flat."""
+        return any(taker.layer.kind == "Multiply" for taker in self.architecture.trace().takers(row))
+
     @property
     def chance(self) -> float:
         """The accuracy of always naming the most frequent class."""

@@ -241,7 +241,7 @@ class Saturated(Rule):
         shares = {
             row.name: case.history.late(row.name, "saturated")
             for row in case.rows
-            if len(case.history.series(row.name, "saturated")) >= MIN_LOOKS
+            if len(case.history.series(row.name, "saturated")) >= MIN_LOOKS and not case.is_gate(row)
         }
         flat = {name: share for name, share in shares.items() if share >= SATURATED_SHARE}
         if not flat:

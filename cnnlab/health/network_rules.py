@@ -286,12 +286,7 @@ class SigmoidStack(Rule):
     remedy = N_("Use ReLU instead")
 
     def find(self, case: Case) -> Finding | None:
-        trace = case.architecture.trace()
-        rows = [
-            row
-            for row in case.head
-            if row.layer.kind == "Sigmoid" and not any(taker.layer.kind == "Multiply" for taker in trace.takers(row))
-        ]  # a gate's sigmoid stands beside the way, not in it
+        rows = [row for row in case.head if row.layer.kind == "Sigmoid" and not case.is_gate(row)]
         if len(rows) < DEEP_SIGMOIDS or any(row.layer.kind == "BatchNorm2d" for row in case.head):
             return None
         why = Message(

@@ -372,8 +372,9 @@ class Run:
             "test_acc": now.test_acc,
             "train_s": round(now.train_s, 3),
             "images_per_s": round(rate, 1),
+            "parent": now.parent,  # of a branch, which its recipe alone does not make
+            "parent_step": now.parent_step,
         }
-        result |= {"parent": now.parent, "parent_step": now.parent_step}  # of a branch: its recipe is not all of it
         model = self._publish(training, **{name: value for name, value in result.items() if value is not None})
         self._keep(training, wait=True)
         error = None

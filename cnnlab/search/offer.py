@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.spec import LayerSpec
 from cnnlab.architecture.tape import Place
-from cnnlab.search.space import ACTIVATION, IN_OUT, KINDS, Choice, SearchError, Space, places_of
+from cnnlab.search.space import ACTIVATION, IN_OUT, KINDS, Choice, answering, places_of
 from cnnlab.training.recipe import Recipe
 
 _CAN_GO = ("BatchNorm2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "Dropout", "Dropout2d", "Conv2d", "Linear")
@@ -35,6 +36,7 @@ class Offer:
     fixed: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=64)
 def offered(architecture: Architecture, recipe: Recipe) -> tuple[Offer, ...]:
     """Return what could vary in a network that can run, the layers in order and then the recipe.
 
@@ -46,21 +48,14 @@ def offered(architecture: Architecture, recipe: Recipe) -> tuple[Offer, ...]:
     names: dict[Place, str] = {}
     for name, place in sorted(places_of(architecture).items(), key=lambda item: item[1]):
         names.setdefault(place, name)
+    answers = answering(architecture)
     for place, name in names.items():
-        found += _of_layer(name, architecture.at(place))
+        found += () if place == answers else _of_layer(name, architecture.at(place))
     activations = [layer for place in names if (layer := architecture.at(place)).kind in KINDS["activation"]]
     if activations:
         kinds = tuple(dict.fromkeys([activations[0].kind, "ReLU", "LeakyReLU", "GELU", "SiLU", "Tanh", "Sigmoid"]))
         found.append(_options(ACTIVATION, kinds[:4], activations[0].kind, fixed=KINDS["activation"]))
-    return (*(one for one in found if _fits(architecture, recipe, one.choice)), *_of_recipe(recipe))
-
-
-def _fits(architecture: Architecture, recipe: Recipe, choice: Choice) -> bool:
-    try:
-        Space(architecture, recipe, [choice])
-    except SearchError:
-        return False
-    return True
+    return (*found, *_of_recipe(recipe))
 
 
 def _of_layer(name: str, layer: LayerSpec) -> Iterator[Offer]:

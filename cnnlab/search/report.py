@@ -6,8 +6,10 @@ from typing import Any
 
 from cnnlab.i18n import Message
 from cnnlab.search.asked import Search, Trial
-from cnnlab.search.front import front, standard_error
+from cnnlab.search.front import front, pairs_won, standard_error
 from cnnlab.search.importance import NEEDED, importance
+
+_CHANCE = 0.05
 
 
 def report(search: Search) -> dict[str, Any]:
@@ -16,6 +18,7 @@ def report(search: Search) -> dict[str, Any]:
     ahead = {trial.number for trial in front(search.trials)}
     found = importance(search)
     best = {lane: search.best(lane) for lane in search.spec.lanes}
+    won = pairs_won(search.of("guided"), search.of("random"))
     return {
         "search": search.id,
         "state": search.state,
@@ -32,6 +35,7 @@ def report(search: Search) -> dict[str, Any]:
         "best": {lane: None if trial is None else _best(search, trial) for lane, trial in best.items()},
         "front": [_best(search, trial, tested=False) for trial in front(search.trials)],
         "verdict": str(verdict(search, images)),
+        "pairs": None if won is None else {"won": round(won[0], 4), "chance": round(won[1], 4)},
         "importance": None
         if found is None
         else {
@@ -106,6 +110,13 @@ def verdict(search: Search, images: int) -> Message:
             "images, and chance in measuring alone makes up to about {error}.",
             **values,
         )
+    if apart > 0 and (won := pairs_won(search.of("guided"), search.of("random"))) is not None and won[1] > _CHANCE:
+        return Message(
+            "The search came out ahead this once: its best names {apart} of {images:,} validation images more right than "
+            "luck's. But its trials as a whole are not better than luck's beyond chance; try another seed before you "
+            "believe it.",
+            **values,
+        )
     if apart > 0:
         return Message(
             "The search did better than luck: its best names {apart} of {images:,} validation images more right, and "
@@ -116,4 +127,17 @@ def verdict(search: Search, images: int) -> Message:
         "Luck did better than the search: its best names {apart} of {images:,} validation images more right, and chance "
         "in measuring makes up to about {error}.",
         **values,
+    )
+
+
+def pairs(search: Search) -> Message | None:
+    """Return a sentence on all trials of both, not only their best; None where one of the two has none."""
+    won = pairs_won(search.of("guided"), search.of("random"))
+    if won is None:
+        return None
+    return Message(
+        "Taken in pairs, a trial of the search is better than one by luck in {share:.0%} of them; dealt out by chance, as "
+        "many or more would be so in {chance:.0%} of cases.",
+        share=won[0],
+        chance=won[1],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,9 +15,6 @@ from cnnlab.architecture.tape import Place
 from cnnlab.errors import CnnLabError
 from cnnlab.training.recipe import Recipe
 from cnnlab.validation import first_finding
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 Value = bool | int | float | str
 
@@ -68,7 +65,7 @@ class Choice(BaseModel):
     options: tuple[Value, ...] = Field((), max_length=MAX_OPTIONS)
 
     @model_validator(mode="after")
-    def _sound(self) -> Self:
+    def _sound(self) -> Choice:
         if self.options:
             if len(set(map(str, self.options))) < max(2, len(self.options)) or self.low is not None:
                 raise _Refused("{target}: give two or more different values to choose from", target=self.target)
@@ -123,8 +120,8 @@ class Choice(BaseModel):
     def __str__(self) -> str:
         if self.options:
             return f"{self.target}={','.join(map(str, self.options))}"
-        mark = ":log" if self.log else f":step={self.step:g}" if self.step is not None else ""
-        return f"{self.target}={self.low:g}..{self.high:g}{mark}"
+        mark = ":log" if self.log else f":step={_written(self.step)}" if self.step is not None else ""
+        return f"{self.target}={_written(self.low)}..{_written(self.high)}{mark}"
 
     def count(self, whole: bool) -> int | None:
         """Return how many values there are; None for a range of numbers that are not ``whole``."""
@@ -133,6 +130,11 @@ class Choice(BaseModel):
         if self.low is None or self.high is None or (self.step is None and not whole):
             return None
         return int((self.high - self.low) / (self.step or 1) + 1e-9) + 1
+
+
+def _written(number: int | float | None) -> str:
+    """Return a number as ``_number`` reads it, as short as it goes without losing anything."""
+    return short if isinstance(number, float) and float(short := f"{number:g}") == number else str(number)
 
 
 def _number(text: str) -> int | float | None:
@@ -172,7 +174,7 @@ class Space:
         self.choices = tuple(choices)
         if not 1 <= len(self.choices) <= MAX_CHOICES:
             raise SearchError("choose at least one thing that may vary, and {most} at most", most=MAX_CHOICES)
-        self._places = places_of(self.architecture)
+        self._places, self._answers = places_of(self.architecture), answering(self.architecture)
         self._aims = {choice.target: self._aim(choice) for choice in self.choices}
         if len(self._aims) < len(self.choices) or len(set(self._aims.values())) < len(self.choices):
             raise SearchError("the same thing is asked to vary twice; leave one of them out")
@@ -185,6 +187,26 @@ class Space:
         """How many draws differ; None where a range holds any number."""
         counts = [choice.count(self.is_whole(choice)) for choice in self.choices]
         return None if None in counts else math.prod(count for count in counts if count)
+
+    @cached_property
+    def corner_params(self) -> list[int]:
+        """Parameters of the network where every choice is at its low end, and where every one is at its high end.
+
+        Of options each stands for itself; what does not fit together is left out.
+        """
+        found = []
+        for end in (0, -1):
+            values = {
+                choice.target: choice.options[end] if choice.options else (choice.low, choice.high)[end]
+                for choice in self.choices
+            }
+            try:
+                network, _recipe = self.draw({name: value for name, value in values.items() if value is not None})
+            except CnnLabError:
+                continue
+            if network.trace().error is None:
+                found.append(network.trace().num_params)
+        return found
 
     def is_whole(self, choice: Choice) -> bool:
         """Return whether the numbers between ``low`` and ``high`` are whole ones."""
@@ -227,7 +249,7 @@ class Space:
         if target == ACTIVATION and self._activations():
             return (), ACTIVATION
         if choice.options and set(choice.options) == set(IN_OUT) and target in self._places:
-            if self._gives_answers(self._places[target]):
+            if self._places[target] == self._answers:
                 raise SearchError("{name} gives one number for each class; it cannot be left out", name=target)
             return self._places[target], IN_OUT[0]
         name, _dot, field = target.rpartition(".")
@@ -239,7 +261,7 @@ class Space:
                 names=", ".join(list(self._places)[:12]) or "-",
                 fields=", ".join(RECIPE_FIELDS),
             )
-        if self._gives_answers(place) and field == "out_features":
+        if place == self._answers and field == "out_features":
             raise SearchError("{name} gives one number for each class; its out_features cannot vary", name=name)
         layer = self.architecture.at(place)
         if field != "kind" and field not in fields_of(layer):
@@ -280,9 +302,11 @@ class Space:
     def _activations(self) -> list[Place]:
         return sorted({p for p in self._places.values() if self.architecture.at(p).kind in KINDS["activation"]})
 
-    def _gives_answers(self, place: Place) -> bool:
-        rows = [row for row in self.architecture.trace().rows if row.layer.kind == "Linear"]
-        return bool(rows) and rows[-1].place == place
+
+def answering(architecture: Architecture) -> Place | None:
+    """Return where the layer stands that gives one number for each class, the last dense one; None where there is none."""
+    rows = [row for row in architecture.trace().rows if row.layer.kind == "Linear"]
+    return rows[-1].place if rows else None
 
 
 def places_of(architecture: Architecture) -> dict[str, Place]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 
 Handler = Callable[["Calls", list[Value], dict[str, Value], Any], Value]
 FUNCTIONS: dict[str, Handler] = {}
+_BRACES = re.compile(r"(?:[^{}]|\{\w*\})*")
 _METHODS: dict[type, set[str]] = {
     list: set("append extend insert pop index count copy reverse clear remove".split()),
     dict: set("get items keys values update pop setdefault copy".split()),
-    str: set("lower upper strip split startswith endswith join title capitalize isdigit".split()),
+    str: set("format lower upper strip split startswith endswith join title capitalize isdigit replace".split()),
     tuple: set("index count".split()),
     set: set("add update union".split()),
 }
@@ -64,6 +66,12 @@ def method(
             args = [machine.iterate(args[0], node)]
     for value in args:
         machine.light(value, node.lineno)
+    if name == "format" and not (
+        _BRACES.fullmatch(receiver) and all(isinstance(v, (int, str)) for v in [*args, *kwargs.values()])
+    ):
+        return machine.unknown(node)
+    if name == "replace" and (len(args) != 2 or len(args[1]) > len(args[0])):
+        return machine.unknown(node)  # what grows can grow without end
     found = getattr(receiver, name)(*args, **kwargs)
     machine.bounded(receiver, node.lineno)
     return list(found) if name in ("items", "keys", "values") else found
@@ -258,6 +266,16 @@ def _setattr(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: 
 @function("builtins.callable")
 def _callable(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
     return isinstance(args[0], (Lib, Function, Class, Layer, Module, Partial))
+
+
+@function("torch.jit.is_scripting", "torch.jit.is_tracing")
+def _never(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
+    return False
+
+
+@function("typing.cast")
+def _cast(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
+    return args[1]
 
 
 @function("functools.partial")

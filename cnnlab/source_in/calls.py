@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from cnnlab.architecture.source import _RBF as RBF_SOURCE
 from cnnlab.i18n import Message
 from cnnlab.source_in import builtin, keras_layers, torch_layers, torch_ops
 from cnnlab.source_in.core import MAX_CALLS
@@ -34,6 +35,7 @@ from cnnlab.source_in.values import (
 _LIBRARY = {**builtin.FUNCTIONS, **torch_layers.MAKERS, **torch_ops.FUNCTIONS, **keras_layers.MAKERS}
 _INERT = ("torch.nn.init.", "warnings.", "logging.", "torch.manual_seed", "numpy.random.seed", "random.seed",
           "builtins.print", "torch.backends.", "torch.cuda.", "torch._C", "torch._assert")  # fmt: skip
+_RBF_CLASS = ast.unparse(ast.parse(RBF_SOURCE))
 _PLAIN_BASES = {"builtins.object", "abc.ABC"}
 
 
@@ -179,7 +181,7 @@ class Calls(Modules):
         if path in MODULE_BASES:
             return self.container(MODULE_BASES[path], args, kwargs, node)
         parts, called = path.split("."), node.func if isinstance(node, ast.Call) else node
-        if self.strict and (parts[0] in MODULES or (parts[0] == "builtins" and parts[-1] in BUILTINS)):
+        if self.strict and (parts[-1] in BUILTINS if parts[0] == "builtins" else parts[0] in MODULES):
             raise Refusal(node.lineno, Message("{code} reaches outside the network; it was not carried out", code=short(ast.unparse(called))))  # fmt: skip
         if path.startswith(_INERT):
             self.left_out(node)
@@ -224,6 +226,8 @@ class Calls(Modules):
     # ------------------------------------------------------------------------------------------------ of the source
     def _construct(self, cls: Class, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
         self.used.add(cls.node)
+        if cls.name == "RBF" and ast.unparse(cls.node) == _RBF_CLASS and not args:
+            return torch_layers.rbf(kwargs, node.lineno)
         bases = cls.library_bases()
         known = [MODULE_BASES[path] for path in bases if path in MODULE_BASES]
         if not known and bases - _PLAIN_BASES:

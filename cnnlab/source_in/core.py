@@ -6,7 +6,7 @@ import ast
 
 from cnnlab.i18n import Message
 from cnnlab.source_in.findings import Finding, Refusal, Text, TooMuch
-from cnnlab.source_in.graph import Scope
+from cnnlab.source_in.naming import Scope
 from cnnlab.source_in.text import short
 from cnnlab.source_in.values import Module, Tensor, Unknown, Value
 

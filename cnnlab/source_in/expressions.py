@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import operator
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,6 +30,8 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_, ast.Invert: operator.invert
 }  # fmt: skip
 _IN_PLACE = {ast.Add: "add", ast.Mult: "mul"}
+_PERCENT = re.compile(r"(?:[^%]|%[dis])*")
+_BUILTIN_NAMES = frozenset(dir(builtins))
 PLAIN = (int, float, bool, str, bytes, tuple, list, dict, set, type(None), slice, range)
 _MAKES = (
     ast.List,
@@ -86,7 +90,10 @@ class Expressions(Core):
             self.note(node.lineno, Message("`{name}` is not imported here; it is read as {path}", name=node.id, path=ASSUMED[node.id]))  # fmt: skip
             env.module.names[node.id] = Lib(ASSUMED[node.id])
             return env.module.names[node.id]
-        return Lib(f"builtins.{node.id}")
+        if node.id in _BUILTIN_NAMES:
+            return Lib(f"builtins.{node.id}")
+        cause = Refusal(node.lineno, Message("{name} is defined nowhere in this source", name=node.id))
+        return self.unknown(node, cause=cause)
 
     def _attribute(self, node: ast.Attribute, env: Env) -> Value:
         return self.attribute(self.known_or_not(self.eval(node.value, env)), node.attr, node)
@@ -239,7 +246,13 @@ class Expressions(Core):
             if len(lists[0]) * max(numbers[0], 0) > 5_000:
                 self.bounded("x" * 5_001, line)
         if isinstance(op, ast.Mod) and isinstance(left, (str, bytes)):
-            raise TypeError("formatting with % is not read")
+            values = right if isinstance(right, tuple) else (right,)
+            if (
+                not isinstance(left, str)
+                or not _PERCENT.fullmatch(left)
+                or not all(isinstance(v, (int, str)) for v in values)
+            ):
+                raise TypeError("only %d and %s of numbers and words are read")
 
     def _unaryop(self, node: ast.UnaryOp, env: Env) -> Value:
         value = self.eval(node.operand, env)

@@ -11,13 +11,11 @@ from cnnlab.architecture import LayerSpec, Shape
 from cnnlab.errors import ShapeError
 from cnnlab.i18n import Message
 from cnnlab.source_in.findings import Finding, Refusal
+from cnnlab.source_in.naming import Scope
 from cnnlab.source_in.values import BATCH, Layer, Tensor
 from cnnlab.validation import first_finding
 
 MAX_GRAPH = 3_000
-
-Scope = tuple[tuple[int, str], ...]
-"""Which module calls a node stands in, outermost first: a number of its own for each call, and the attribute's name."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from cnnlab.i18n import Message
 from cnnlab.source_in import keras_layers
 from cnnlab.source_in.expressions import Expressions, is_net
 from cnnlab.source_in.findings import Refusal, TooMuch
+from cnnlab.source_in.naming import Call
 from cnnlab.source_in.text import short
 from cnnlab.source_in.values import Bound, Function, Layer, Lib, Module, Tensor, Unknown, Value
 
@@ -179,7 +180,8 @@ class Modules(Expressions):
             self.feeds.append((net, given.shape, node.lineno))
         before = self.scope
         self.scopes += 1
-        self.scope = (*before, (self.scopes, net.label))
+        own_forward = net.cls is not None and (net.cls.find("forward") or net.cls.find("call"))
+        self.scope = (*before, Call(self.scopes, net.label, not own_forward))
         self.strict += 1
         try:
             return self.through(net, args, kwargs, node)

@@ -83,7 +83,7 @@ def _clean(lines: list[str]) -> tuple[list[str], list[Finding]]:
                 inside, lines[number] = not inside, ""
             elif not inside:
                 lines[number] = ""
-    if any(line.lstrip().startswith(">>> ") for line in lines):
+    if next((line for line in lines if line.strip()), "").lstrip().startswith(">>> "):
         lines = [_PROMPT.sub("", line) if _PROMPT.match(line) else "" for line in lines]
     for number, line in enumerate(lines):
         if _SHELL.match(line):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from cnnlab.architecture import LAYERS, LayerSpec, Shape, make_layer
+from cnnlab.architecture import LAYERS, LayerSpec, Shape
+from cnnlab.architecture.rare import RARE, digit_codes
 from cnnlab.i18n import Message
 from cnnlab.source_in.arguments import REQUIRED, Signature, bind, number, pair, signature, square, whole
 from cnnlab.source_in.findings import Refusal
@@ -54,10 +55,10 @@ def spec(kind: str, line: int, **fields: Any) -> LayerSpec:
     Raises:
         Refusal: a field is out of its range, or the lab has no such layer.
     """
-    if kind not in LAYERS:
+    if kind not in LAYERS and kind not in RARE:
         raise Refusal(line, Message("{kind} is not among the lab's layers", kind=kind))
     try:
-        return make_layer(kind, **fields)
+        return (RARE[kind] if kind in RARE else LAYERS[kind])(**fields)
     except ValidationError as error:
         raise Refusal(line, Message("{code}: {finding}", code=kind, finding=first_finding(error))) from error
 
@@ -241,6 +242,15 @@ LOG_SOFTMAX = Message(
 
 def _maker(kind: str) -> Callable[..., Layer]:
     return lambda machine, args, kwargs, node: make(machine, kind, args, kwargs, node)
+
+
+def rbf(given: Given, line: int) -> Layer:
+    """Return the lab's RBF, for the class of that name as the lab writes it."""
+    codes = given.get("codes")
+    digits = isinstance(codes, list) and [tuple(code) for code in codes] == [*digit_codes()]
+    default(codes is None or digits, "codes", line)
+    made = spec("RBF", line, out_features=given["out_features"], codes="digits" if digits else "random")
+    return Layer("RBF", line, lambda _shape: [made], True, settings=given)
 
 
 MAKERS: dict[str, Callable[..., Value]] = {f"torch.nn.{kind}": _maker(kind) for kind in _SIGNATURES}

@@ -299,7 +299,7 @@ def _chunk(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: An
     whole_name = "split" if ast.unparse(node.func).endswith("split") else "chunk"
     given = bind(signature("parts dim=0"), args[1:], {("parts" if key in ("chunks", "split_size_or_sections", "split_size") else key): value
                                                       for key, value in kwargs.items()}, node)  # fmt: skip
-    if tensor.shape is None or len(tensor.shape) != 3 or given["dim"] not in (1, -3):
+    if tensor.shape is None or given["dim"] not in (1, -len(tensor.shape)):
         raise Refusal(node.lineno, Message("only channels are split (dim=1): {code}", code=short(ast.unparse(node))))
     channels, parts = tensor.shape[0], given["parts"]
     if whole_name == "split":
@@ -309,6 +309,8 @@ def _chunk(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: An
         raise Refusal(
             node.lineno, Message("channels are split into equal shares only: {code}", code=short(ast.unparse(node)))
         )
+    if parts == 1:
+        return (tensor,)
     share = (channels // parts, *tensor.shape[1:])
     return tuple(
         tensor.graph.add("part", (tensor,), share, node.lineno, machine.scope, detail=(part, parts))
@@ -352,8 +354,11 @@ def _pad(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any)
 
 @op("getitem")
 def _item(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
-    """Read ``x[:, :, ::2, ::2]``; other parts of a tensor are not said in layers."""
+    """Read ``x[:, :, ::2, ::2]`` and ``x[:, [0, 2]]``; other parts of a tensor are not said in layers."""
     tensor, index = _tensor(args[0], node), args[1]
+    if isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None) and isinstance(index[1], list):
+        picked = torch_layers.spec("SelectChannels", node.lineno, channels=tuple(index[1]))
+        return tensor.graph.spec(picked, tensor, node.lineno, machine.scope)
     steps = [part.step or 1 for part in index if isinstance(part, slice) and part.start in (None, 0) and part.stop is None] \
         if isinstance(index, tuple) else []  # fmt: skip
     if len(steps) == 4 and steps[:2] == [1, 1] and steps[2] == steps[3] and tensor.shape and len(tensor.shape) == 3:

@@ -8,21 +8,23 @@ the way to a join has to pass: its immediate dominator.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from cnnlab.architecture import LayerSpec
+from cnnlab.architecture import LayerSpec, Shape
 from cnnlab.architecture.blocks import Branches, DenseBlock, Residual, Sequence
 from cnnlab.architecture.layers import BatchNorm2d, Conv2d, Flatten, Linear
 from cnnlab.i18n import Message
+from cnnlab.source_in import naming
 from cnnlab.source_in.findings import Refusal
-from cnnlab.source_in.graph import Graph, Node, Scope
+from cnnlab.source_in.graph import Graph, Node
+from cnnlab.source_in.naming import Scope
 from cnnlab.validation import first_finding
 
+_SHORTCUT = re.compile(r"shortcut|short_cut|downsample|skip|proj|identity|residual|match|adjust|res", re.IGNORECASE)
+_OURS = re.compile(r"(?:block|separable|inverted|residual|branches|dense|se)\d*")
 _JOINS = {"add", "concat", "multiply"}
-_USUAL = re.compile(r"(?:block|residual|branches|dense|branch|layer|separable|inverted|se)\d*")
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Step:
     scope: Scope
     line: int
     node: Node | None = None
+    arrives: Shape | None = None
 
 
 def to_layers(graph: Graph, output: int) -> tuple[LayerSpec, ...]:
@@ -45,9 +48,11 @@ def to_layers(graph: Graph, output: int) -> tuple[LayerSpec, ...]:
     steps = builder.way(0, output, graph.nodes[output].line)
     if stray := next((step for step in steps if step.spec is None), None):
         raise _stray(stray)
-    layers = _grouped(steps, 1)
-    if len(layers) == 1 and isinstance(layers[0], Sequence) and layers[0].repeat == 1:
-        return layers[0].layers  # a name around all of it says nothing
+    layers = naming.grouped([(step.spec, step.scope, step.arrives) for step in steps if step.spec is not None], 1)
+    whole = steps[0].scope[0] if steps and steps[0].scope else None
+    if len(layers) == 1 and isinstance(layers[0], Sequence) and layers[0].repeat == 1 and whole and not whole.container:
+        if not _OURS.fullmatch(layers[0].name):
+            return layers[0].layers  # a name around all of it says nothing
     return tuple(layers)
 
 
@@ -72,7 +77,7 @@ class _Builder:
                 steps.append(self._join(parting, end))
                 end = parting
             else:
-                steps.append(Step(node.spec, node.scope, node.line, node))
+                steps.append(Step(node.spec, node.scope, node.line, node, self.nodes[node.inputs[0]].shape))
                 end, line = node.inputs[0], node.line
         return steps[::-1]
 
@@ -81,19 +86,18 @@ class _Builder:
         ways = [self.way(parting, one, node.line) for one in node.inputs]
         scopes = [step.scope for way in ways for step in way]
         common = _common([node.scope, *scopes])
-        channels = self.nodes[parting].shape
         try:
-            spec = _joined(node, ways, len(common), channels[0] if channels else 0)
+            spec = _joined(node, ways, len(common), self.nodes[parting].shape)
         except ValidationError as error:
             raise Refusal(
                 node.line, Message("{code}: {finding}", code=node.op, finding=first_finding(error))
             ) from error
-        return Step(spec, common, node.line, node)
+        return Step(spec, common, node.line, node, self.nodes[parting].shape)
 
 
-def _joined(node: Node, ways: list[list[Step]], depth: int, channels: int) -> LayerSpec:
+def _joined(node: Node, ways: list[list[Step]], depth: int, arrives: Shape | None) -> LayerSpec:
     """Return the block that stands for several ways and where they meet."""
-    if node.op == "add" and len(ways) == 2 and (found := _residual(ways, depth)):
+    if node.op == "add" and len(ways) == 2 and (found := _residual(node, ways, depth, arrives)):
         return found
     split = all(way and way[0].node is not None and way[0].node.op == "part" for way in ways)
     if split:
@@ -106,10 +110,33 @@ def _joined(node: Node, ways: list[list[Step]], depth: int, channels: int) -> La
     for way in ways:
         if stray := next((step for step in way if step.spec is None), None):
             raise _stray(stray)
+    if (
+        node.op == "concat"
+        and not split
+        and len(ways) == 2
+        and not ways[0]
+        and ways[1]
+        and not _one_call(ways[1], node, depth)
+    ):
+        return DenseBlock(layers=tuple(_grouped(ways[1], depth)))  # type: ignore[arg-type]
     branches = [_branch(_grouped(way, depth)) for way in ways]
-    if node.op == "concat" and not split and len(branches) == 2 and not branches[0].layers:
-        return DenseBlock(layers=branches[1].layers) if branches[1].repeat == 1 else DenseBlock(layers=(branches[1],))
+    branches = [naming.without_name(one, f"branch{number}") for number, one in enumerate(branches, 1)]
     return Branches(branches=tuple(branches), join=node.op, split=split)  # type: ignore[arg-type]
+
+
+def _one_call(way: list[Step], node: Node, depth: int) -> bool:
+    """Return whether a way is one call in the very code that joins it: ``cat([x, self.body(x)])``.
+
+    Where that code is itself a numbered layer of a Sequential, it is a layer of a dense block.
+    """
+    if len(node.scope) > 2 and node.scope[-2].container and re.fullmatch(r"layer\d+", node.scope[-1].name):
+        return False
+    inner = {step.scope[depth] if len(step.scope) > depth else None for step in way}
+    return len(node.scope) == depth and len(inner) == 1 and None not in inner
+
+
+def _grouped(steps: list[Step], depth: int) -> list[LayerSpec]:
+    return naming.grouped([(step.spec, step.scope, step.arrives) for step in steps if step.spec is not None], depth)
 
 
 def _branch(layers: list[LayerSpec]) -> Sequence:
@@ -118,16 +145,35 @@ def _branch(layers: list[LayerSpec]) -> Sequence:
     return Sequence(layers=tuple(layers))  # type: ignore[arg-type]
 
 
-def _residual(ways: list[list[Step]], depth: int) -> Residual | None:
+def _residual(node: Node, ways: list[list[Step]], depth: int, arrives: Shape | None) -> Residual | None:
     """Return the residual block that a sum of two ways is, if one of them is a shortcut."""
     for body, shortcut in (ways, ways[::-1]):
-        kind = _shortcut(shortcut)
-        if kind and body and all(step.spec is not None for step in body):
-            return Residual(layers=tuple(_grouped(body, depth)), shortcut=kind)  # type: ignore[arg-type]
+        kind = _shortcut(shortcut, depth)
+        if not kind or any(step.spec is None for step in body):
+            continue
+        if not body and not (kind == "projection" and shortcut[0].scope[depth:][:1] and _is_named_so(shortcut, depth)):
+            continue
+        if (
+            kind == "projection"
+            and not _is_named_so(shortcut, depth)
+            and all(_one_call(way, node, depth) for way in ways)
+        ):
+            continue
+        block = Residual(layers=tuple(_grouped(body, depth)), shortcut=kind)  # type: ignore[arg-type]
+        if kind != "projection" or arrives is None or node.shape is None:
+            return block
+        if block.shortcut_layers(arrives, node.shape) == tuple(step.spec for step in shortcut):
+            return block
     return None
 
 
-def _shortcut(way: list[Step]) -> str:
+def _is_named_so(way: list[Step], depth: int) -> bool:
+    """Return whether a way is one call of what its source calls a shortcut."""
+    names = {step.scope[depth].name if len(step.scope) > depth else "" for step in way}
+    return len(names) == 1 and _SHORTCUT.search(names.pop()) is not None
+
+
+def _shortcut(way: list[Step], depth: int) -> str:
     if not way:
         return "identity"
     ops = [step.node.op if step.node else "" for step in way]
@@ -157,58 +203,6 @@ def _without_flattening(way: list[Step]) -> list[Step]:
     return [*way[:start], *inside]
 
 
-# ---------------------------------------------------------------------------------------------- names of the source
-def _grouped(steps: Many[Step], depth: int) -> list[LayerSpec]:
-    """Return the specs of ``steps``, those of one module's call together as a Sequence with that module's name."""
-    layers: list[LayerSpec] = []
-    position = 0
-    while position < len(steps):
-        scope = steps[position].scope[: depth + 1]
-        stop = position + 1
-        while len(scope) > depth and stop < len(steps) and steps[stop].scope[: depth + 1] == scope:
-            stop += 1
-        inside = steps[position:stop]
-        if len(scope) > depth:
-            layers.append(_named(_grouped(inside, depth + 1), scope[-1][1]))
-        else:
-            layers += [step.spec for step in inside if step.spec is not None]
-        position = stop
-    return _repeated(layers)
-
-
-def _named(layers: list[LayerSpec], label: str) -> LayerSpec:
-    """Return one layer for those of a module: itself where it is alone, a Sequence otherwise."""
-    name = "" if _USUAL.fullmatch(label) else label
-    if len(layers) != 1:
-        return _with_name(Sequence(layers=tuple(layers)), name)  # type: ignore[arg-type]
-    if "name" in type(layers[0]).model_fields and not getattr(layers[0], "name", ""):
-        return _with_name(layers[0], name)
-    return layers[0]
-
-
-def _with_name(block: LayerSpec, name: str) -> LayerSpec:
-    """Return the block under a name, or as it is where blocks cannot be called so."""
-    if not name:
-        return block
-    try:
-        return type(block)(**{**{field: getattr(block, field) for field in type(block).model_fields}, "name": name})
-    except ValidationError:
-        return block
-
-
-def _repeated(layers: list[LayerSpec]) -> list[LayerSpec]:
-    """Return ``layers`` with equal nameless blocks in a row as one that repeats."""
-    found: list[LayerSpec] = []
-    for layer in layers:
-        last = found[-1] if found else None
-        if isinstance(layer, (Sequence, DenseBlock)) and isinstance(last, type(layer)) and not layer.name:
-            if last.layers == layer.layers and last.name == layer.name:
-                found[-1] = type(layer)(layers=layer.layers, repeat=last.repeat + layer.repeat)  # type: ignore[call-arg]
-                continue
-        found.append(layer)
-    return found
-
-
 # ---------------------------------------------------------------------------------------------- the graph
 def _nested_joins(nodes: list[Node], output: int) -> dict[int, Node]:
     """Return the nodes that the output needs, with joins written so that they nest.
@@ -235,16 +229,17 @@ def _nested_joins(nodes: list[Node], output: int) -> dict[int, Node]:
                     break
             joined.setdefault(whole, number)
         kept[number] = node
-    return _one_sum(kept)
+    return _one_expression(kept)
 
 
-def _one_sum(nodes: dict[int, Node]) -> dict[int, Node]:
+def _one_expression(nodes: dict[int, Node]) -> dict[int, Node]:
+    """Return sums and products of several in one line as one join each."""
     users: dict[int, int] = {}
     for node in nodes.values():
         for one in node.inputs:
             users[one] = users.get(one, 0) + 1
     for number, node in list(nodes.items()):
-        if node.op == "add" and (first := nodes[node.inputs[0]]).op == "add":
+        if node.op in ("add", "multiply") and (first := nodes[node.inputs[0]]).op == node.op:
             if users[node.inputs[0]] == 1 and first.line == node.line and first.scope == node.scope:
                 nodes[number] = replace(node, inputs=(*first.inputs, *node.inputs[1:]))
                 del nodes[node.inputs[0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,9 @@ from cnnlab.errors import ModelError
 MAX_WEIGHTS_BYTES = 600_000_000
 """VGG-16's file has 553 MB, the largest of those that are known here."""
 _MAX_TENSORS = 20_000
+_MAX_PICKLE_BYTES = 1_000_000
+_MAX_READS = 400_000
+"""What the names and shapes of 20,000 tensors need; the largest of the known files needs a tenth of it."""
 _WRAPPED = ("state_dict", "model", "model_state_dict")
 
 
@@ -61,13 +65,32 @@ def _check_zip(path: Path) -> None:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise _not_weights(path.name) from error
     packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
-    if packed or len(entries) > _MAX_TENSORS or sum(entry.file_size for entry in entries) > MAX_WEIGHTS_BYTES:
+    wordy = any(entry.file_size > _MAX_PICKLE_BYTES for entry in entries if entry.filename.endswith(".pkl"))
+    if packed or wordy or len(entries) > _MAX_TENSORS or sum(entry.file_size for entry in entries) > MAX_WEIGHTS_BYTES:
         raise _not_weights(path.name)
+
+
+class _Patient(io.FileIO):
+    """A file that can be read so many times and no more: an old ``.pth`` is one pickle, which reads byte by byte."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._left = _MAX_READS
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the next bytes."""
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("this pickle never ends")
+        return super().read(-1 if size is None else size) or b""
 
 
 def _load(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        if zipfile.is_zipfile(path):
+            return torch.load(path, map_location="cpu", weights_only=True)
+        with _Patient(path) as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what a hostile pickle makes the reader raise is anybody's guess
         raise _not_weights(path.name) from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from hypothesis import strategies as st
 
 from cnnlab.architecture import Architecture, blocks
@@ -185,6 +187,11 @@ HEAD = st.sampled_from(
 
 
 def running(architecture: Architecture) -> Architecture:
-    """Return the network up to the first top-level layer that does not fit."""
+    """Return the network up to the first top-level layer that does not fit, or becomes large."""
     broken = next((row.top for row in architecture.trace().rows if row.error), len(architecture.layers))
+    large = 0
+    for row in architecture.trace().rows:
+        large += prod(row.output_shape or (0,))
+        if large > 300_000:
+            broken = min(broken, row.top)
     return architecture.with_layers(architecture.layers[:broken])

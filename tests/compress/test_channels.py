@@ -18,7 +18,7 @@ from cnnlab.architecture.layers import (
     Softmax,
     Tanh,
 )
-from cnnlab.compress.channels import apart, channel_groups, cut, masked_channels, weakest, without_channels
+from cnnlab.compress.channels import apart, channel_groups, cut, masked_channels, thinner, weakest, without_channels
 from cnnlab.compress.pruning import Plan, prune
 from cnnlab.compress.tuning import tuning_recipe
 from cnnlab.data.loader import load
@@ -189,3 +189,14 @@ def test_channels_go_in_steps_with_learning_between():
     once = without_channels(model, weakest(model, 0.5))
     right = [int((one.logits(test.images).argmax(1) == test.targets).sum()) for one in (once, smaller)]
     assert right[0] + 100 < right[1]
+
+
+def test_a_thinner_network_has_the_same_layers_with_fewer_channels():
+    architecture = Model.load(bundled_path("mnist-sprint")).architecture
+    half = thinner(architecture, 0.5)
+    assert half.names == architecture.names and half.output_shape == (10,)
+    assert [row.output_shape[0] for row in half.trace().rows if isinstance(row.layer, Conv2d)] == [8, 16]
+    assert thinner(architecture, 0.001).trace().num_params == 226  # one filter in each convolution
+    joined = model_of(*residual(), *HEAD).architecture
+    assert thinner(joined, 0.5).trace().num_params < joined.trace().num_params
+    assert thinner(model_of(Flatten(), Linear(out_features=10)).architecture, 0.5).trace().num_params == 1450

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -12,17 +13,19 @@ from cnnlab.architecture import Architecture
 from cnnlab.data import loader
 from cnnlab.export.notebook import to_notebook
 from cnnlab.export.subject import Subject, of_model
+from cnnlab.training.change import Applied
 from cnnlab.training.events import TestEvent
 from cnnlab.training.loop import Training
 from cnnlab.training.recipe import Recipe
 
 
-def trained(architecture: Architecture, recipe: Recipe, data: str = "fashion_mnist-sample") -> tuple[Subject, Training]:
+def trained(architecture: Architecture, recipe: Recipe, changes: Iterable[Applied] = ()) -> tuple[Subject, Training]:
     """Return what the lab's own loop makes of ``recipe``: the model with its accuracy, and the training."""
     threads, accuracy = torch.get_num_threads(), None
     torch.set_num_threads(recipe.threads)  # as the engine does
     try:
-        training = Training(architecture, loader.load(data), recipe)
+        training = Training(architecture, loader.load("fashion_mnist-sample"), recipe)
+        training.replay(changes)
         for event in training.events():
             if isinstance(event, TestEvent):
                 accuracy = event.acc

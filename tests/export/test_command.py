@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cnnlab.architecture import Architecture, make_layer, share
-from cnnlab.architecture.presets import PRESETS
+from cnnlab.architecture.presets import PRESETS, load_network
 from cnnlab.cli import main
 from cnnlab.export import EXPORTS
 from cnnlab.model import Model
@@ -65,6 +65,12 @@ def test_a_link_that_is_too_long_becomes_a_file(tmp_path: Path, monkeypatch: pyt
     assert shared == share.Shared.of(long_network(), {"lr": 0.02}, "mnist")
     code, text, err = run("--net", "long-one.json", "--to", "link", "--out", "again.json", "--json")
     assert Path("again.json").read_bytes() == Path("long-one.json").read_bytes()
+
+
+def test_every_command_opens_a_shared_file(tmp_path: Path) -> None:
+    file = tmp_path / "shared.json"
+    file.write_text(share.Shared.of(PRESETS["mnist-sprint"].architecture, {"lr": 0.02}, "mnist").to_json())
+    assert load_network(str(file)) == PRESETS["mnist-sprint"].architecture
 
 
 @pytest.mark.parametrize(

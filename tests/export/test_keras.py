@@ -22,7 +22,7 @@ from tests.architecture.strategies import networks, running, trees
 
 def quick(architecture: Architecture) -> bool:
     """Return whether a test may run it: not the full-size ones."""
-    return not architecture.trace().error and architecture.trace().macs < 60_000_000
+    return not architecture.trace().error and architecture.trace().macs < 30_000_000
 
 
 RUNNING = [name for name, preset in PRESETS.items() if quick(preset.architecture)]
@@ -174,7 +174,7 @@ def test_joins_answer_alike(block: Any) -> None:
 @pytest.mark.filterwarnings(
     "ignore:[^a-z]*(Exception encountered|You are using a softmax over axis)"
 )  # true, and drawn here
-@settings(max_examples=200)
+@settings(max_examples=40)
 @given(networks(most=5) | trees())
 def test_any_network_answers_alike(architecture: Architecture) -> None:
     architecture = running(architecture)

@@ -1,12 +1,15 @@
 """The notebook's code does what the lab's loop does, to the bit, whatever the recipe asks for."""
 
+import ast
 import gzip
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 import torch
 
@@ -17,12 +20,15 @@ from cnnlab.architecture.rare import RARE
 from cnnlab.data import loader
 from cnnlab.data.augmentation import Augmentation
 from cnnlab.data.known import FOLDER
+from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError, DataError, RecipeError
 from cnnlab.export.notebook import KNOWN_FIELDS, to_notebook, unknown_fields
 from cnnlab.export.notebook_data import data_file
-from cnnlab.export.subject import of_model, of_network
+from cnnlab.export.subject import Subject, of_model, of_network, repeatable
+from cnnlab.i18n import set_language
 from cnnlab.model import Model
-from cnnlab.training.loop import Training
+from cnnlab.runs import resolve
+from cnnlab.training.change import Applied, Change
 from cnnlab.training.recipe import Recipe
 from tests.export.makers import cells, executed, same, trained
 
@@ -178,15 +184,36 @@ def test_other_images_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         loaded(source)
 
 
-def test_a_run_changed_by_hand_says_so() -> None:
-    recipe = Recipe.of(SMALL)
-    training = Training(small_net(), loader.load("fashion_mnist-sample"), recipe)
-    training.apply({"lr": 0.01})
-    for _event in training.events():
-        pass
-    file, notes = to_notebook(of_model(training.model("changed", test_acc=0.5)))
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+def test_changes_by_hand_are_repeated(optimizer: str) -> None:
+    made: list[dict[str, Any]] = [
+        {"lr": 0.01},
+        {"dropout": {"drop1": 0.6, "drop3": 0.0}, "weight_decay": 0.01},
+        {"lr": 0.002},
+    ]
+    if optimizer != "adam":
+        made += [{"momentum": 0.8}, {"momentum": 0.0, "lr": 0.02}, {"momentum": 0.5}]
+    changes = [Applied(step=step, change=Change.of(one)) for step, one in zip((0, 2, 2, 3, 5, 6), made)]
+    recipe = Recipe.of({**SMALL, "optimizer": optimizer, "schedule": "cosine"})
+    subject, training = trained(small_net(dropout=True), recipe, changes)
+    assert training.changes == tuple(changes) == subject.changes
+    assert subject.model is not None and subject.unlike == ()
+    assert same(executed(subject)["network"].state_dict(), subject.model.state) == []
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 16}, {"frozen": ["conv1"]}, {"augmentation": {"flip": True}}])
+def test_changes_that_cannot_be_repeated_are_said(change: dict[str, Any]) -> None:
+    applied = [Applied(step=1, change=Change.of({"lr": 0.01})), Applied(step=2, change=Change.of(change))]
+    subject, training = trained(small_net(), Recipe.of(SMALL), applied)
+    file, notes = to_notebook(subject)
+    assert subject.changes == ()
     assert ["changed by hand" in str(note) for note in notes] == [True]
-    assert "changed by hand while it ran (1 times)" in "".join(json.loads(file)["cells"][0]["source"])
+    assert "changed by hand while it ran (2 times)" in "".join(json.loads(file)["cells"][0]["source"])
+
+
+@pytest.mark.parametrize("told", [5, [5], [{"lr": 1}], [{"step": 1}], [{"step": 1, "lr": "x"}], "ab", {"step": 1}])
+def test_a_strange_log_of_changes_is_no_log(told: Any) -> None:
+    assert repeatable({"changes": told}) is None
 
 
 def test_rounded_weights_are_tested_as_they_are_kept() -> None:
@@ -270,6 +297,14 @@ def test_the_notebook_carries_out_every_field_of_a_recipe() -> None:
     assert Recipe.model_fields.keys() | Augmentation.model_fields.keys() == KNOWN_FIELDS
 
 
+def test_a_model_has_its_notebook_where_its_data_is_not() -> None:
+    model = resolve(ModelRef("bundled:cifar-blocks"))
+    file, notes = to_notebook(of_model(model))
+    data = cells(file)[1]
+    assert 'datasets.CIFAR10("data", train=train, download=True)' in data and model.about.data_hash in data
+    assert notes == ()
+
+
 def test_a_field_that_the_notebook_does_not_know_is_said() -> None:
     class Later(Recipe):
         sharpness: float = 0.0
@@ -290,3 +325,33 @@ def test_a_model_that_was_made_otherwise_says_so() -> None:
         about = description.about.model_copy(update={"result": result})
         model = Model(description.model_copy(update={"about": about}), subject.model.state)
         assert [says in str(note) for note in of_model(model).unlike] == [True]
+
+
+def test_what_a_strange_model_says_never_becomes_code() -> None:
+    model = resolve(ModelRef("bundled:cifar-blocks"))
+    evil = '"); import os  # '
+
+    def noted(**fields: Any) -> Subject:
+        about = model.about.model_copy(update=fields)
+        return of_model(Model(model.description.model_copy(update={"about": about}), model.state))
+
+    with pytest.raises(DataError):
+        to_notebook(noted(data=evil))
+    with pytest.raises(DataError):
+        to_notebook(noted(data_hash=evil))
+    log = [{"step": 1, "dropout": {evil: 0.5}}, {"step": 2, evil: 1}]
+    file, _notes = to_notebook(noted(name=evil, result={"test_acc": 0.5, "changes": log[:1], evil: "![](http://x)"}))
+    for source in cells(file):
+        imported = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import)]
+        assert all(alias.name != "os" for node in imported for alias in node.names)
+    assert repeatable({"changes": log}) is None
+    assert "![" not in json.loads(file)["cells"][0]["source"][4]
+
+
+def test_the_notebook_speaks_the_learners_language() -> None:
+    set_language("zh_CN")
+    file, _notes = to_notebook(of_network(small_net(), Recipe.of(SMALL), "fashion_mnist-sample"))
+    notebook = nbformat.reads(file.decode(), as_version=4)
+    nbformat.validate(notebook)
+    told = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert all(re.search(r"[\u4e00-\u9fff]", source) for source in told)

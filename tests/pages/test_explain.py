@@ -13,7 +13,7 @@ from cnnlab.workspace import ImageRef, Workspace, new_id
 from pages import _answers, _session
 from tests.insight.makers import model_of
 from tests.pages.makers import keep_run
-from tests.pages.test_explore import colour_net, mnist_net
+from tests.pages.test_explore import colour_net, mnist_net, tree_net
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "explain.py")
 
@@ -52,7 +52,7 @@ def pills(at: AppTest, prefix: str):
     return group
 
 
-@pytest.mark.parametrize("make", [mnist_net, colour_net])
+@pytest.mark.parametrize("make", [mnist_net, colour_net, tree_net])
 def test_every_method_for_two_classes(page, make):
     at = page(make())
     at = checked(pills(at, "explain.methods").set_value(list(METHODS)).run())

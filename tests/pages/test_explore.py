@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cnnlab.architecture import blocks as B
 from cnnlab.architecture import layers as L
 from cnnlab.model import Model
 from cnnlab.workspace import ImageRef, Workspace, new_id
@@ -27,6 +28,17 @@ def mnist_net() -> Model:
 def colour_net() -> Model:
     conv = [L.Conv2d(out_channels=3), L.MaxPool2d(kernel_size=6), L.Conv2d(out_channels=12, kernel_size=2)]
     return model_of((3, 32, 32), [*conv, L.Flatten(), L.Linear(out_features=10)])
+
+
+def tree_net() -> Model:
+    body = (L.Conv2d(out_channels=4, padding=1), L.BatchNorm2d(), L.ReLU())
+    ways = (B.Sequence(), B.Sequence(layers=(L.Conv2d(out_channels=2, kernel_size=1), L.LayerNorm())))
+    blocks = [
+        B.Sequence(name="stage", layers=(B.Residual(layers=body, shortcut="projection"),)),
+        B.Branches(branches=ways),
+    ]
+    head = [B.SqueezeExcitation(), L.AdaptiveAvgPool2d(), L.Flatten(), L.Linear(), L.Softmax()]
+    return model_of((1, 32, 32), [L.MaxPool2d(kernel_size=3, stride=4), *blocks, *head], data_shape=(1, 28, 28))
 
 
 @pytest.fixture
@@ -62,14 +74,14 @@ def choose(at: AppTest, key: str, value: str) -> AppTest:
     return checked(group.set_value(value).run())
 
 
-@pytest.mark.parametrize("make", [mnist_net, colour_net])
+@pytest.mark.parametrize("make", [mnist_net, colour_net, tree_net])
 def test_every_layer_can_be_looked_at(page, make):
     model = make()
     image = ImageRef(data="mnist" if model.preprocessing.data_shape[0] == 1 else "cifar10-sample")
     at = page(model, image)
     for name in model.architecture.names:
         at = choose(at, CONTROL, name)
-        spec = model.architecture.layers[model.architecture.names.index(name)]
+        spec = model.architecture.trace().row(name).layer
         assert any(text.value.startswith(f"**{name}** · {spec.kind}") for text in at.markdown)
 
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from cnnlab.cli import main
 from cnnlab.errors import ArchitectureError, DataError, ShapeError
-from cnnlab.runs import engine, limits, set_limits
-from cnnlab.search import Search, SearchError, Trial, best_so_far, front, jobs, standard_error
+from cnnlab.runs import RunSpec, engine, limits, set_limits
+from cnnlab.search import Search, SearchError, Trial, best_so_far, front, jobs, pairs_won, standard_error
 from cnnlab.search.importance import NEEDED, importance
 from cnnlab.search.report import report, verdict
 from tests.search.makers import DATA, TINY, spec
@@ -142,6 +142,18 @@ def test_a_search_leaves_the_owners_other_runs_their_places() -> None:
     assert [trial.state for trial in search.trials] == ["done"] * 3
 
 
+def test_a_run_of_the_learner_does_not_wait_for_the_search() -> None:
+    id = jobs.start(spec(trials=100, prune=False))
+    while len(jobs.get("learner", id).trials) < 3:
+        assert jobs.wait("learner", id, 0.05).live
+    begun = len(jobs.get("learner", id).trials)
+    asked = RunSpec(architecture=TINY, data=DATA, recipe=spec().recipe, owner="learner")
+    own = engine().wait(engine().submit(asked), LONG_S)
+    assert own.state == "done"
+    assert len(jobs.get("learner", id).trials) - begun <= 2 * engine().room[0] + 2  # of about two hundred still to come
+    jobs.stop("learner", id)
+
+
 def test_what_goes_wrong_is_said_before_anything_is_begun() -> None:
     wrong = TINY.replace(4, TINY.layers[4].model_copy(update={"out_features": 7}))
     for bad, error in (
@@ -198,10 +210,25 @@ def test_the_verdict_takes_no_luck_for_wisdom() -> None:
         return str(verdict(Search("a", spec(), 0.0, "done", tuple(trials)), 6000))
 
     assert said(0.95, 0.949).startswith("Luck did as well")
-    assert said(0.95, 0.90).startswith("The search did better")
+    assert said(0.95, 0.90).startswith("The search came out ahead this once")  # one against one says nothing
     assert said(0.90, 0.95).startswith("Luck did better")
     assert "nothing to compare" in said(0.9, None)
+    many = [*made(*[0.9 + n / 100 for n in range(6)]), *made(*[0.8 + n / 100 for n in range(6)], lane="random")]
+    assert str(verdict(Search("a", spec(), 0.0, "done", tuple(many)), 6000)).startswith("The search did better")
     assert standard_error(0.9, 100) == pytest.approx(0.03)
+
+
+def test_pairs_are_counted_one_by_one_and_chance_by_dealing_anew() -> None:
+    guided, dice = made(0.5, 0.7, 0.9), made(0.6, 0.7, lane="random")
+    dice.append(replace(dice[0], number=199, state="pruned", acc=0.99))
+    wins = [[(a > b) + (a == b) / 2 for b in (0.6, 0.7, -1.0)] for a in (0.5, 0.7, 0.9)]
+    found = pairs_won(guided, dice)
+    assert found is not None and found[0] == sum(map(sum, wins)) / 9 and 0.1 < found[1] < 0.9
+    alike = pairs_won(made(*[0.5] * 4), made(*[0.5] * 4, lane="random"))
+    assert alike == (0.5, 1.0)
+    assert pairs_won(guided, []) is None
+    far = pairs_won(made(*[0.9] * 6), made(*[0.1] * 6, lane="random"))
+    assert far is not None and far[0] == 1.0 and far[1] < 0.01
 
 
 def test_a_trial_that_fails_is_said_and_the_search_goes_on() -> None:

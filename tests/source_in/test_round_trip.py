@@ -1,13 +1,17 @@
 """What the lab writes as PyTorch source, it reads back as the same network."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from cnnlab.architecture import LAYERS, Architecture, LayerSpec, make_layer
+from cnnlab.architecture.blocks import Block, Branches, DenseBlock, SqueezeExcitation
+from cnnlab.architecture.joins import JOINS, Chunk, JoinSpec
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.architecture.source import to_pytorch
 from cnnlab.source_in import read_source
-from tests.architecture.strategies import networks
+from tests.architecture.strategies import networks, running, trees
 
 
 def bare(layer: LayerSpec) -> LayerSpec:
@@ -18,15 +22,56 @@ def bare(layer: LayerSpec) -> LayerSpec:
     return layer.model_copy(update=changed) if changed else layer
 
 
+def wiring(architecture: Architecture, numbers: dict[object, int], named: bool) -> int:
+    """Return one number for the whole network: the same for two that have the same layers, names and connections.
+
+    What adds or multiplies does so in any order, a join of one tensor is none, and joins need no name: they have no weights.
+    """
+    made = {-1: -1}
+    rows = architecture.trace().rows
+    for row in rows:
+        arrives = [made[one] for one in row.inputs]
+        layer = row.layer
+        if (isinstance(layer, JoinSpec) and len(arrives) == 1) or (isinstance(layer, Chunk) and layer.chunks == 1):
+            made[row.index] = arrives[0]
+            continue
+        commutes = layer.kind in ("Add", "Multiply")
+        name = row.name if named and layer.kind not in (*JOINS, "SelectChannels") else ""
+        key = (name, bare(layer), row.output_shape, tuple(sorted(arrives) if commutes else arrives))
+        made[row.index] = numbers.setdefault(key, len(numbers))
+    return made[len(rows) - 1]
+
+
+def keeps_names(layers: Sequence[LayerSpec], copied: bool = False) -> bool:
+    """Return whether the source tells how all blocks are called.
+
+    It does not tell of branches with one way only, which are nothing but that way, and not which reduction copies of a
+    squeeze share, whose channels differ from copy to copy.
+    """
+    for layer in layers:
+        if isinstance(layer, Branches) and len(layer.branches) == 1:
+            return False
+        if copied and isinstance(layer, SqueezeExcitation):
+            return False
+        dense = copied or (isinstance(layer, DenseBlock) and layer.repeat > 1)
+        if isinstance(layer, Block) and not keeps_names(layer.inner, dense):
+            return False
+    return True
+
+
 def reads_back(architecture: Architecture) -> None:
     found = read_source(to_pytorch(architecture))
     assert found.problems == ()
     assert found.architecture is not None
     assert found.input_shape == architecture.input_shape
-    assert found.architecture.layers == tuple(map(bare, architecture.layers))
+    if architecture.is_flat:
+        assert found.architecture.layers == tuple(map(bare, architecture.layers))
+    numbers: dict[object, int] = {}
+    named = keeps_names(architecture.layers)
+    assert wiring(found.architecture, numbers, named) == wiring(architecture, numbers, named)
 
 
-@pytest.mark.parametrize("name", [name for name, p in PRESETS.items() if not p.error and p.architecture.is_flat])
+@pytest.mark.parametrize("name", [name for name, p in PRESETS.items() if not p.error])
 def test_a_preset(name: str) -> None:
     reads_back(PRESETS[name].architecture)
 
@@ -38,8 +83,16 @@ def test_every_kind(kind: str) -> None:
     reads_back(architecture)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(networks(most=5))
 def test_any_flat_network_that_runs(architecture: Architecture) -> None:
     assume(architecture.trace().error is None)
+    reads_back(architecture)
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(trees())
+def test_any_network_of_blocks_that_runs(drawn: Architecture) -> None:
+    architecture = running(drawn)
+    assume(architecture.layers and wiring(architecture, {}, False) != -1)
     reads_back(architecture)

@@ -185,6 +185,11 @@ def hostile(folder: Path, planted: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(whole)) as archive, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as packed:
         for entry in archive.infolist():
             packed.writestr(entry.filename, bytes(50_000_000) if "data/0" in entry.filename else archive.read(entry))
+    wordy = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive, zipfile.ZipFile(wordy, "w") as longer:
+        for entry in archive.infolist():
+            endless = b"\x80\x02(" + b"]" * 5_000_000 + b"l."
+            longer.writestr(entry.filename, endless if entry.filename.endswith(".pkl") else archive.read(entry))
     return {
         "nothing": b"",
         "noise": bytes(range(256)) * 40,
@@ -204,6 +209,8 @@ def hostile(folder: Path, planted: Path) -> dict[str, bytes]:
         "safetensors that lies": (60).to_bytes(8, "little")
         + b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}'.ljust(60),
         "deep": b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b".",
+        "wordy": b"\x80\x04(" + b"]" * 30_000_000 + b"l.",
+        "wordy zip": wordy.getvalue(),
     }
 
 

@@ -1,0 +1,25 @@
+"""Smaller: what a model loses and gains when weights go, become bytes, or a small network takes its place."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlab.i18n import N_, _
+from cnnlab.lessons import lesson
+from pages import _compress, _session, _widgets
+
+
+def main() -> None:
+    from cnnlab.compress import work
+
+    _widgets.begin_page(N_("Smaller"), N_("Make a model smaller, and measure what it loses and what it gains."))
+    _ref, model = _widgets.model_line()
+    owner = _session.workspace().owner
+    now = work.current(owner)
+    live = now is not None and now.live
+    _compress.ask(model, owner, live)
+    st.fragment(_compress.view, run_every=_compress.LOOK_S if live else None)(owner, live)
+    _widgets.what_is_this(lesson("smaller", _session.language()), _("What happens here"))
+
+
+main()
