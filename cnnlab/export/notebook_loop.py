@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cnnlab.export.notebook_code import Plan, padded
+from cnnlab.training.checks import LEAST_SHARE, can_share
 
 _LOOK = '''
 @torch.no_grad()
@@ -58,15 +59,11 @@ def _step(plan: Plan, half: bool) -> list[str]:
         f"{'    ' if half else ''}logits = network(x)",
         "loss = loss_of(logits.float(), y)",
     ]
-    if plan.part < recipe.batch_size:
-        lines += [
-            f"for part in index.split({plan.part}):  # the whole batch would take too much memory at once",
-            "    x, y = batch(part)",
-            *(f"    {line}" for line in forward),
-            "    (loss * (len(part) / len(index))).backward()",
-        ]
-    else:
-        lines += ["x, y = batch(index)", *forward, "loss.backward()"]
+    lines += (
+        _in_parts(plan, forward)
+        if _count(plan) > 1 or _sharing(plan)
+        else ["x, y = batch(index)", *forward, "loss.backward()"]
+    )
     if recipe.l1:
         lines += [
             "for parameter in learning:  # L1: every weight is pulled equally hard, biases are spared",
@@ -75,7 +72,37 @@ def _step(plan: Plan, half: bool) -> list[str]:
         ]
     if recipe.clip_norm:
         lines.append(f"nn.utils.clip_grad_norm_(learning, {recipe.clip_norm!r})")
-    return [deep + line for line in [*lines, "optimizer.step()"]]
+    lines.append("optimizer.step()")
+    if _sharing(plan):
+        one = "torch.set_num_threads(1)  # each share of a batch is the work of one thread"
+        lines = [one, *lines, f"torch.set_num_threads({recipe.threads})"]
+    return [deep + line for line in lines]
+
+
+def _count(plan: Plan) -> int:
+    """Return in how many parts a batch is looked at, because of its size."""
+    return -(-plan.recipe.batch_size // plan.part)
+
+
+def _sharing(plan: Plan) -> bool:
+    """Return whether the lab gave each thread a share of the batch, and added their gradients up."""
+    return plan.recipe.threads > 1 and can_share(plan.architecture)
+
+
+def _in_parts(plan: Plan, forward: list[str]) -> list[str]:
+    """Return the lines that add up the gradients of the parts and shares of a batch."""
+    lines = [f"for part in index.tensor_split({_count(plan)}):  # the whole batch at once would take too much memory"]
+    if _count(plan) == 1:
+        lines = ["for part in [index]:"]
+    lines.append("    all_x, all_y = batch(part)")
+    shares = f"max(1, min({plan.recipe.threads}, len(part) // {LEAST_SHARE}))" if _sharing(plan) else "1"
+    lines += [
+        f"    shares = {shares}",
+        "    for x, y in zip(all_x.tensor_split(shares), all_y.tensor_split(shares)):",
+        *(f"        {line}" for line in forward),
+        "        (loss * (len(part) / len(index) * len(x) / len(part))).backward()",
+    ]
+    return lines
 
 
 def _after_epoch(plan: Plan) -> list[str]:

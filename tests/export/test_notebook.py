@@ -103,6 +103,18 @@ def test_the_notebook_ends_with_the_same_weights_and_accuracy(name: str) -> None
     assert names["accuracy"] == names["SHOWN"] == subject.test_acc
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_batch_shared_out_among_threads(threads: int, precision: str) -> None:
+    """Nothing in this network needs to see a whole batch: each thread has a share of it."""
+    recipe = Recipe.of({**SMALL, "threads": threads, "precision": precision, "augmentation": {"shift": 2}})
+    subject, _training = trained(small_net(norm=False), recipe)
+    names = executed(subject)
+    assert subject.model is not None
+    assert same(names["network"].state_dict(), subject.model.state) == []
+    assert names["accuracy"] == names["SHOWN"] == subject.test_acc
+
+
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
 @pytest.mark.parametrize("memory_format", ["channels_last", "contiguous"])
 def test_dropout_and_softmax(loss: str, memory_format: str) -> None:

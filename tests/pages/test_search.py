@@ -34,8 +34,8 @@ def space(lab_home: Path) -> object:
 def page(space: Workspace) -> Callable[..., AppTest]:
     def open_page(language: str = "en", owner: Workspace = space) -> AppTest:
         at = AppTest.from_file(str(ROOT / "pages" / "search.py"), default_timeout=60)
-        at.session_state[_session._WORKSPACE] = owner.id
-        at.session_state[_session._LANGUAGE] = language
+        at.session_state[_session.keys.WORKSPACE] = owner.id
+        at.session_state[_session.keys.LANGUAGE] = language
         return fine(at.run())
 
     return open_page

@@ -34,7 +34,7 @@ def few(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> DataSet:
 @pytest.fixture
 def page(few: DataSet) -> AppTest:
     at = AppTest.from_file(PAGE, default_timeout=60)
-    at.session_state[_session._ARCHITECTURE] = PUPIL
+    at.session_state[_session.keys.ARCHITECTURE] = PUPIL
     return checked(at.run())
 
 
@@ -47,7 +47,7 @@ def checked(at: AppTest) -> AppTest:
 def owner_of(at: AppTest) -> str:
     from cnnlab.workspace import Workspace
 
-    return Workspace(at.session_state[_session._WORKSPACE]).owner
+    return Workspace(at.session_state[_session.keys.WORKSPACE]).owner
 
 
 def made(at: AppTest) -> AppTest:
@@ -91,7 +91,7 @@ def test_channels_go_and_the_rest_learns_on(page):
 
 
 def test_int8_and_chinese(page):
-    page.session_state[_session._LANGUAGE] = "zh_CN"
+    page.session_state[_session.keys.LANGUAGE] = "zh_CN"
     at = made(choose(page, "smaller.way", "int8"))
     words = [
         *(one.value for one in at.markdown),
