@@ -41,6 +41,7 @@ def ask(model: Model, owner: str, busy: bool) -> None:
     try:
         dataset = _data(model)
         wish = {"prune": _prune, "int8": _int8, "distil": _distil}[way](model, dataset)
+        plan = _plan(wish) if wish else ""
     except CnnLabError as error:
         _widgets.show_error(error)
         return
@@ -50,7 +51,7 @@ def ask(model: Model, owner: str, busy: bool) -> None:
         pressed = st.button(
             _("Make it smaller"), icon=":material/compress:", type="primary", key="smaller.start", disabled=busy
         )
-        st.html(f'<p class="lab-facts">{_plan(wish)}</p>', width="content")
+        st.html(f'<p class="lab-facts">{plan}</p>', width="content")
     if pressed:
         work.start(owner, wish)
         st.rerun()

@@ -12,15 +12,16 @@ from cnnlab.model import Model
 HEAD = (AdaptiveAvgPool2d(), Flatten(), Linear(out_features=10))
 
 
-def model_of(*layers, size=12, seed=0):
+def model_of(*layers, shape=(1, 12, 12), seed=0):
     """Return a model of random weights, with running statistics and scales that are far from their first values."""
-    network = Architecture(input_shape=(1, size, size), layers=layers)
+    network = Architecture(input_shape=shape, layers=layers)
     generator = torch.Generator().manual_seed(seed)
     state = build(network, generator).state_dict()
     for tensor in state.values():
         if tensor.is_floating_point() and tensor.dim() == 1:
             tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.25)
-    pixels = Preprocessing(data_shape=(1, size, size), input_shape=(1, size, size), mean=(0.5,), std=(0.25,))
+    channels = shape[0]
+    pixels = Preprocessing(data_shape=shape, input_shape=shape, mean=(0.5,) * channels, std=(0.25,) * channels)
     names = tuple(str(i) for i in range(10))
     return Model(ModelDescription(architecture=network, preprocessing=pixels, class_names=names), state)
 

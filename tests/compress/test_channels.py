@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from cnnlab.architecture.blocks import Branches, DenseBlock, InvertedResidual, Sequence, SqueezeExcitation
 from cnnlab.architecture.layers import (
@@ -25,6 +27,7 @@ from cnnlab.data.loader import load
 from cnnlab.description import bundled_models, bundled_path
 from cnnlab.errors import ArchitectureError, ModelError, RecipeError
 from cnnlab.model import Model
+from tests.architecture.strategies import running, trees
 from tests.compress.makers import HEAD, model_of, pictures, residual
 
 
@@ -200,3 +203,22 @@ def test_a_thinner_network_has_the_same_layers_with_fewer_channels():
     joined = model_of(*residual(), *HEAD).architecture
     assert thinner(joined, 0.5).trace().num_params < joined.trace().num_params
     assert thinner(model_of(Flatten(), Linear(out_features=10)).architecture, 0.5).trace().num_params == 1450
+
+
+@settings(max_examples=60)
+@given(trees(), st.sampled_from([0.3, 0.6, 0.95]), st.integers(0, 100))
+def test_whatever_nests_is_cut_as_it_is_masked_or_refused(tree, share, seed):
+    body = running(tree)
+    assume(body.trace().rows)
+    flat = () if len(body.output_shape) == 1 else (Flatten(),)
+    model = model_of(*body.layers, *flat, Linear(out_features=10), shape=body.input_shape, seed=seed)
+    try:
+        gone = weakest(model, share)
+    except ArchitectureError as error:
+        assert "no channel of this network can be taken out" in str(error)
+        return
+    smaller, masked = without_channels(model, gone), masked_channels(model, gone)
+    assert smaller.architecture.trace().num_params < model.architecture.trace().num_params
+    x = torch.rand(3, *body.input_shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    one, other = (each.copy_network().double().logits(x) for each in (masked, smaller))
+    assert torch.allclose(one, other, rtol=1e-9, atol=1e-9)
