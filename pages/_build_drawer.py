@@ -14,16 +14,17 @@ from cnnlab.figures.network import detail, shape_text, thumbnail
 from cnnlab.figures.numbers import count_text
 from cnnlab.i18n import _
 from cnnlab.lessons import lesson
+from pages import _build_paste, _export, _session, _widgets
 from pages import _build_state as state
-from pages import _session, _widgets
 
 _TAB = "build.tab"
 
 
 def drawer(architecture: Architecture) -> None:
-    """Draw the four tabs; only the one that is open is filled, so that an edit stays quick in a deep network too."""
+    """Draw the tabs; only the one that is open is filled, so that an edit stays quick in a deep network too."""
     tabs = {"presets": (_("Presets"), _presets), "table": (_("Table"), _table),
-            "source": ("PyTorch", _source), "keep": (_("Save, open, share"), _keep)}  # fmt: skip
+            "source": ("PyTorch", _source), "paste": (_("From code"), _from_code),
+            "export": (_("Export"), _other_forms), "keep": (_("Save, open, share"), _keep)}  # fmt: skip
     kept = _session.kept(_TAB, "presets")
     label = tabs[kept if kept in tabs else "presets"][0]
     key = _session.seed(f"{_TAB}.{_session.language()}", label)
@@ -117,6 +118,14 @@ def _source(architecture: Architecture) -> None:
         _("Download"), text, f"{_file_name(architecture)}.py", "text/x-python", icon=":material/download:",
         key="build.download.py", on_click="ignore",
     )  # fmt: skip
+
+
+def _from_code(architecture: Architecture) -> None:
+    _build_paste.paste()
+
+
+def _other_forms(architecture: Architecture) -> None:
+    _export.export_choices(key="build.export")
 
 
 def _keep(architecture: Architecture) -> None:
