@@ -44,21 +44,31 @@ def story(architecture: Architecture) -> None:
     with st.expander(
         _("What its source says, and what is true: {title}", title=_(preset.title)), icon=":material/fact_check:"
     ):
+        if preset.card:
+            st.markdown(lesson(preset.card))
         for paragraph in preset.note:
             st.markdown(_(paragraph))
         st.caption(_(preset.source))
 
 
 def _presets(architecture: Architecture) -> None:
-    with st.container(key="build_cards"):
-        for preset in PRESETS.values():
-            with st.container(border=True, gap="xsmall", key=f"build_card_{preset.name}"):
-                _card(preset, architecture)
+    families = {
+        "build_cards": (_("From the articles, and the lab's own"), lambda preset: not preset.card),
+        "build_cards_small": (_("Classics, small enough for class"), lambda p: p.card and not p.full_size),
+        "build_cards_full": (_("Classics as they were published: to read, to cost, to run with their weights"),
+                             lambda preset: preset.full_size),
+    }  # fmt: skip
+    for key, (heading, belongs) in families.items():
+        _heading(heading)
+        with st.container(key=key):
+            for preset in filter(belongs, PRESETS.values()):
+                with st.container(border=True, gap="xsmall", key=f"build_card_{preset.name}"):
+                    _card(preset, architecture)
 
 
 def _card(preset: Preset, architecture: Architecture) -> None:
     st.image(thumbnail(preset.architecture, _session.dark()), width="stretch")
-    st.markdown(f"**{_(preset.title)}**")
+    st.markdown(f"**{_(preset.title)}**" + (f" :gray[{preset.year}]" if preset.year else ""))
     st.markdown(_(preset.sentence))
     facts = _("{shape} in, {count} parameters", shape=shape_text(preset.architecture.input_shape),
               count=count_text(preset.architecture.trace().num_params))  # fmt: skip
