@@ -188,6 +188,8 @@ class Calls(Modules):
             return self.unknown(node)
         if path.endswith(".__init__") and path[: -len(".__init__")] in MODULE_BASES and args:
             return self.module_method(args[0], "super.__init__", args[1:], kwargs, node)
+        if parts[-1] in ("shuffle", "heapify", "heappush", "heappop", "insort"):
+            raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
         unknown = self.unknown(node, cause=self._why(path, node))
         self._feed(parts[-1], args, kwargs, node)
         self._check_reach(unknown, args, kwargs, node)

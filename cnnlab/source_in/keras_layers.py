@@ -191,9 +191,19 @@ def _fixed(make: Callable[[Given, int], list[LayerSpec]]) -> Callable[[Given, in
     return build
 
 
-def _dense(given: Given, line: int) -> list[LayerSpec]:
-    units = spec("Linear", line, out_features=whole(given["units"], "units", line), bias=bool(given["use_bias"]))
-    return [units, *activation(given["activation"], line)]
+def _dense(given: Given, line: int) -> Plan:
+    units, bias, after = (
+        whole(given["units"], "units", line),
+        bool(given["use_bias"]),
+        activation(given["activation"], line),
+    )
+
+    def plan(shape: Shape | None) -> list[LayerSpec]:
+        if shape is not None and len(shape) == 3:  # Keras' Dense goes over the channels of each pixel
+            return [spec("Conv2d", line, out_channels=units, kernel_size=1, bias=bias), *after]
+        return [spec("Linear", line, out_features=units, bias=bias), *after]
+
+    return plan
 
 
 def _norm(given: Given, line: int) -> list[LayerSpec]:
@@ -242,7 +252,7 @@ def _softmax(given: Given, line: int) -> list[LayerSpec]:
 _PLANS: dict[str, Callable[[Given, int], Plan]] = {
     "Conv2D": _conv, "DepthwiseConv2D": _depthwise, "SeparableConv2D": _depthwise,
     "MaxPooling2D": _pool("MaxPool2d"), "AveragePooling2D": _pool("AvgPool2d"), "GlobalMaxPooling2D": _global_max,
-    "GlobalAveragePooling2D": _fixed(_average), "Dense": _fixed(_dense), "BatchNormalization": _fixed(_norm),
+    "GlobalAveragePooling2D": _fixed(_average), "Dense": _dense, "BatchNormalization": _fixed(_norm),
     "Flatten": _fixed(lambda given, line: [spec("Flatten", line)]), "Softmax": _fixed(_softmax),
     "Dropout": _fixed(lambda given, line: [spec("Dropout", line, p=number(given["rate"], "rate", line))]),
     "SpatialDropout2D": _fixed(lambda given, line: [spec("Dropout2d", line, p=number(given["rate"], "rate", line))]),
@@ -262,7 +272,7 @@ def make(machine: Calls, name: str, args: list[Value], kwargs: Given, node: ast.
     if any(kwargs.get(rule) is not None for rule in _RULES):
         machine.note(line, Message("a regularizer is left out: weight decay belongs to the recipe"))
     given = bind(_SIGNATURES[kind], args, kwargs, node, _QUIET | _RULES | _SHAPE) if _SIGNATURES[kind] else {}
-    if given.get("data_format") == "channels_first":
+    if given.get("data_format") == "channels_first" or machine.channels_first:
         settings["first"] = True
     if kind == "Flatten":
         machine.note(line, FLATTEN)
@@ -313,7 +323,7 @@ def make_input(machine: Calls, args: list[Value], kwargs: Given, node: ast.expr)
     given = args[0] if args else kwargs.get("shape", kwargs.get("input_shape"))
     if given is None and isinstance(kwargs.get("batch_shape"), tuple):
         given = kwargs["batch_shape"][1:]
-    shape = machine.forced or maps_shape(given)
+    shape = machine.forced or maps_shape(given, machine.channels_first)
     if shape is None:
         return machine.unknown(
             node, cause=Refusal(node.lineno, Message("the code does not say how large its pictures are"))
@@ -348,6 +358,19 @@ def _maker(kind: str) -> Callable[..., Value]:
 MAKERS: dict[str, Callable[..., Value]] = {
     f"keras.{kind}": _maker(kind) for kind in (*_SIGNATURES, *_ALIASES, *_BEFORE)
 }
+
+
+def _set_format(machine: Calls, args: list[Value], kwargs: Given, node: ast.expr) -> Value:
+    machine.channels_first = "channels_first" in (*args, *kwargs.values())
+    return None
+
+
+def _format(machine: Calls, args: list[Value], kwargs: Given, node: ast.expr) -> Value:
+    return "channels_first" if machine.channels_first else "channels_last"
+
+
+MAKERS |= {f"keras.{part}set_image_data_format": _set_format for part in ("backend.", "config.", "utils.")}
+MAKERS |= {f"keras.{part}image_data_format": _format for part in ("backend.", "config.", "utils.")}
 MAKERS |= {"keras.Input": make_input, "keras.InputLayer": make_input}
 
 

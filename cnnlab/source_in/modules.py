@@ -25,6 +25,10 @@ _SAME = frozenset("train eval to cuda cpu half float double apply requires_grad_
 class Modules(Expressions):
     """Containers, classes of the source, and layers as they are used."""
 
+    def call(self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
+        """Return what a call gives."""
+        raise NotImplementedError
+
     def call_function(self, function: Function, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
         """Return what a function of the source gives."""
         raise NotImplementedError
@@ -94,11 +98,20 @@ class Modules(Expressions):
         elif hasattr(owner, "names"):
             owner.names[name] = value
         elif isinstance(owner, (Layer, Unknown, Lib, Tensor)):
-            if isinstance(owner, Layer) and name not in ("weight", "bias", "trainable", "name"):
-                raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
-            self.unknown(node)
+            self._set_on_stand_in(owner, name, value, node)
         else:
             raise AttributeError(name)
+
+    def _set_on_stand_in(self, owner: Value, name: str, value: Value, node: ast.Attribute) -> None:
+        """Set an attribute of a layer or of a library; what would change the network unseen is refused."""
+        if isinstance(owner, Lib):
+            self.patched[f"{owner.path}.{name}"] = value
+        if isinstance(owner, Layer):
+            if isinstance(value, Unknown) and value.layer is not None and value.layer is not owner:
+                raise Refusal(node.lineno, Message("{name} shares its weights with another layer; a tree of layers has weights of its own for each", name=owner.label or owner.kind))  # fmt: skip
+            if name not in ("weight", "bias", "trainable", "name") or value is None:
+                raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
+        self.unknown(node)
 
     # ------------------------------------------------------------------------------------------------ what they can be asked
     def module_attribute(self, module: Module, name: str, node: ast.expr) -> Value:
@@ -141,15 +154,20 @@ class Modules(Expressions):
         if name in layer.settings:
             found = layer.settings[name]
             if name == "bias":
-                return None if found is False or found is None else self.unknown(node)
+                return None if found is False or found is None else self._weight(layer, node)
             return (
                 (found, found)
                 if name in ("kernel_size", "stride", "padding", "dilation") and isinstance(found, int)
                 else found
             )
         if name in ("weight", "bias", "running_mean", "running_var", "data"):
-            return self.unknown(node)
+            return self._weight(layer, node)
         return Bound(layer, name)
+
+    def _weight(self, layer: Layer, node: ast.expr) -> Unknown:
+        numbers = self.unknown(node)
+        numbers.layer = layer
+        return numbers
 
     def layer_method(
         self, layer: Layer, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.expr
@@ -195,9 +213,14 @@ class Modules(Expressions):
 
     def through(self, net: Module, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
         """Return what the module's ``forward`` (Keras: ``call``) gives, or its children one after the other."""
-        forward = (net.cls.find("forward") or net.cls.find("call")) if net.cls else None
-        if isinstance(forward, Function) and not _inside(forward, node):
-            return self.call_function(forward, [net, *args], kwargs, node)
+        if (own := net.names.get("forward")) is not None:  # set on the object, so without self
+            return self.call(own, args, kwargs, node)
+        for name in ("__call__", "forward", "call"):
+            forward = net.cls.find(name) if net.cls else None
+            if isinstance(forward, Function) and not _inside(forward, node):
+                return self.call_function(forward, [net, *args], kwargs, node)
+            if forward is not None and not isinstance(forward, Function):
+                self.known(forward, node.lineno)
         if net.base in ("Sequential", "keras"):
             value = args[0]
             for child in net.children.values():

@@ -55,11 +55,13 @@ class Unknown:
         line: where it came up.
         what: the code that made it.
         cause: why it could not be read, where that is known.
+        layer: the layer whose numbers it is.
     """
 
     line: int
     what: str
     cause: Refusal | None = None
+    layer: Layer | None = None
 
 
 class Batch:
@@ -190,6 +192,7 @@ class Layer:
     settings: dict[str, Value] = field(default_factory=dict)
     size: tuple[str, Value] | None = None
     label: str = ""
+    spoiled: Unknown | None = None
 
 
 @dataclass(eq=False)
