@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from cnnlab.i18n import Message
-from cnnlab.source_in import keras_layers
+from cnnlab.source_in import keras_models
 from cnnlab.source_in.expressions import Expressions, is_net
 from cnnlab.source_in.findings import Refusal, TooMuch
 from cnnlab.source_in.naming import Call
@@ -36,7 +36,7 @@ class Modules(Expressions):
     def container(self, base: str, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Module | Unknown:
         """Return a new container, or a Keras model from its inputs and outputs."""
         if base == "Module" and (kwargs or args):
-            return keras_layers.functional(self, args, kwargs, node)
+            return keras_models.functional(self, args, kwargs, node)
         module = Module(base, node.lineno)
         self.fill(module, args, node)
         return module
@@ -70,7 +70,7 @@ class Modules(Expressions):
         if isinstance(child, Lib) or (not is_net(child) and not isinstance(child, (Unknown, Tensor))):
             raise Refusal(node.lineno, Message("a layer is expected here: {code}", code=short(ast.unparse(node))))
         module.children[str(name)] = child
-        keras_layers.take_input(module, child)
+        keras_models.take_input(module, child)
         self.label(child, str(name))
 
     def label(self, child: Value, name: str) -> None:

@@ -14,7 +14,7 @@ from cnnlab.i18n import Message
 from cnnlab.source_in import sizing
 from cnnlab.source_in.findings import Finding, Imported, Refusal, TooMuch
 from cnnlab.source_in.graph import Graph
-from cnnlab.source_in.keras_layers import maps_shape
+from cnnlab.source_in.keras_models import maps_shape
 from cnnlab.source_in.modules import all_modules
 from cnnlab.source_in.outside import reaches_outside
 from cnnlab.source_in.statements import Machine, is_network_class
