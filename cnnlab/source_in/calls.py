@@ -246,6 +246,13 @@ class Calls(Modules):
             plain = Instance(cls)
             if isinstance(init, Function):
                 self.call_function(init, [plain, *args], kwargs, node)
+            elif cls.fields:
+                plain.names.update(zip(cls.fields, args))
+                plain.names.update(kwargs)
+                for name in set(cls.fields) - set(plain.names) - set(cls.names):
+                    raise Refusal(node.lineno, Message("the argument {name} is missing: {code}", name=name, code=short(ast.unparse(node))))  # fmt: skip
+            elif args or kwargs:
+                raise TypeError("it takes no arguments")
             return plain
         module = Module(known[0], node.lineno, cls, ready=False)
         self.strict += 1

@@ -283,18 +283,13 @@ def make(machine: Calls, name: str, args: list[Value], kwargs: Given, node: ast.
 
 
 def _reshape(given: Given, settings: Given, line: int) -> Layer:
-    """Return a Reshape that only says how the pictures' pixels lie: the lab's pictures are maps already."""
-    target = tuple(given["target_shape"])
-
-    def plan(shape: Shape | None) -> list[LayerSpec]:
-        if shape is not None and len(target) == 3 and shape == (target[2], *target[:2]):
-            return []
-        if shape is not None and len(target) == 1 and len(shape) == 3:
-            return [spec("Flatten", line)]
-        raise Refusal(line, Message("a tensor of {real} is looked at as {view}; only flattening is known here",
-                                    real="x".join(map(str, shape or ())), view="x".join(map(str, target))))  # fmt: skip
-
-    return Layer("Reshape", line, plan, settings={**settings, "input_shape": target, "first": False})
+    """Return a Reshape; as the first layer it says how the pictures' pixels lie, and the lab's pictures are maps already."""
+    target = given["target_shape"]
+    sizes = tuple(
+        whole(size, "target_shape", line) for size in (target if isinstance(target, (tuple, list)) else (target,))
+    )
+    shape = {"input_shape": sizes} if len(sizes) == 3 else {}
+    return Layer("Reshape", line, lambda _shape: [], settings={**settings, **shape, "target": sizes})
 
 
 FLATTEN = Message("Keras lays maps out with the channels last, the lab with the channels first: the same network, but weights "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from math import isqrt, prod
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.i18n import Message
@@ -11,7 +12,7 @@ from cnnlab.source_in.findings import Refusal
 from cnnlab.source_in.graph import Graph
 from cnnlab.source_in.keras_layers import NAMES, Given, make
 from cnnlab.source_in.text import short
-from cnnlab.source_in.values import Module, Tensor, Unknown, Value
+from cnnlab.source_in.values import Layer, Module, Tensor, Unknown, Value
 
 if TYPE_CHECKING:
     from cnnlab.source_in.calls import Calls
@@ -37,12 +38,49 @@ def make_input(machine: Calls, args: list[Value], kwargs: Given, node: ast.expr)
     given = args[0] if args else kwargs.get("shape", kwargs.get("input_shape"))
     if given is None and isinstance(kwargs.get("batch_shape"), tuple):
         given = kwargs["batch_shape"][1:]
-    shape = machine.forced or maps_shape(given, machine.channels_first)
+    vector = given[0] if isinstance(given, (tuple, list)) and len(given) == 1 and isinstance(given[0], int) else 0
+    shape = machine.forced or maps_shape(given, machine.channels_first) or picture_of(vector)
+    if shape is not None and vector:
+        return Tensor(Graph.start(shape, node.lineno, keras=True), 0, (vector,))
     if shape is None:
         return machine.unknown(
             node, cause=Refusal(node.lineno, Message("the code does not say how large its pictures are"))
         )
     return Graph.start(shape, node.lineno, keras=True).input()
+
+
+def reshaped(layer: Layer, tensor: Tensor) -> Tensor:
+    """Return the tensor as ``Reshape`` looks at it; which looks there are layers for, the graph knows."""
+    sizes: tuple[int, ...] = layer.settings["target"]
+    if tensor.shape is None:
+        return tensor
+    if -1 in sizes:
+        known = prod(size for size in sizes if size != -1)
+        sizes = tuple(prod(tensor.shape) // known if size == -1 and known else size for size in sizes)
+    view = (sizes[2], *sizes[:2]) if len(sizes) == 3 else sizes
+    if prod(view) != prod(tensor.shape):
+        raise Refusal(layer.line, Message("{code} does not fit the {shape} that arrives", code="Reshape",
+                                          shape="x".join(map(str, tensor.shape))))  # fmt: skip
+    return Tensor(tensor.graph, tensor.node, view, tensor.batch)
+
+
+def picture_of(numbers: int) -> tuple[int, int, int] | None:
+    """Return the square picture that so many numbers are, where there is just one with one or three channels."""
+    shapes = [(count, isqrt(numbers // count), isqrt(numbers // count)) for count in (1, 3)]
+    fitting = [shape for shape in shapes if numbers > 0 and shape[0] * shape[1] * shape[2] == numbers]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def takes_vector(module: Module) -> int | None:
+    """Return how many numbers a Sequential takes where its input is no picture, or None."""
+    first = next(iter(module.children.values()), None)
+    if isinstance(first, Tensor):
+        return first.shape[0] if first.shape is not None and len(first.shape) == 1 else None
+    if not isinstance(first, Layer) or module.base != "keras":
+        return None
+    given = first.settings.get("input_shape", first.settings.get("input_dim"))
+    given = given[0] if isinstance(given, (tuple, list)) and len(given) == 1 else given
+    return given if isinstance(given, int) else None
 
 
 def take_input(module: Module, child: Value) -> None:

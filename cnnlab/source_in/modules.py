@@ -17,7 +17,7 @@ _QUIET = frozenset(
     """train eval to cuda cpu half float double apply load_state_dict requires_grad_ zero_grad type share_memory compile fit
     evaluate predict summary save save_weights load_weights register_buffer register_parameter register_forward_hook
     parameters named_parameters state_dict buffers fit_generator train_on_batch init_weights to_json set_weights
-    get_weights freeze predict_classes plot""".split()
+    get_weights freeze predict_classes plot save_hyperparameters log log_dict gradient_checkpointing_enable""".split()
 )
 _SAME = frozenset("train eval to cuda cpu half float double apply requires_grad_ type".split())
 
@@ -236,6 +236,8 @@ class Modules(Expressions):
         if isinstance(given, (list, tuple)):
             return self.tensor_op(f"merge.{layer.kind}", [given, layer], {}, node)
         if isinstance(self.known(given, node.lineno), Tensor):
+            if layer.kind == "Reshape":
+                return keras_models.reshaped(layer, given)
             left = given.graph.layer(layer, given, node.lineno, self.scope)
             return given.become(left) if layer.settings.get("inplace") is True else left
         raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))

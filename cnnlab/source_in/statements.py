@@ -130,6 +130,9 @@ class Machine(Calls):
             before.extend(self.iterate(value, node.value))
             self.bounded(before, node.lineno)
             return
+        if isinstance(before, Module) and before.base in ("ModuleList", "Sequential") and isinstance(node.op, ast.Add):
+            self.module_method(before, "extend", [value], {}, node.value)
+            return
         self.assign(node.target, self.bounded(self.binary(node.op, before, value, node), node.lineno), env)
 
     def assign(self, target: ast.expr, value: Value, env: Env) -> None:
@@ -340,7 +343,14 @@ class Machine(Calls):
     def _decorated_class(self, cls: Class, node: ast.ClassDef, env: Env) -> Value:
         for decorator in node.decorator_list:
             value = self.eval(decorator.func if isinstance(decorator, ast.Call) else decorator, env)
-            if not isinstance(value, Lib) or value.path.startswith(("dataclasses.", "builtins.", "elsewhere.")):
+            if isinstance(value, Lib) and value.path == "dataclasses.dataclass":
+                fields = [
+                    part.target.id
+                    for part in node.body
+                    if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+                ]
+                cls.fields = tuple(fields)
+            elif not isinstance(value, Lib) or value.path.startswith(("dataclasses.", "builtins.", "elsewhere.")):
                 return self.unknown(node, f"@{short(ast.unparse(decorator))}")
         return cls
 

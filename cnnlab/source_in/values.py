@@ -114,12 +114,13 @@ class Partial:
 
 @dataclass(eq=False)
 class Class:
-    """A class of the source; ``bases`` are classes of the source or of libraries."""
+    """A class of the source; ``bases`` are classes of the source or of libraries, ``fields`` those of a dataclass."""
 
     name: str
     node: ast.ClassDef
     bases: list[Value]
     names: dict[str, Value]
+    fields: tuple[str, ...] = ()
 
     def find(self, name: str) -> Value | None:
         """Return what ``name`` means in this class or those it is derived from."""
