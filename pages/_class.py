@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlab.errors import CnnLabError
-from cnnlab.figures.live import percent, seconds
+from cnnlab.figures.live import checked_on, percent, seconds
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import LIVE, state_word
 from cnnlab.workspace import name_of
@@ -159,8 +159,11 @@ def over() -> None:
 
 def _over_row(run: Snapshot) -> str:
     accuracy = run.val_acc if run.test_acc is None else run.test_acc
+    acc = "–" if accuracy is None else percent(accuracy)
+    if accuracy is not None and run.test_acc is None:
+        acc = _("{acc} ({what})", acc=acc, what=checked_on(run.recipe.full_train))
     words = (
-        learner(run.owner), run.name, run.data, "–" if accuracy is None else percent(accuracy), f"{run.step:,}",
+        learner(run.owner), run.name, run.data, acc, f"{run.step:,}",
         seconds(run.train_s), state_word(run.state).text(),
         datetime.fromtimestamp(run.created).strftime("%Y-%m-%d %H:%M"),
     )  # fmt: skip

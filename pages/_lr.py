@@ -41,13 +41,15 @@ def _bench(architecture: Architecture, data: str, recipe: Recipe, live: bool) ->
         if search is None or search.state == "cancelled":
             _offer(owner, architecture, data, recipe)
             return
+        if search.finding is not None and not search.live:
+            _use(search.finding.suggested, recipe)  # above the curve: a small window shows it without scrolling
         _shown(search, recipe.lr)
         if search.live:
             st.button(
                 _("Cancel"), icon=":material/close:", key="train.lr.cancel", on_click=lr_search.cancel, args=(owner,)
             )
         elif search.finding is not None:
-            _use(search.finding.suggested, recipe)
+            st.caption(_("Faint: each step. Bold: their average. Where it turns up, the steps are too long."))
         else:
             st.button(_("Try again"), key="train.lr.again", on_click=_start, args=(owner, architecture, data, recipe))
 
@@ -96,10 +98,7 @@ def _use(suggested: float | None, recipe: Recipe) -> None:
     if suggested is None:
         st.info(_("The loss hardly fell at any of them: nothing to suggest. Look at the network first."))
         return
-    st.markdown(
-        _("Faint: each step. Bold: their average. It falls fastest at **{lr}**. Where it turns up, the steps are too long.",
-          lr=rate_text(suggested))
-    )  # fmt: skip
+    st.markdown(_("The loss falls fastest at **{lr}**.", lr=rate_text(suggested)))
     if st.button(
         _("Use {lr}", lr=rate_text(suggested)), icon=":material/check:", key="train.lr.use", type="primary",
         disabled=recipe.lr == float(rate_text(suggested)),

@@ -38,6 +38,8 @@ def bar(chosen: list[tuple[int, Snapshot]]) -> None:
                 on_click=throw, args=([run.id for run in over],),
                 help=_("Into the bin, from which it can be brought back. A run that still learns has to be stopped first."),
             )  # fmt: skip
+            names = ", ".join(_("{name} ({number})", name=run.name, number=number) for number, run in chosen)
+            st.markdown(_("Chosen: {names}", names=_widgets.plain(names)), width="content")
         if binned:
             _bin(binned)
         _bring()

@@ -9,7 +9,7 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import runs as figures
 from cnnlab.i18n import _
-from pages import _choices, _run_line, _runs_table, _session, _widgets
+from pages import _choices, _hand, _run_line, _runs_table, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -31,14 +31,30 @@ def draw(chosen: Chosen) -> None:
             "the run's. Test images play no part here: what is compared must not be chosen by them."
         ),
     )
-    axis = _choices.segments("runs.axis", _("Along"), list(figures.AXES), "steps", lambda one: _(figures.AXES[one]))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="runs_axes"):
+        axis = _choices.segments("runs.axis", _("Along"), list(figures.AXES), "steps", lambda one: _(figures.AXES[one]))
+        zoomed = _choices.toggle(
+            "runs.zoomed", _("Zoom in on where they end"), True,
+            help=_("Cuts the axes, so that runs which end close together can be told apart. Off: the whole curves."),
+        )  # fmt: skip
     pace = 2 * _session.interval() if any(run.live for _number, run in chosen) else None
-    st.fragment(_curves, run_every=pace)(tuple((number, run.id) for number, run in chosen), axis, pace)
+    st.fragment(_curves, run_every=pace)(tuple((number, run.id) for number, run in chosen), axis, pace, zoomed)
+    _seen_line(chosen)
     if len(chosen) > 1:
         _differences(chosen)
 
 
-def _curves(chosen: tuple[tuple[int, str], ...], axis: Any, pace: float | None) -> None:
+def _seen_line(chosen: Chosen) -> None:
+    """Say whose bold line was measured on images that the run learns from."""
+    seen = ", ".join(_("run {number}", number=number) for number, run in chosen if run.recipe.full_train)
+    if seen:
+        st.caption(
+            _("{runs}: learns from all training images. The bold line is measured on images it has seen, not on a "
+              "validation set, and lies too high for a comparison.", runs=seen)
+        )  # fmt: skip
+
+
+def _curves(chosen: tuple[tuple[int, str], ...], axis: Any, pace: float | None, zoomed: bool) -> None:
     from cnnlab import runs
 
     _session.enter()
@@ -59,8 +75,10 @@ def _curves(chosen: tuple[tuple[int, str], ...], axis: Any, pace: float | None) 
     both: tuple[Literal["acc", "loss"], ...] = ("acc", "loss")
     for column, what in zip(st.columns(2, gap="medium"), both):
         with column:
-            st.markdown("**" + (_("Accuracy") if what == "acc" else _("Loss")) + "**")
-            figure = figures.curves(lines, what, axis, dark=_session.dark())
+            title = "**" + (_("Accuracy") if what == "acc" else _("Loss")) + "**"
+            cut = figures.cut_text(lines, what) if zoomed else ""
+            st.markdown(f"{title} · {cut}" if cut else title)
+            figure = figures.curves(lines, what, axis, dark=_session.dark(), zoomed=zoomed)
             _widgets.plot(figure, f"runs.{what}", figures.HEIGHT_PX, alt=figures.curves_alt(lines, what))
 
 
@@ -83,6 +101,7 @@ def _differences(chosen: Chosen) -> None:
     from cnnlab.runs.compare import network_differences, recipe_differences
 
     st.subheader(_("What is different"), anchor=False)
+    _family(chosen)
     labels = [_("run {number}", number=number) for number, _run in chosen]
     places = list(range(len(chosen)))
     snapshots = [run for _number, run in chosen]
@@ -93,9 +112,7 @@ def _differences(chosen: Chosen) -> None:
             st.html(figures.differences_html(labels, rows, places))
         else:
             st.markdown(_("The recipes are the same."))
-        changed = [label for label, run in zip(labels, snapshots) if run.changes]
-        if changed:
-            st.markdown(_("Changed by hand while learning: {runs}.", runs=", ".join(changed)))
+        _live_changes(chosen)
         if len({run.data_hash or run.data for run in snapshots}) > 1:
             st.markdown(_("They learn from different data: {data}.", data=", ".join(run.data for run in snapshots)))
     found = [network_differences(snapshots[0].architecture, run.architecture) for run in snapshots]
@@ -105,6 +122,30 @@ def _differences(chosen: Chosen) -> None:
         for place, differing in enumerate(found):
             if differing:
                 st.html(figures.networks_html([labels[0], labels[place]], differing, [0, place]))
+
+
+def _family(chosen: Chosen) -> None:
+    """Say of each chosen run that branched from another one: from where, what was changed there, and what later."""
+    numbers = {run.id: (number, run) for number, run in chosen}
+    for number, run in chosen:
+        if run.parent not in numbers:
+            continue
+        first, parent = numbers[run.parent]
+        step = run.parent_step or 0
+        st.markdown(
+            ":material/alt_route: "
+            + _("Run {number} is a branch of run {parent}: up to step {step:,} they are one and the same.",
+                number=number, parent=first, step=step)
+        )  # fmt: skip
+        found = _hand.differences(parent.recipe_at(step), run.recipe)
+        st.markdown(_("Changed at step {step:,}: {what}", step=step, what="; ".join(found) or _("nothing")))
+
+
+def _live_changes(chosen: Chosen) -> None:
+    for number, run in chosen:
+        if run.changes:
+            st.markdown(_("Run {number}, changed by hand while learning:", number=number))
+            _hand.told_changes(run)
 
 
 def seeds(shown: dict[int, Snapshot]) -> None:

@@ -11,7 +11,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.data.known import KNOWN
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import runs as figures
-from cnnlab.figures.live import seconds
+from cnnlab.figures.live import checked_on, seconds
 from cnnlab.figures.theme import number
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Numbered = dict[int, "Snapshot"]
 KEY = "runs.table"
 CHOSEN = "runs.chosen"
+ROWS_AT_FIRST = 12
+"""How many runs are shown before one asks for all; those that are chosen are shown wherever they stand."""
 _TABLE = st.components.v2.component(
     "cnnlab_run_table",
     html='<div class="runs-root" tabindex="0"></div>',
@@ -101,10 +103,13 @@ def _table(numbers: tuple[int, ...], ids: tuple[str, ...], states: tuple[str, ..
         "columns": columns(),
         "rows": [row(number, run, mine, now) for number, run in shown.items()],
         "most": figures.MOST,
+        "rows_at_first": ROWS_AT_FIRST,
         "text": {
             "choose": _("Choose {name}", name="{name}"),
             "full": _("{most} runs are chosen; that is as many as can be compared.", most=figures.MOST),
             "sort": _("Sort by: {title}", title="{title}"),
+            "all": _("Show all {count} runs", count=len(shown)),
+            "fewer": _("Show fewer"),
         },
     }
     if shown:
@@ -118,13 +123,17 @@ def _table(numbers: tuple[int, ...], ids: tuple[str, ...], states: tuple[str, ..
 
 def columns() -> list[dict[str, Any]]:
     """Return the table's columns; numbers are sorted by size, the largest first."""
-    tested = _("After the last step; where the recipe stops early, at the step that the validation set chose.")
+    tested = _(
+        "Measured on the test set after the last step; where the recipe stops early, at the step that the validation "
+        "set chose. Until then: on the validation set. A run that learns from all training images has no validation "
+        "set: what stands there until its test was measured on images it has seen."
+    )
     named = (
         ("name", _("Name"), False, ""),
         ("net", _("Network"), False, ""),
         ("recipe", _("Recipe"), False, ""),
         ("params", _("Parameters"), True, ""),
-        ("acc", _("Test accuracy"), True, tested + " " + _("Until then: on the validation set.")),
+        ("acc", _("Accuracy"), True, tested),
         ("time", _("Time"), True, _("Spent in steps: no pauses, no validation.")),
         ("state", _("State"), False, ""),
         ("parent", _("From"), False, _("The run that this one goes on from, and at which step.")),
@@ -136,11 +145,9 @@ def row(number_: int, run: Snapshot, mine: Numbered, chosen: tuple[str, ...]) ->
     """Return one row of the table, as the component draws it."""
     place = chosen.index(run.id) if run.id in chosen else None
     params = _params(run.architecture_key)
-    tested = run.test_acc is not None
-    acc = run.test_acc if tested else run.val_acc
-    note = "" if acc is None else _("validation")
-    if tested:
-        note = "" if run.chosen_step is None else _("step {step:,}, chosen by validation", step=run.chosen_step)
+    acc = run.val_acc if run.test_acc is None else run.test_acc
+    # what was measured on seen images is in no order with the rest: it stands last, as if there were none
+    ranked = None if run.test_acc is None and run.recipe.full_train else acc
     state = state_word(run.state).text()
     done = run.step / run.steps if run.steps else 0.0
     parent = next((n for n, other in mine.items() if other.id == run.parent), None)
@@ -149,7 +156,7 @@ def row(number_: int, run: Snapshot, mine: Numbered, chosen: tuple[str, ...]) ->
         "net": {"text": run.net or "–", "small": _title(run.data), "sort": run.net},
         "recipe": {"text": figures.recipe_text(run.recipe), "small": _changed(run), "sort": figures.recipe_text(run.recipe)},
         "params": {"text": "–" if params is None else number(params), "sort": params},
-        "acc": {"text": "–" if acc is None else figures.percent2(acc), "small": note, "sort": acc},
+        "acc": {"text": "–" if acc is None else figures.percent2(acc), "small": measured_on(run), "sort": ranked},
         "time": {"text": seconds(run.train_s), "sort": run.train_s},
         "state": {
             "text": state, "state": run.state, "sort": state,
@@ -162,6 +169,15 @@ def row(number_: int, run: Snapshot, mine: Numbered, chosen: tuple[str, ...]) ->
         cells["parent"] = {"text": said, "small": _("step {step:,}", step=run.parent_step or 0), "sort": parent or 0}
     colour = None if place is None else figures.RUN_COLOURS[_session.dark()][place]
     return {"id": run.id, "colour": colour, "chosen": place, "cells": cells}
+
+
+def measured_on(run: Snapshot) -> str:
+    """Return what the accuracy of ``run`` was measured on: test, validation, or images that it learns from."""
+    if run.test_acc is None:
+        return "" if run.val_acc is None else checked_on(run.recipe.full_train)
+    if run.chosen_step is None:
+        return _("test set")
+    return _("test set; step {step:,}, chosen by validation", step=run.chosen_step)
 
 
 def _note(run: Snapshot) -> str:

@@ -151,6 +151,10 @@ def _budgets(recipe: Recipe) -> dict[str, Any]:
             "trials", _("Trials"), 12, 1, 500, help=_("How many networks the search tries, and luck as many.")
         )
         epochs = _kept_number("epochs", _("Epochs for each"), min(recipe.epochs, 2), 1, 200)
+        seed = _kept_number(
+            "seed", _("Seed"), recipe.seed, 0, 2**31 - 1,
+            help=_("The number that all chance is drawn from: what is proposed, and how each network begins."),
+        )  # fmt: skip
     with columns[1]:
         params = _kept_number(
             "params", _("Parameters at most"), None, 1, None,
@@ -169,10 +173,6 @@ def _budgets(recipe: Recipe) -> dict[str, Any]:
             "seconds", _("Seconds at most"), None, 1, None,
             help=_("For the whole search: what is at work then is stopped. Empty: no limit."),
         )  # fmt: skip
-    seed = _kept_number(
-        "seed", _("Seed"), recipe.seed, 0, 2**31 - 1,
-        help=_("The number that all chance is drawn from: what is proposed, and how each network begins."),
-    )  # fmt: skip
     with st.container(horizontal=True, gap="medium"):
         luck = _choices.toggle(
             "search.baseline", _("As many by luck"), True,

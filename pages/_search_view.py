@@ -77,6 +77,7 @@ def view(id: str, asked: float | None, state: str) -> None:
         return
     if search.state != state or _run_line.is_another_pace(asked, pace(search)):
         st.rerun()
+    _session.set_here(_SHOWN, id)
     _bar(search)
     _told(search)
     if not any(trial.acc is not None for trial in search.trials):
@@ -198,18 +199,19 @@ def _picked() -> None:
     numbers = [point.get("customdata") for point in points]
     numbers = [one[0] if isinstance(one, (list, tuple)) else one for one in numbers]
     if numbers and isinstance(numbers[0], (int, float)):
-        _session.keep(_TRIAL, int(numbers[0]))
+        _session.keep(_TRIAL, (_session.here(_SHOWN, ""), int(numbers[0])))
 
 
 def _looked() -> None:
     """Take over what was chosen in the menu; the picture, drawn before it, rings it at once."""
-    _session.keep(_TRIAL, int(st.session_state["search.look"]))
+    _session.keep(_TRIAL, (_session.here(_SHOWN, ""), int(st.session_state["search.look"])))
 
 
 def _chosen_number(search: Search) -> int | None:
-    kept = _session.kept(_TRIAL, 0)
-    if any(trial.number == kept and trial.acc is not None for trial in search.trials):
-        return int(kept)
+    kept = _session.kept(_TRIAL, None)
+    if isinstance(kept, (list, tuple)) and len(kept) == 2 and kept[0] == search.id:
+        if any(trial.number == kept[1] and trial.acc is not None for trial in search.trials):
+            return int(kept[1])
     best = search.best()
     return best.number if best is not None else None
 
@@ -233,7 +235,7 @@ def _chosen(search: Search) -> None:
     trial = search.trial(chosen if chosen in trials else number)
     rows = [
         (_("validation accuracy"), f"{trial.acc:.2%}" if trial.acc is not None else "–"),
-        *([(_("test accuracy"), f"{trial.test_acc:.2%}")] if trial.test_acc is not None and not search.live else []),
+        *([(_("test accuracy"), f"{trial.test_acc:.2%}")] if trial.test_acc is not None and search.over else []),
         (_("parameters"), f"{trial.num_params:,}"),
         (_("multiply-adds"), f"{trial.macs:,}"),
         *((pictures.target_text(name), pictures.drawn_text(value)) for name, value in trial.values.items()),
@@ -283,14 +285,14 @@ def _grown(search: Search) -> None:
         _("Better than luck?"),
         _("The best so far after each trial: what the search proposes, beside as many networks drawn by dice from the same ranges."),
     )  # fmt: skip
-    if search.live:
-        said = Message("Still at work: what is said about luck is said when both have done all their trials.")
+    if not search.over:
+        said = Message("What there is to say about luck is said when both have done all their trials.")
     else:
         try:
             said = verdict(search, val_images(search.spec.data))
         except CnnLabError:  # the data set was deleted since
             said = Message("The data of this search is no longer here.")
-    more = None if search.live else pairs(search)
+    more = pairs(search) if search.over else None
     st.markdown("\n\n".join(one.text(_session.language()) for one in (said, more) if one is not None))
     _widgets.plot(
         pictures.growth(search, dark=_session.dark()), "search.growth", pictures.SMALL_PX, pictures.growth_alt(search)

@@ -48,16 +48,17 @@ def _slider(ref: ModelRef) -> None:
     key = _session.seed(f"time.{ref.value}", place, labels)
     if st.session_state[key] not in labels:
         st.session_state[key] = place
-    chosen = st.select_slider(
-        _("Moment"),
-        list(labels),
-        key=key,
-        format_func=lambda step: labels.get(step, str(step)),
-        width=340,
-        help=_(
-            "Each moment of this run that was kept: move it to see what the network was like then. All pages follow."
-        ),
-    )
+    with st.container(key="time_line"):  # a line of its own: nothing that appears beside it may move it
+        chosen = st.select_slider(
+            _("Moment"),
+            list(labels),
+            key=key,
+            format_func=lambda step: labels.get(step, str(step)),
+            help=_(
+                "Each moment of this run that was kept: move it to see what the network was like then. All pages "
+                "follow."
+            ),
+        )
     if chosen != (NOW if ref.step is None else ref.step):
         _session.set_model_ref(ModelRef(ref.source, None if chosen == NOW else chosen))
         st.rerun()

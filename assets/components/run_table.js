@@ -1,6 +1,6 @@
 // The learner's runs as a table: a heading sorts, a row is chosen or not (trigger "chosen": the ids, in their order).
 // data: {columns: [{name, title, number, help}], rows: [{id, colour, chosen, cells: {name: {text, small, sort, state}}}],
-//        most, text: {choose, full, sort}}
+//        most, rows_at_first, text: {choose, full, sort, all, fewer}}
 
 export const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
 
@@ -27,6 +27,12 @@ export function turned(order, column) {
 export function toggled(chosen, id, most) {
   if (chosen.includes(id)) return chosen.filter((one) => one !== id);
   return chosen.length < most ? [...chosen, id] : chosen;
+}
+
+// The rows that are shown before one asks for all: the first so many, and those that are chosen. One alone is never left out.
+export function first(rows, chosen, many) {
+  if (rows.length <= many + 1) return rows;
+  return rows.filter((row, place) => place < many || chosen.includes(row.id));
 }
 
 function element(tag, className = "", attributes = {}, text = "") {
@@ -86,18 +92,30 @@ function draw(lab) {
   const focused = lab.root.getRootNode().activeElement?.closest?.("tr")?.dataset.id;
   const [top, body] = [element("thead"), element("tbody")];
   top.append(head(lab));
-  body.append(...sorted(lab.data.rows, lab.order).map((row) => line(lab, row)));
+  const rows = sorted(lab.data.rows, lab.order);
+  const some = first(rows, lab.chosen, lab.data.rows_at_first);
+  body.append(...(lab.all ? rows : some).map((row) => line(lab, row)));
   lab.table.replaceChildren(top, body);
+  lab.more.hidden = some.length === rows.length;
+  lab.more.textContent = lab.all ? lab.data.text.fewer : lab.data.text.all;
+  lab.more.setAttribute("aria-expanded", String(lab.all));
   if (focused) lab.table.querySelector(`tr[data-id="${focused}"] input`)?.focus({ preventScroll: true });
 }
 
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector(".runs-root");
-  const lab = (root.lab ??= { root, order: null, table: root.appendChild(element("table")) });
+  const lab = (root.lab ??= {
+    root, order: null, all: false, table: root.appendChild(element("table")),
+    more: root.appendChild(element("button", "more", { type: "button" })),
+  });
   lab.data = data;
   lab.chosen = data.rows.filter((row) => row.chosen !== null).sort((a, b) => a.chosen - b.chosen).map((row) => row.id);
   draw(lab);
+  lab.more.onclick = () => {
+    lab.all = !lab.all;
+    draw(lab);
+  };
   lab.table.onclick = (event) => {
     const row = event.target.closest("tbody tr");
     if (!row) return;

@@ -233,13 +233,19 @@ class Architecture(BaseModel):
             ShapeError: a shorthand or shortcut there does not fit.
         """
         place = _place(place)
-        layer = self.at(place)
-        block = next((block for block in self.trace().blocks if block.place == place), None)
-        rows = self.trace().rows
-        arrives, leaves = (block.input_shape, block.output_shape) if block else (None, None)
-        if block and isinstance(layer, blocks.Residual):
-            leaves = rows[block.stop - 1].input_shape
-        parts = places.opened(layer, arrives, leaves)
+        layer, rows = self.at(place), self.trace().rows
+        found = []
+        for block in self.trace().blocks:
+            if block.place == place and block.layer == layer:
+                residual = isinstance(layer, blocks.Residual) and block.stop > block.start
+                leaves = rows[block.stop - 1].input_shape if residual else block.output_shape
+                found.append(places.opened(layer, block.input_shape, leaves))
+        parts = found[0] if found else places.opened(layer, None, None)
+        if any(other != parts for other in found):
+            raise ArchitectureError(
+                "{kind} cannot be opened up here; its copies get different shapes, and each stands for something else",
+                kind=layer.kind,
+            )
         return self._edited(place, lambda layers, position: layers.__setitem__(slice(position, position + 1), parts))
 
     def can_edit(self, row: Row) -> bool:

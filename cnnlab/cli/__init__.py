@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -38,7 +38,7 @@ def table(rows: Sequence[Sequence[object]], head: Sequence[str]) -> str:
 
 
 class _Lab(click.Group):
-    """A group that says an expected error in one sentence and ends with exit code 2."""
+    """A group that says an expected error in one sentence and ends with exit code 2: the lab's own, and click's."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -46,6 +46,23 @@ class _Lab(click.Group):
         except CnnLabError as error:
             click.echo(str(error), err=True)
             ctx.exit(2)
+        except click.UsageError as error:
+            _refuse(ctx, error)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            _refuse(ctx, error)
+
+
+def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
+    """Say in one sentence what click has found wrong, and where the help is; a bare group shows its help as ever."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        raise error
+    said = " ".join(error.format_message().split()).rstrip(".")
+    click.echo(f"{said} (see: {(error.ctx or ctx).command_path} --help)", err=True)
+    ctx.exit(2)
 
 
 @click.group(cls=_Lab, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,11 +10,15 @@ import click
 
 from cnnlab.cli import emit, json_option, table
 from cnnlab.cli.train import OWNER, answer, check_writable, recipe_flags, with_flags
+from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from cnnlab.runs import EngineFace, Snapshot
 
 _SHORTEST_ID = 4
+_WORKSPACE_SIGNS = 64
+_ALWAYS_TOLD = ("epochs", "batch_size", "optimizer", "lr", "schedule", "loss", "seed")
+_NEAREST = 5
 
 out_option = click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the model as well."
@@ -61,9 +65,48 @@ def show(run: str, as_json: bool) -> None:
         "recipe": found.recipe.model_dump(mode="json"), "changes": [*found.changes],
         "checkpoints": [kept.as_dict() for kept in lab.checkpoints(found.id)], "model": str(path) if path else None,
     }  # fmt: skip
-    steps = ", ".join(str(kept["step"]) for kept in more["checkpoints"])
-    text = {**more, "checkpoints": steps, "recipe": found.recipe.model_dump_json(exclude_defaults=True)}
-    emit(more, as_json, lambda: table([[name, _cell(value)] for name, value in text.items()], ("", "")))
+    emit(more, as_json, lambda: _told(found, more))
+
+
+def _told(run: Snapshot, more: dict[str, Any]) -> str:
+    """Return all that is known of ``run`` as lines; its recipe and the live changes have a line for each field."""
+    text = {
+        **more, "owner": _owner(run.owner), "recipe": "",
+        "checkpoints": ", ".join(f"{kept['step']:,}" for kept in more["checkpoints"]) or None,
+        "changes": "" if run.changes else None,
+    }  # fmt: skip
+    usual, recipe = Recipe(), run.recipe.model_dump(mode="json")
+    below = {
+        "recipe": {
+            name: value for name, value in recipe.items()
+            if name in _ALWAYS_TOLD or getattr(run.recipe, name) != getattr(usual, name)
+        },
+        "changes": {f"at step {made['step']:,}": made["change"] for made in run.changes},
+    }  # fmt: skip
+    lines: list[tuple[str, str]] = []
+    for name, value in text.items():
+        lines.append((name, _cell(value)))
+        lines += [(f"  {part}", _fields(told)) for part, told in below.get(name, {}).items()]
+    head, *rest = lines
+    return table(rest, head)
+
+
+def _owner(owner: str) -> str:
+    """Return whose a run is: the name and the first signs of a workspace in the app, else what stands there."""
+    from cnnlab.workspace import name_of
+
+    short = f"workspace {owner[:8]}…"
+    if len(owner) != _WORKSPACE_SIGNS:
+        return owner
+    return f"{name_of(owner)} ({short})" if name_of(owner) else short
+
+
+def _fields(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_fields(one)}" for name, one in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @runs.command()
@@ -97,11 +140,28 @@ def branch(run: str, step: int, name: str, out: Path | None, as_json: bool, **fl
         check_writable(out)
     lab = engine()
     parent = _find(lab, run)
+    _check_kept(lab, parent.id, step)
     before = parent.recipe_at(step).augmentation.model_dump()
     changes = with_flags({"augmentation": before}, flags)
     if changes["augmentation"] == before:
         del changes["augmentation"]
     answer(lab, lab.branch(parent.id, step, changes, name), out, False, as_json)
+
+
+def _check_kept(lab: EngineFace, id: str, step: int) -> None:
+    """Raise RunError, which names the kept steps that are nearest, where ``step`` is none of them."""
+    from cnnlab.errors import RunError
+
+    steps = [kept.step for kept in lab.checkpoints(id)]
+    if step in steps:
+        return
+    if not steps:
+        raise RunError("run {id} has kept no checkpoint to branch from", id=id)
+    nearest = sorted(sorted(steps, key=lambda kept: abs(kept - step))[:_NEAREST])
+    raise RunError(
+        "run {id} has no checkpoint of step {step}; of its {count}, the nearest: {steps}",
+        id=id, step=step, count=len(steps), steps=", ".join(map(str, nearest)),
+    )  # fmt: skip
 
 
 @runs.command("export")

@@ -17,7 +17,7 @@ def register(group: click.Group) -> None:
 
 
 @click.command()
-@click.option("--net", required=True, metavar="NET", help="A preset (see: net list) or an architecture's JSON file.")
+@click.option("--net", metavar="NET", help="A preset (see: net list) or an architecture's JSON file.")
 @click.option("--data", metavar="NAME", help="A data set (see: data list); the preset's own if left out.")
 @click.option(
     "--vary",
@@ -34,10 +34,11 @@ def register(group: click.Group) -> None:
 @click.option("--no-baseline", is_flag=True, help="Leave out the random search that the result is compared with.")
 @click.option("--no-prune", is_flag=True, help="Let every trial learn to its end, also one that falls behind.")
 @click.option("--keep-runs", is_flag=True, help="Keep every trial's run, not only those that no other one beats.")
+@click.option("--resume", metavar="ID", help="Go on with a search that was stopped or broken off; needs nothing else.")
 @recipe_flags
 @json_option
 def search(
-    net: str,
+    net: str | None,
     data: str | None,
     vary: tuple[str, ...],
     listing: bool,
@@ -48,14 +49,20 @@ def search(
     no_baseline: bool,
     no_prune: bool,
     keep_runs: bool,
+    resume: str | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
     """Search for a better network around NET: chosen by the validation images, never by the test images."""
     from cnnlab.architecture.presets import PRESETS, load_network
-    from cnnlab.search import Choice, SearchSpec
+    from cnnlab.search import Choice, SearchSpec, jobs
     from cnnlab.training.recipe import Recipe
 
+    if resume is not None:
+        result = _carried_out(jobs.get(OWNER, resume))
+        return emit(result, as_json, lambda: _said(result))
+    if net is None:
+        raise click.UsageError("Missing option '--net': a preset or an architecture's JSON file.")
     architecture = load_network(net)
     preset = PRESETS.get(net)
     recipe = Recipe.of(with_flags(dict(preset.recipe) if preset else {}, flags))
@@ -77,8 +84,7 @@ def search(
         "owner": OWNER,
     }
     result = _carried_out(SearchSpec.of(values))
-    emit(result, as_json, lambda: _said(result))
-    return None
+    return emit(result, as_json, lambda: _said(result))
 
 
 def _list(architecture: Any, recipe: Any, as_json: bool) -> None:
@@ -91,8 +97,8 @@ def _list(architecture: Any, recipe: Any, as_json: bool) -> None:
     emit(found, as_json, lambda: table(rows, ["vary", "now", "proposed"]))
 
 
-def _carried_out(spec: Any) -> dict[str, Any]:
-    """Carry a search out, telling its progress on standard error; Ctrl-C ends it with what it has."""
+def _carried_out(asked: Any) -> dict[str, Any]:
+    """Carry a search out, telling its progress on standard error; Ctrl-C stops it, and ``--resume`` goes on."""
     import threading
 
     from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
@@ -100,6 +106,7 @@ def _carried_out(spec: Any) -> dict[str, Any]:
     from cnnlab.search import jobs
     from cnnlab.search.report import report
 
+    spec = getattr(asked, "spec", asked)
     total = 1 + spec.trials * (2 if spec.baseline else 1)
     failed: list[BaseException] = []
     with tqdm(total=total, unit="trial", file=sys.stderr, desc="search", mininterval=0.5) as bar:
@@ -109,7 +116,7 @@ def _carried_out(spec: Any) -> dict[str, Any]:
             best = now.best()
             bar.set_postfix({} if best is None else {"val": f"{best.acc:.4f}", "params": best.num_params})
 
-        work = jobs.foreground(spec, told)
+        work = jobs.foreground(asked, told)
 
         def carry_out() -> None:
             try:
@@ -157,6 +164,8 @@ def _said(result: dict[str, Any]) -> str:
         lines.append(
             f"pairs that the search wins: {won['won']:.0%}; by chance as many or more in {won['chance']:.0%} of cases"
         )
+    if result["state"] == "stopped":
+        lines.append(f"stopped; go on with: python -m cnnlab search --resume {result['search']}")
     if result["note"]:
         lines.append(f"{result['state']}: {result['note']}")
     if thrown := result["thrown_away"]:

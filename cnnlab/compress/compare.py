@@ -39,7 +39,7 @@ class Subject:
         weights: filters and dense weights by name, as it computes with them, as float32.
         forward: the network's input (N, C, H, W) float -> logits (N, classes), once.
         answer: pictures (N, C, h, w) uint8 -> logits (N, classes), with the mirrored view where it has one.
-        file: the bytes of its file.
+        file: the bytes of its file, as it is written (float32 where it is no int8 model).
     """
 
     name: str
@@ -53,12 +53,22 @@ class Subject:
 
 def subject_of(model: Model, name: str = "") -> Subject:
     """Return ``model`` as something to measure."""
-    weights = {key: model.state[key] for key in weight_names(model.architecture)}
     name = name or model.about.name or model.architecture.name
     network = model.copy_network()
     return Subject(
-        name, model.architecture, model.preprocessing, weights, network.logits, model.logits, model.to_bytes()
+        name,
+        model.architecture,
+        model.preprocessing,
+        weights_of(model),
+        network.logits,
+        model.logits,
+        model.to_bytes(),
     )
+
+
+def weights_of(model: Model) -> dict[str, Tensor]:
+    """Return the filters and dense weights of ``model`` by name."""
+    return {name: model.state[name] for name in weight_names(model.architecture)}
 
 
 @dataclass(frozen=True)

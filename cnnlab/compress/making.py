@@ -8,10 +8,11 @@ from typing import Any
 
 from cnnlab.architecture import Architecture
 from cnnlab.compress.channels import channel_groups
-from cnnlab.compress.compare import Comparison, Subject, compare, subject_of
+from cnnlab.compress.compare import Comparison, Subject, compare, subject_of, weights_of
 from cnnlab.compress.distil import Distilling, Lesson
 from cnnlab.compress.int8 import CALIBRATION, quantise
 from cnnlab.compress.pruning import Plan, prune
+from cnnlab.compress.spelling import spelled_out
 from cnnlab.compress.tuning import learned
 from cnnlab.data.dataset import DataSet
 from cnnlab.data.known import KNOWN
@@ -58,11 +59,14 @@ def pruned(model: Model, plan: Plan, dataset: DataSet, recipe: Recipe | None = N
     """Yield the events of learning between the steps; return what ``prune`` makes, which says why it raises what."""
     smaller = yield from prune(model, plan, dataset, recipe)
     how: dict[str, Any] = {"prune": plan.model_dump(mode="json")}
+    before = subject_of(model)
     if plan.per == "channel":
-        groups = channel_groups(model.architecture)
+        spelled = spelled_out(model)
+        before = replace(before, weights=weights_of(spelled))  # under the names that the smaller one has, too
+        groups = channel_groups(spelled.architecture)
         how["tied"] = [list(group.layers) for group in groups if len(group.layers) > 1 and group.held is None]
         how["kept"] = {name: str(group.held) for group in groups if group.held for name in group.layers}
-    return Made(how, subject_of(model), subject_of(labelled(smaller, model, "pruned", how)))
+    return Made(how, before, subject_of(labelled(smaller, model, "pruned", how)))
 
 
 def in_int8(model: Model, dataset: DataSet) -> Made:

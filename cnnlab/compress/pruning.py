@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cnnlab.compress.channels import cut, group_widths
 from cnnlab.compress.magnitude import growing_shares, masked, weight_masks
+from cnnlab.compress.spelling import spelled_out
 from cnnlab.compress.tuning import Tuning, learned, tuning_recipe
 from cnnlab.data.dataset import DataSet
 from cnnlab.i18n import N_
@@ -41,6 +42,8 @@ class Plan(BaseModel):
 def prune(model: Model, plan: Plan, dataset: DataSet, recipe: Recipe | None = None) -> Generator[Event, None, Model]:
     """Yield the events of learning between the steps; the generator returns the pruned model.
 
+    Before channels go, repeats and shorthands are spelled out, so that each copy can lose channels of its own.
+
     Args:
         model: what is pruned; it does not change.
         plan: how.
@@ -53,7 +56,8 @@ def prune(model: Model, plan: Plan, dataset: DataSet, recipe: Recipe | None = No
         Also what ``Training`` raises.
     """
     recipe = (recipe or tuning_recipe(model, plan.epochs)).changed(epochs=max(1, plan.epochs))
-    now, masks, widths = model, dict[str, Tensor](), group_widths(model.architecture)
+    now = spelled_out(model) if plan.per == "channel" else model
+    masks, widths = dict[str, Tensor](), group_widths(now.architecture)
     for share in growing_shares(plan.share, plan.steps):
         if plan.per == "channel":
             now = cut(now, share, dataset.val.images[:CHECKED], widths)

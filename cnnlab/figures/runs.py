@@ -55,13 +55,17 @@ class RunCurves:
     live: bool = False
 
 
-def curves(runs: Sequence[RunCurves], what: Literal["loss", "acc"], axis: Axis, *, dark: bool = False) -> go.Figure:
+def curves(
+    runs: Sequence[RunCurves], what: Literal["loss", "acc"], axis: Axis, *, dark: bool = False, zoomed: bool = True
+) -> go.Figure:
     """Return the curves of all ``runs``: validation bold with its label at the end, training thin and faint.
 
     Args:
-        what: which of the two is drawn. Accuracy begins where the later half of the validation curves lies, so that
-            runs which end close together can be told apart; while one of them still learns, at 0.
+        what: which of the two is drawn.
         axis: what lies along the horizontal axis; each run's ``per_step`` of it makes one step.
+        zoomed: whether the vertical axis is cut to where the curves end: accuracy begins where the later half of the
+            validation curves lies (while a run still learns, at 0), loss leaves out the first steps' peaks. Otherwise
+            all of each curve is inside.
     """
     figure = go.Figure(layout={"template": theme.template(dark), "height": HEIGHT_PX})
     column = 1 if what == "loss" else 2
@@ -84,10 +88,16 @@ def curves(runs: Sequence[RunCurves], what: Literal["loss", "acc"], axis: Axis, 
         last = val[-1] if len(val) else (run.train[-1, [0, column + 2]] if len(run.train) else None)
         if last is not None:
             ends.append((float(last[0]) * run.per_step, float(last[1]), run))
-    low, high = _limits(runs, what)
+    low, high = _limits(runs, what) if zoomed else _whole(runs, what)
     figure.update_layout(
         margin={"l": 52, "r": 34, "t": 8, "b": 40},
-        xaxis={"title": {"text": _(AXES[axis])}, "rangemode": "tozero", "showgrid": False, "nticks": 6},
+        xaxis={
+            "title": {"text": _(AXES[axis])},
+            "rangemode": "tozero",
+            "showgrid": False,
+            "nticks": 6,
+            "tickformat": ",~f",
+        },
         yaxis={
             "range": [low, high],
             "nticks": 6,
@@ -116,6 +126,23 @@ def _limits(runs: Sequence[RunCurves], what: str) -> tuple[float, float]:
     finite = [value for value in (*every, *smooth) if np.isfinite(value)]
     top = float(np.quantile(finite, 0.9)) if finite else 1.0
     return 0.0, 1.1 * max(top, *(late or [0.0]), 1e-3)
+
+
+def _whole(runs: Sequence[RunCurves], what: str) -> tuple[float, float]:
+    """Return the ends of a vertical axis that leaves out no point of any curve."""
+    if what == "acc":
+        return 0.0, 1.0
+    every = [point[1] for run in runs for point in run.val]
+    every += [float(value) for run in runs for value in run.train[:, 3]]
+    return 0.0, 1.05 * max((value for value in every if np.isfinite(value)), default=1.0)
+
+
+def cut_text(runs: Sequence[RunCurves], what: Literal["loss", "acc"]) -> str:
+    """Return in words what of the axis :func:`curves` shows where that is not all; empty where it is."""
+    (low, high), (least, most) = _limits(runs, what), _whole(runs, what)
+    if what == "acc":
+        return _("zoomed in: from {low} up", low=percent(low)) if low > least else ""
+    return _("zoomed in: up to {high}", high=theme.number(high)) if high < most else ""
 
 
 def _apart(ends: list[tuple[float, float, RunCurves]], low: float, high: float) -> list[tuple[float, float, RunCurves]]:
@@ -227,7 +254,7 @@ def seeds_html(groups: Sequence[tuple[str, str, Seeds]]) -> str:
             ]
         )
     heads = [_("Network and recipe"), _("Seeds"), _("Mean"), _("Spread, points"), _("From – to"), _("Each seed")]
-    return _table(heads, body)
+    return _table(heads, body, stacked=True)
 
 
 def percent2(value: float) -> str:
@@ -239,13 +266,16 @@ def _dot_title(run: Any) -> str:
     return escape(_("seed {seed}: {value}", seed=run.recipe.seed, value=percent2(run.test_acc or 0.0)), quote=True)
 
 
-def _table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def _table(heads: Sequence[str], body: Sequence[Sequence[str]], stacked: bool = False) -> str:
+    """Return a table; one that is ``stacked`` lays the cells of a row below each other where the window is narrow."""
     head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
-    rows = "".join(
-        "<tr>" + "".join(f'<th scope="row">{c}</th>' if not n else f"<td>{c}</td>" for n, c in enumerate(row)) + "</tr>"
-        for row in body
-    )
-    return f'<div class="lab-compare" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    rows = ""
+    for first, *rest in body:
+        titles = [f' data-title="{escape(title)}"' if stacked else "" for title in heads[1:]]
+        cells = "".join(f"<td{title}>{cell}</td>" for title, cell in zip(titles, rest))
+        rows += f'<tr><th scope="row">{first}</th>{cells}</tr>'
+    style = "lab-compare lab-compare-stacked" if stacked else "lab-compare"
+    return f'<div class="{style}" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def style(dark: bool) -> str:
@@ -263,6 +293,13 @@ def style(dark: bool) -> str:
         ".lab-seeds i{position:absolute;top:calc(50% - 4px);width:9px;height:9px;margin-left:-4.5px;border-radius:50%;background:var(--accent);opacity:.55}"
         ".lab-seeds b{position:absolute;top:0;bottom:0;width:2px;margin-left:-1px;background:var(--ink)}"
         "@media(max-width:640px){.st-key-runs_filters{display:grid;grid-template-columns:1fr 1fr}"
-        ".st-key-runs_filters>*{width:auto!important}}"
+        ".st-key-runs_filters>*{width:auto!important}"
+        ".lab-compare-stacked :is(table,tbody,tr,tbody th){display:block}.lab-compare-stacked thead{display:none}"
+        ".lab-compare-stacked tr{padding-block:.4rem;border-bottom:1px solid var(--line)}"
+        ".lab-compare-stacked tbody :is(th,td){padding:.1rem 0;border:0}"
+        ".lab-compare-stacked td{display:grid;grid-template-columns:8.5rem 1fr;align-items:center}"
+        ".lab-compare-stacked td::before{content:attr(data-title);color:var(--soft);font-size:.8125rem}"
+        ".lab-compare-stacked .lab-seeds{margin-inline:5px}}"
+        ".lab-compare{scrollbar-width:thin;scrollbar-color:var(--soft) transparent}"
         f"{colours}</style>"
     )

@@ -98,7 +98,8 @@ def pareto(search: Search, chosen: int | None = None, *, dark: bool = False) -> 
         marker={"size": 22, "symbol": "circle-open", "color": theme.INK[dark], "line": {"width": 2}}, hoverinfo="skip",
     )  # fmt: skip
     low, high = _params_range(search)
-    room = 0.04 * (1 - floor)
+    top = _top([trial.acc or 0.0 for trial in shown])
+    room = 0.04 * (top - floor)
     figure.update_layout(
         margin={"l": 56, "r": 16, "t": 8, "b": 44},
         xaxis={
@@ -106,7 +107,7 @@ def pareto(search: Search, chosen: int | None = None, *, dark: bool = False) -> 
             "showgrid": False, **_ticks(low, high),
         },
         yaxis={
-            "title": {"text": _("validation accuracy")}, "range": [floor - room, 1 + room / 2], "nticks": 7,
+            "title": {"text": _("validation accuracy")}, "range": [floor - room, top + room / 2], "nticks": 7,
             "tickformat": ".0%" if floor < 0.9 else ".1%",
         },
         clickmode="event+select",
@@ -155,6 +156,11 @@ def _floor(accs: Sequence[float]) -> float:
         return 0.0
     low = sorted(accs)[len(accs) // 4]
     return next(floor for floor in _FLOORS if floor < low - 0.01 or floor == 0.0)
+
+
+def _top(accs: Sequence[float]) -> float:
+    """Return where the accuracy axis ends: above all that is shown, at a tenth, so that it moves seldom."""
+    return min(1.0, math.ceil(10 * (max(accs, default=1.0) + 0.02)) / 10)
 
 
 def _params_range(search: Search) -> tuple[float, float]:
@@ -270,7 +276,7 @@ def importances(found: Importance, *, dark: bool = False) -> go.Figure:
         hovertemplate="%{x:.0%}<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
-        x=[found.noise[name] for name in names], y=labels, mode="markers",
+        x=[min(1.04, found.noise[name]) for name in names], y=labels, mode="markers",
         marker={"symbol": "line-ns-open", "size": 20, "color": theme.INK[dark], "line": {"width": 2}},
         hovertemplate=_("luck: {share}", share="%{x:.0%}") + "<extra></extra>",
     )  # fmt: skip
@@ -294,14 +300,14 @@ def importances_alt(found: Importance) -> str:
 def trials_html(search: Search) -> str:
     """Return all trials as a table, the best first, then those that were given up."""
     ahead = {trial.number for trial in front(search.trials)}
-    over = not search.live
+    over = search.over
     heads = [_("Trial"), _("By"), _("Validation accuracy"), _("Parameters"), _("Multiply-adds"), _("State")]
     heads += [_("Test accuracy")] if over else []
     heads += [escape(target_text(choice.target)) for choice in search.spec.choices]
     rows = []
     for trial in sorted(search.trials, key=lambda one: (not one.counts, -(one.acc or 0.0), one.number)):
         state = trial_word(trial.state).text()
-        if trial.state == "training" and over:
+        if trial.state == "training" and not search.live:
             state = _("broken off")
         cells = [
             f"{trial.number}{' ◂' if trial.number in ahead else ''}", _(LANES[trial.lane]),

@@ -177,6 +177,11 @@ class Search:
         """Whether it was broken off before its end."""
         return self.state in ("stopped", "interrupted")
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more becomes of it: only then may the test images be looked at."""
+        return not self.live and not self.can_continue
+
     def of(self, lane: str) -> tuple[Trial, ...]:
         """Return the trials that ``lane`` proposed, in order."""
         return tuple(trial for trial in self.trials if trial.lane == lane)

@@ -28,7 +28,8 @@ class Importance:
 
     Attributes:
         shares: by target, the largest first; they add up to 1.
-        noise: by target, the share that it exceeds in one of twenty cases where the accuracies are dealt out at random.
+        noise: by target, what it exceeds in one of twenty cases where the accuracies are dealt out at random, in the same
+            unit; above 1 where all that was found is less than that.
         trials: how many trials this rests on: those of both lanes that learned to their end.
         top: how many of them count as the best.
     """
@@ -51,7 +52,7 @@ def importance(search: Search) -> Importance | None:
     what they would have reached is not known.
 
     Source: Watanabe, Bansal & Hutter 2023, "PED-ANOVA", arXiv:2304.10255, as Optuna carries it out. The noise is ours:
-    the same figures with the accuracies shuffled among the trials, of which the 95th percentile is taken.
+    the same divergences with the accuracies shuffled among the trials, of which the 95th percentile is taken.
     """
     counted = [trial for trial in search.trials if trial.state == "done" and trial.acc is not None and trial.values]
     if len(counted) < NEEDED:
@@ -68,15 +69,16 @@ def importance(search: Search) -> Importance | None:
 def _measured(search: Search, counted: list[Trial]) -> Importance:
     quantile = max(_QUARTER, _LEAST_TOP / len(counted))
     accs = np.array([trial.acc for trial in counted], dtype=float)
-    shares = _shares(search, counted, accs, quantile)
+    found = _divergences(search, counted, accs, quantile)
+    total = sum(found.values()) or 1.0
     dice = np.random.RandomState(0)
-    dealt = [_shares(search, counted, dice.permutation(accs), quantile) for _round in range(_SHUFFLES)]
-    noise = {name: float(np.quantile([one[name] for one in dealt], 0.95)) for name in shares}
-    ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
-    return Importance(ordered, noise, len(counted), int(np.ceil(quantile * len(counted))))
+    dealt = [_divergences(search, counted, dice.permutation(accs), quantile) for _round in range(_SHUFFLES)]
+    noise = {name: float(np.quantile([one[name] for one in dealt], 0.95)) / total for name in found}
+    shares = {name: value / total for name, value in sorted(found.items(), key=lambda item: -item[1])}
+    return Importance(shares, noise, len(counted), int(np.ceil(quantile * len(counted))))
 
 
-def _shares(search: Search, counted: list[Trial], accs: np.ndarray, quantile: float) -> dict[str, float]:
+def _divergences(search: Search, counted: list[Trial], accs: np.ndarray, quantile: float) -> dict[str, float]:
     drawn = distributions(search.spec.space)
     study = optuna.create_study(direction="maximize")
     for trial, acc in zip(counted, accs):
@@ -85,5 +87,4 @@ def _shares(search: Search, counted: list[Trial], accs: np.ndarray, quantile: fl
         warnings.simplefilter("ignore", ExperimentalWarning)
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile)
         found = evaluator.evaluate(study)
-    total = sum(found.values())
-    return {name: float(found[name] / total) if total > 0 else 0.0 for name in drawn}
+    return {name: float(found[name]) for name in drawn}

@@ -113,20 +113,27 @@ def delete(owner: str, id: str) -> None:
         _threads.pop(owner, None)
 
 
-def foreground(spec: SearchSpec, changed: Callable[[Search], None]) -> Work:
+def foreground(asked: SearchSpec | Search, changed: Callable[[Search], None]) -> Work:
     """Return a search that is kept like any other and carried out by whoever calls its ``run()``.
 
+    Args:
+        asked: a new search, or one to go on with.
+        changed: called with the search whenever a trial has begun or ended.
+
     Raises:
-        SearchError, ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: as ``start``.
+        SearchError, ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: as ``start`` and ``resume``.
     """
-    check(spec)
-    keep = _keeper(spec.owner)
+    search = asked if isinstance(asked, Search) else Search(new_id(), asked, time.time())
+    if isinstance(asked, Search) and not asked.can_continue:
+        raise SearchError("this search is over; begin a new one")
+    check(search.spec)
+    keep = _keeper(search.spec.owner)
 
     def both(search: Search) -> None:
         keep(search)
         changed(search)
 
-    return Work(Search(new_id(), spec, time.time()), both)
+    return Work(search, both)
 
 
 # -- the threads --------------------------------------------------------------------------------------------------

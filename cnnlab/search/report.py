@@ -76,7 +76,7 @@ def _best(search: Search, trial: Trial, tested: bool = True) -> dict[str, Any]:
         "lane": trial.lane,
         "values": trial.values,
         "val_acc": trial.acc,
-        **({"test_acc": None if search.live else trial.test_acc} if tested else {}),
+        **({"test_acc": trial.test_acc if search.over else None} if tested else {}),
         "num_params": trial.num_params,
         "macs": trial.macs,
         "run": trial.run,

@@ -20,6 +20,7 @@ from cnnlab.search.lane import RUNGS, Lane
 
 _LOOK_S = 0.1
 _FULL_S = 1.0
+_STOP_S = 15.0
 _SETTLED = ("done", "pruned", "failed")
 """The states in which the same network and recipe would end again."""
 
@@ -123,12 +124,12 @@ class Work:
         self._submit(runs, lane, replace(trial, run=None))
 
     def _takes_up(self, runs: EngineFace, id: str) -> bool:
-        """Return whether run ``id`` is live or over by itself, or goes on now."""
+        """Return whether run ``id`` has come to its end, or goes on now."""
         try:
-            snapshot = runs.snapshot(id)
+            snapshot = runs.wait(id, _STOP_S)  # it may be stopping still
             if snapshot.state in RESUMABLE:
                 runs.resume(id, self.search.spec.owner)
-            return snapshot.state != "failed"
+            return not snapshot.live and snapshot.state != "failed"
         except CnnLabError:
             return False
 
@@ -258,12 +259,19 @@ class Work:
 
     def _stop_flights(self, runs: EngineFace, state: str) -> None:
         """Stop what is at work. Where the search may go on later its trials stay as they are, else they are over."""
-        for name, flight in list(self._flights.items()):
+        for flight in self._flights.values():
             self._command_stop(runs, flight.run)
+        for name, flight in list(self._flights.items()):
+            self._wait(runs, flight.run)
             if state == "done":
-                runs.wait(flight.run, _FULL_S)
                 self._end(runs, self._lanes[name], self.search.trial(flight.number), "stopped")
         self._flights.clear()
+
+    def _wait(self, runs: EngineFace, id: str) -> None:
+        try:
+            runs.wait(id, _STOP_S)
+        except CnnLabError:
+            pass  # somebody has deleted it
 
     def _command_stop(self, runs: EngineFace, id: str) -> None:
         try:

@@ -59,6 +59,8 @@ def method(
     """Return what a method of a list, dict, text, tuple or set gives."""
     allowed = next((names for kind, names in _METHODS.items() if isinstance(receiver, kind)), set())
     if name not in allowed or (isinstance(receiver, str) and any(isinstance(value, Unknown) for value in args)):
+        if isinstance(receiver, (list, dict, set)):
+            raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
         return machine.unknown(node)
     if name in ("extend", "update", "union", "join") and args:
         args = [machine.known(args[0], node.lineno)]

@@ -7,7 +7,14 @@ from typing import Any
 
 from cnnlab.architecture.source import _RBF as RBF_SOURCE
 from cnnlab.i18n import Message
-from cnnlab.source_in import builtin, keras_layers, torch_layers, torch_ops
+from cnnlab.source_in import (
+    builtin,
+    keras_models,
+    ops,
+    torch_layers,
+    torch_ops,  # noqa: F401  (registers what is done to tensors)
+    torch_views,
+)
 from cnnlab.source_in.core import MAX_CALLS
 from cnnlab.source_in.findings import Refusal, TooMuch
 from cnnlab.source_in.libraries import MODULE_BASES
@@ -32,7 +39,7 @@ from cnnlab.source_in.values import (
     Value,
 )
 
-_LIBRARY = {**builtin.FUNCTIONS, **torch_layers.MAKERS, **torch_ops.FUNCTIONS, **keras_layers.MAKERS}
+_LIBRARY = {**builtin.FUNCTIONS, **torch_layers.MAKERS, **ops.FUNCTIONS, **keras_models.MAKERS}
 _INERT = ("torch.nn.init.", "warnings.", "logging.", "torch.manual_seed", "numpy.random.seed", "random.seed",
           "builtins.print", "torch.backends.", "torch.cuda.", "torch._C", "torch._assert")  # fmt: skip
 _RBF_CLASS = ast.unparse(ast.parse(RBF_SOURCE))
@@ -62,7 +69,7 @@ class Calls(Modules):
         if isinstance(value, Layer):
             return self.layer_attribute(value, name, node)
         if isinstance(value, Tensor):
-            return torch_ops.attribute(self, value, name, node)
+            return torch_views.attribute(self, value, name, node)
         if isinstance(value, Function):
             return value.name if name == "__name__" else self.unknown(node)
         if isinstance(value, (str, list, dict, tuple, set)):
@@ -170,7 +177,7 @@ class Calls(Modules):
     def tensor_op(self, name: str, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
         for value in [*args, *kwargs.values()]:
             self.known(value, node.lineno)
-        handler = torch_ops.OPS.get(name)
+        handler = ops.OPS.get(name)
         if handler is None:
             raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
         return handler(self, args, kwargs, node)
@@ -188,6 +195,8 @@ class Calls(Modules):
             return self.unknown(node)
         if path.endswith(".__init__") and path[: -len(".__init__")] in MODULE_BASES and args:
             return self.module_method(args[0], "super.__init__", args[1:], kwargs, node)
+        if parts[-1] in ("shuffle", "heapify", "heappush", "heappop", "insort"):
+            raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
         unknown = self.unknown(node, cause=self._why(path, node))
         self._feed(parts[-1], args, kwargs, node)
         self._check_reach(unknown, args, kwargs, node)
@@ -237,6 +246,13 @@ class Calls(Modules):
             plain = Instance(cls)
             if isinstance(init, Function):
                 self.call_function(init, [plain, *args], kwargs, node)
+            elif cls.fields:
+                plain.names.update(zip(cls.fields, args))
+                plain.names.update(kwargs)
+                for name in set(cls.fields) - set(plain.names) - set(cls.names):
+                    raise Refusal(node.lineno, Message("the argument {name} is missing: {code}", name=name, code=short(ast.unparse(node))))  # fmt: skip
+            elif args or kwargs:
+                raise TypeError("it takes no arguments")
             return plain
         module = Module(known[0], node.lineno, cls, ready=False)
         self.strict += 1

@@ -39,6 +39,8 @@ class Core:
         self.failures: list[Refusal] = []
         self.made: list[tuple[str, Module]] = []
         self.feeds: list[tuple[Module, tuple[int, ...], int]] = []
+        self.patched: dict[str, Value] = {}
+        self.channels_first = False
         self.scope: Scope = ()
         self.scopes = 0
         self.unknowns = 0

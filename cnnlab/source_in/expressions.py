@@ -101,6 +101,8 @@ class Expressions(Core):
     def library(self, path: str) -> Value:
         """Return something of a library: a number such as ``math.pi``, or a stand-in."""
         path = canonical(path)
+        if path in self.patched:
+            return self.patched[path]
         return CONSTANTS.get(path, Lib(path))
 
     def _subscript(self, node: ast.Subscript, env: Env) -> Value:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnnlab.architecture import LayerSpec, Shape
 from cnnlab.i18n import Message
 from cnnlab.source_in.arguments import Signature, bind, number, pair, signature, square, whole
 from cnnlab.source_in.core import from_unknown
 from cnnlab.source_in.findings import Refusal
-from cnnlab.source_in.graph import Graph
-from cnnlab.source_in.text import short
 from cnnlab.source_in.torch_layers import default, spec
-from cnnlab.source_in.values import Layer, Lib, Module, Tensor, Unknown, Value
+from cnnlab.source_in.values import Layer, Lib, Unknown, Value
 
 if TYPE_CHECKING:
     from cnnlab.source_in.calls import Calls
-    from cnnlab.source_in.modules import Modules
 
 Given = dict[str, Value]
 Plan = Callable[[Shape | None], list[LayerSpec]]
@@ -51,7 +48,8 @@ _ALIASES = {"Convolution2D": "Conv2D", "MaxPool2D": "MaxPooling2D", "AvgPool2D":
             "GlobalAvgPool2D": "GlobalAveragePooling2D", "GlobalMaxPool2D": "GlobalMaxPooling2D"}  # fmt: skip
 _BEFORE = ("Rescaling", "Normalization", "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast",
            "RandomCrop", "Resizing")  # fmt: skip
-KERAS_LAYERS = (*_SIGNATURES, *_ALIASES, *_BEFORE, "InputLayer")
+NAMES = (*_SIGNATURES, *_ALIASES, *_BEFORE)
+KERAS_LAYERS = (*NAMES, "InputLayer")
 """The names of Keras' layers that are read."""
 
 _ACTIVATIONS = {"relu": "ReLU", "relu6": "ReLU6", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": "Softmax", "gelu": "GELU",
@@ -191,9 +189,19 @@ def _fixed(make: Callable[[Given, int], list[LayerSpec]]) -> Callable[[Given, in
     return build
 
 
-def _dense(given: Given, line: int) -> list[LayerSpec]:
-    units = spec("Linear", line, out_features=whole(given["units"], "units", line), bias=bool(given["use_bias"]))
-    return [units, *activation(given["activation"], line)]
+def _dense(given: Given, line: int) -> Plan:
+    units, bias, after = (
+        whole(given["units"], "units", line),
+        bool(given["use_bias"]),
+        activation(given["activation"], line),
+    )
+
+    def plan(shape: Shape | None) -> list[LayerSpec]:
+        if shape is not None and len(shape) == 3:  # Keras' Dense goes over the channels of each pixel
+            return [spec("Conv2d", line, out_channels=units, kernel_size=1, bias=bias), *after]
+        return [spec("Linear", line, out_features=units, bias=bias), *after]
+
+    return plan
 
 
 def _norm(given: Given, line: int) -> list[LayerSpec]:
@@ -242,7 +250,7 @@ def _softmax(given: Given, line: int) -> list[LayerSpec]:
 _PLANS: dict[str, Callable[[Given, int], Plan]] = {
     "Conv2D": _conv, "DepthwiseConv2D": _depthwise, "SeparableConv2D": _depthwise,
     "MaxPooling2D": _pool("MaxPool2d"), "AveragePooling2D": _pool("AvgPool2d"), "GlobalMaxPooling2D": _global_max,
-    "GlobalAveragePooling2D": _fixed(_average), "Dense": _fixed(_dense), "BatchNormalization": _fixed(_norm),
+    "GlobalAveragePooling2D": _fixed(_average), "Dense": _dense, "BatchNormalization": _fixed(_norm),
     "Flatten": _fixed(lambda given, line: [spec("Flatten", line)]), "Softmax": _fixed(_softmax),
     "Dropout": _fixed(lambda given, line: [spec("Dropout", line, p=number(given["rate"], "rate", line))]),
     "SpatialDropout2D": _fixed(lambda given, line: [spec("Dropout2d", line, p=number(given["rate"], "rate", line))]),
@@ -262,7 +270,7 @@ def make(machine: Calls, name: str, args: list[Value], kwargs: Given, node: ast.
     if any(kwargs.get(rule) is not None for rule in _RULES):
         machine.note(line, Message("a regularizer is left out: weight decay belongs to the recipe"))
     given = bind(_SIGNATURES[kind], args, kwargs, node, _QUIET | _RULES | _SHAPE) if _SIGNATURES[kind] else {}
-    if given.get("data_format") == "channels_first":
+    if given.get("data_format") == "channels_first" or machine.channels_first:
         settings["first"] = True
     if kind == "Flatten":
         machine.note(line, FLATTEN)
@@ -275,91 +283,14 @@ def make(machine: Calls, name: str, args: list[Value], kwargs: Given, node: ast.
 
 
 def _reshape(given: Given, settings: Given, line: int) -> Layer:
-    """Return a Reshape that only says how the pictures' pixels lie: the lab's pictures are maps already."""
-    target = tuple(given["target_shape"])
-
-    def plan(shape: Shape | None) -> list[LayerSpec]:
-        if shape is not None and len(target) == 3 and shape == (target[2], *target[:2]):
-            return []
-        if shape is not None and len(target) == 1 and len(shape) == 3:
-            return [spec("Flatten", line)]
-        raise Refusal(line, Message("a tensor of {real} is looked at as {view}; only flattening is known here",
-                                    real="x".join(map(str, shape or ())), view="x".join(map(str, target))))  # fmt: skip
-
-    return Layer("Reshape", line, plan, settings={**settings, "input_shape": target, "first": False})
+    """Return a Reshape; as the first layer it says how the pictures' pixels lie, and the lab's pictures are maps already."""
+    target = given["target_shape"]
+    sizes = tuple(
+        whole(size, "target_shape", line) for size in (target if isinstance(target, (tuple, list)) else (target,))
+    )
+    shape = {"input_shape": sizes} if len(sizes) == 3 else {}
+    return Layer("Reshape", line, lambda _shape: [], settings={**settings, **shape, "target": sizes})
 
 
 FLATTEN = Message("Keras lays maps out with the channels last, the lab with the channels first: the same network, but weights "
                   "trained in Keras would need another order")  # fmt: skip
-
-
-# ---------------------------------------------------------------------------------------------- inputs and models
-def maps_shape(shape: Value, first: bool = False) -> tuple[int, int, int] | None:
-    """Return Keras' shape of one picture as ``(C, H, W)``, or None where the source does not say it."""
-    if not isinstance(shape, (tuple, list)) or any(
-        not isinstance(size, int) or isinstance(size, bool) for size in shape
-    ):
-        return None
-    if len(shape) == 2:
-        return 1, shape[0], shape[1]
-    if len(shape) != 3:
-        return None
-    channels, height, width = shape if first else (shape[2], shape[0], shape[1])
-    return channels, height, width
-
-
-def make_input(machine: Calls, args: list[Value], kwargs: Given, node: ast.expr) -> Value:
-    """Return the tensor that a functional model begins with."""
-    given = args[0] if args else kwargs.get("shape", kwargs.get("input_shape"))
-    if given is None and isinstance(kwargs.get("batch_shape"), tuple):
-        given = kwargs["batch_shape"][1:]
-    shape = machine.forced or maps_shape(given)
-    if shape is None:
-        return machine.unknown(
-            node, cause=Refusal(node.lineno, Message("the code does not say how large its pictures are"))
-        )
-    return Graph.start(shape, node.lineno, keras=True).input()
-
-
-def take_input(module: Module, child: Value) -> None:
-    """Keep the shape that ``model.add(Input(...))`` brings."""
-    if isinstance(child, Tensor):
-        module.given = child.graph.nodes[0].shape
-
-
-def functional(machine: Modules, args: list[Value], kwargs: Given, node: ast.expr) -> Module | Unknown:
-    """Return ``Model(inputs=..., outputs=...)``."""
-    outputs = args[1] if len(args) > 1 else kwargs.get("outputs", kwargs.get("output"))
-    inputs = args[0] if args else kwargs.get("inputs", kwargs.get("input"))
-    outputs = outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
-    if isinstance(outputs, (list, tuple)) or isinstance(inputs, (list, tuple)) and len(inputs) != 1:
-        raise Refusal(
-            node.lineno, Message("a network here has one input and one output: {code}", code=short(ast.unparse(node)))
-        )
-    if isinstance(machine.known(outputs, node.lineno), Tensor):
-        return Module("graph", node.lineno, output=outputs)
-    return machine.unknown(node)
-
-
-def _maker(kind: str) -> Callable[..., Value]:
-    return lambda machine, args, kwargs, node: make(machine, kind, args, kwargs, node)
-
-
-MAKERS: dict[str, Callable[..., Value]] = {
-    f"keras.{kind}": _maker(kind) for kind in (*_SIGNATURES, *_ALIASES, *_BEFORE)
-}
-MAKERS |= {"keras.Input": make_input, "keras.InputLayer": make_input}
-
-
-def _merge(name: str) -> Callable[..., Any]:
-    def handler(machine: Calls, args: list[Value], kwargs: Given, node: ast.expr) -> Value:
-        from cnnlab.source_in.torch_ops import join
-
-        return join(name, list(args[0]), node, machine)
-
-    return handler
-
-
-MERGES = {"merge.Add": _merge("add"), "merge.Concatenate": _merge("concat"), "merge.Multiply": _merge("multiply")}
-for _name, _kind in (("add", "merge.Add"), ("concatenate", "merge.Concatenate"), ("multiply", "merge.Multiply")):
-    MAKERS[f"keras.layers.{_name}"] = MERGES[_kind]

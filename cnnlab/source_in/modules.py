@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from cnnlab.i18n import Message
-from cnnlab.source_in import keras_layers
+from cnnlab.source_in import keras_models
 from cnnlab.source_in.expressions import Expressions, is_net
 from cnnlab.source_in.findings import Refusal, TooMuch
 from cnnlab.source_in.naming import Call
@@ -17,13 +17,17 @@ _QUIET = frozenset(
     """train eval to cuda cpu half float double apply load_state_dict requires_grad_ zero_grad type share_memory compile fit
     evaluate predict summary save save_weights load_weights register_buffer register_parameter register_forward_hook
     parameters named_parameters state_dict buffers fit_generator train_on_batch init_weights to_json set_weights
-    get_weights freeze predict_classes plot""".split()
+    get_weights freeze predict_classes plot save_hyperparameters log log_dict gradient_checkpointing_enable""".split()
 )
 _SAME = frozenset("train eval to cuda cpu half float double apply requires_grad_ type".split())
 
 
 class Modules(Expressions):
     """Containers, classes of the source, and layers as they are used."""
+
+    def call(self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
+        """Return what a call gives."""
+        raise NotImplementedError
 
     def call_function(self, function: Function, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
         """Return what a function of the source gives."""
@@ -32,7 +36,7 @@ class Modules(Expressions):
     def container(self, base: str, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Module | Unknown:
         """Return a new container, or a Keras model from its inputs and outputs."""
         if base == "Module" and (kwargs or args):
-            return keras_layers.functional(self, args, kwargs, node)
+            return keras_models.functional(self, args, kwargs, node)
         module = Module(base, node.lineno)
         self.fill(module, args, node)
         return module
@@ -66,7 +70,7 @@ class Modules(Expressions):
         if isinstance(child, Lib) or (not is_net(child) and not isinstance(child, (Unknown, Tensor))):
             raise Refusal(node.lineno, Message("a layer is expected here: {code}", code=short(ast.unparse(node))))
         module.children[str(name)] = child
-        keras_layers.take_input(module, child)
+        keras_models.take_input(module, child)
         self.label(child, str(name))
 
     def label(self, child: Value, name: str) -> None:
@@ -94,11 +98,20 @@ class Modules(Expressions):
         elif hasattr(owner, "names"):
             owner.names[name] = value
         elif isinstance(owner, (Layer, Unknown, Lib, Tensor)):
-            if isinstance(owner, Layer) and name not in ("weight", "bias", "trainable", "name"):
-                raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
-            self.unknown(node)
+            self._set_on_stand_in(owner, name, value, node)
         else:
             raise AttributeError(name)
+
+    def _set_on_stand_in(self, owner: Value, name: str, value: Value, node: ast.Attribute) -> None:
+        """Set an attribute of a layer or of a library; what would change the network unseen is refused."""
+        if isinstance(owner, Lib):
+            self.patched[f"{owner.path}.{name}"] = value
+        if isinstance(owner, Layer):
+            if isinstance(value, Unknown) and value.layer is not None and value.layer is not owner:
+                raise Refusal(node.lineno, Message("{name} shares its weights with another layer; a tree of layers has weights of its own for each", name=owner.label or owner.kind))  # fmt: skip
+            if name not in ("weight", "bias", "trainable", "name") or value is None:
+                raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
+        self.unknown(node)
 
     # ------------------------------------------------------------------------------------------------ what they can be asked
     def module_attribute(self, module: Module, name: str, node: ast.expr) -> Value:
@@ -141,15 +154,20 @@ class Modules(Expressions):
         if name in layer.settings:
             found = layer.settings[name]
             if name == "bias":
-                return None if found is False or found is None else self.unknown(node)
+                return None if found is False or found is None else self._weight(layer, node)
             return (
                 (found, found)
                 if name in ("kernel_size", "stride", "padding", "dilation") and isinstance(found, int)
                 else found
             )
         if name in ("weight", "bias", "running_mean", "running_var", "data"):
-            return self.unknown(node)
+            return self._weight(layer, node)
         return Bound(layer, name)
+
+    def _weight(self, layer: Layer, node: ast.expr) -> Unknown:
+        numbers = self.unknown(node)
+        numbers.layer = layer
+        return numbers
 
     def layer_method(
         self, layer: Layer, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.expr
@@ -195,9 +213,14 @@ class Modules(Expressions):
 
     def through(self, net: Module, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
         """Return what the module's ``forward`` (Keras: ``call``) gives, or its children one after the other."""
-        forward = (net.cls.find("forward") or net.cls.find("call")) if net.cls else None
-        if isinstance(forward, Function) and not _inside(forward, node):
-            return self.call_function(forward, [net, *args], kwargs, node)
+        if (own := net.names.get("forward")) is not None:  # set on the object, so without self
+            return self.call(own, args, kwargs, node)
+        for name in ("__call__", "forward", "call"):
+            forward = net.cls.find(name) if net.cls else None
+            if isinstance(forward, Function) and not _inside(forward, node):
+                return self.call_function(forward, [net, *args], kwargs, node)
+            if forward is not None and not isinstance(forward, Function):
+                self.known(forward, node.lineno)
         if net.base in ("Sequential", "keras"):
             value = args[0]
             for child in net.children.values():
@@ -213,6 +236,8 @@ class Modules(Expressions):
         if isinstance(given, (list, tuple)):
             return self.tensor_op(f"merge.{layer.kind}", [given, layer], {}, node)
         if isinstance(self.known(given, node.lineno), Tensor):
+            if layer.kind == "Reshape":
+                return keras_models.reshaped(layer, given)
             left = given.graph.layer(layer, given, node.lineno, self.scope)
             return given.become(left) if layer.settings.get("inplace") is True else left
         raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))

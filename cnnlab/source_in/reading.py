@@ -14,7 +14,7 @@ from cnnlab.i18n import Message
 from cnnlab.source_in import sizing
 from cnnlab.source_in.findings import Finding, Imported, Refusal, TooMuch
 from cnnlab.source_in.graph import Graph
-from cnnlab.source_in.keras_layers import maps_shape
+from cnnlab.source_in.keras_models import maps_shape, picture_of, takes_vector
 from cnnlab.source_in.modules import all_modules
 from cnnlab.source_in.outside import reaches_outside
 from cnnlab.source_in.statements import Machine, is_network_class
@@ -225,6 +225,11 @@ class _Reader:
         given = module.given or settings.get("input_shape")
         if given is None and isinstance(settings.get("batch_input_shape"), tuple):
             given = settings["batch_input_shape"][1:]
+        if module.base == "keras" and (numbers := takes_vector(module)) is not None:
+            shape = picture_of(numbers)
+            if shape is not None and self.shape is None:
+                self.machine.note(module.line, Message("{numbers} numbers go in; read as a picture of {shape}", numbers=numbers, shape="x".join(map(str, shape))))  # fmt: skip
+            return shape
         if given is not None and module.base == "keras":
             from_tensor = isinstance(next(iter(module.children.values()), None), Tensor)
             return _three(given) if from_tensor else maps_shape(given, bool(settings.get("first")))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from math import isqrt
+from math import prod
 
 from cnnlab.i18n import Message
 from cnnlab.source_in.findings import Refusal, TooMuch
 from cnnlab.source_in.graph import Graph
+from cnnlab.source_in.keras_models import picture_of, takes_vector
 from cnnlab.source_in.statements import Machine
 from cnnlab.source_in.values import Module, Tensor, Value
 
@@ -31,7 +32,10 @@ def trace(machine: Machine, module: Module, shape: tuple[int, int, int], line: i
     machine.strict += 1
     node = ast.copy_location(ast.Name("network", ast.Load()), ast.Pass(lineno=line, col_offset=0))
     try:
-        output = machine.run_net(module, [graph.input()], {}, node)
+        given = graph.input()
+        if takes_vector(module) is not None:
+            given.shape = (prod(shape),)
+        output = machine.run_net(module, [given], {}, node)
     finally:
         machine.strict -= 1
     return graph, _one(machine, output, line)
@@ -99,9 +103,7 @@ def _channels(machine: Machine, module: Module, line: int) -> int | tuple[int, i
     if first.spec.kind == "Conv2d":
         return expected
     numbers = getattr(first.spec, "in_features", None) or 0
-    shapes = [(count, isqrt(numbers // count), isqrt(numbers // count)) for count in (1, 3)]
-    fitting = [shape for shape in shapes if shape[0] * shape[1] * shape[2] == numbers]
-    return fitting[0] if numbers and len(fitting) == 1 else None
+    return picture_of(numbers)
 
 
 def _sides(machine: Machine, module: Module, channels: int, line: int) -> tuple[int, int] | None:

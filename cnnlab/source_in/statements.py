@@ -9,12 +9,13 @@ from cnnlab.source_in.calls import Calls
 from cnnlab.source_in.findings import Refusal, TooMuch
 from cnnlab.source_in.libraries import MODULE_BASES
 from cnnlab.source_in.text import short
-from cnnlab.source_in.values import Class, Env, Function, Instance, Lib, Module, Tensor, Unknown, Value
+from cnnlab.source_in.values import Class, Env, Function, Instance, Layer, Lib, Module, Tensor, Unknown, Value
 
 _CHANGES = frozenset(
     "append extend insert add add_module pop remove update register_module clear reverse sort setattr".split()
 )
 MAX_LOOP = 10_000
+_CHANGES_ITS_ARGUMENT = frozenset("setattr shuffle heapify heappush heappop insort".split())
 _HARMLESS = ("torch.", "tensorflow.", "functools.", "typing.", "typing_extensions.", "abc.", "numba.")
 
 
@@ -89,12 +90,7 @@ class Machine(Calls):
                 changed = part.value
             elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in _CHANGES:
                 changed = part.func.value
-            elif (
-                isinstance(part, ast.Call)
-                and isinstance(part.func, ast.Name)
-                and part.func.id in _CHANGES
-                and part.args
-            ):
+            elif isinstance(part, ast.Call) and part.args and _last_name(part.func) in _CHANGES_ITS_ARGUMENT:
                 changed = part.args[0]
             if changed is not None:
                 self._spoil(changed, env, lost)
@@ -105,7 +101,7 @@ class Machine(Calls):
         if not isinstance(node, ast.Name) or (holder := env.holder(node.id)) is None:
             return
         value = holder.names[node.id]
-        if isinstance(value, (Module, Instance)):
+        if isinstance(value, (Module, Instance, Layer)):
             value.spoiled = lost
         elif isinstance(value, (list, dict, set)):
             holder.names[node.id] = lost
@@ -133,6 +129,9 @@ class Machine(Calls):
         if isinstance(before, list) and isinstance(node.op, ast.Add):
             before.extend(self.iterate(value, node.value))
             self.bounded(before, node.lineno)
+            return
+        if isinstance(before, Module) and before.base in ("ModuleList", "Sequential") and isinstance(node.op, ast.Add):
+            self.module_method(before, "extend", [value], {}, node.value)
             return
         self.assign(node.target, self.bounded(self.binary(node.op, before, value, node), node.lineno), env)
 
@@ -274,6 +273,12 @@ class Machine(Calls):
         self.block(node.body, env)
         self.block(node.orelse, env)
         self.block(node.finalbody, env)
+        if any(
+            isinstance(part, (ast.Import, ast.ImportFrom)) for part in node.body
+        ):  # who knows whether it is installed
+            for part in [part for handler in node.handlers for part in ast.walk(handler)]:
+                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                    env.names[part.id] = self.unknown(node, f"try: ... {part.id} = ...")
 
     # ------------------------------------------------------------------------------------------------ definitions
     def _do_import(self, node: ast.Import, env: Env) -> None:
@@ -326,14 +331,34 @@ class Machine(Calls):
         for value in inner.names.values():
             if isinstance(value, Function) and value.node in node.body:
                 value.owner, value.env = cls, env
-        env.names[node.name] = cls if not node.decorator_list else self._decorated_class(cls, node, env)
+        plain = all(keyword.arg == "metaclass" and "ABCMeta" in ast.unparse(keyword.value) for keyword in node.keywords)
+        env.names[node.name] = (
+            self._decorated_class(cls, node, env)
+            if plain
+            else self.unknown(
+                node, cause=Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
+            )
+        )
 
     def _decorated_class(self, cls: Class, node: ast.ClassDef, env: Env) -> Value:
         for decorator in node.decorator_list:
             value = self.eval(decorator.func if isinstance(decorator, ast.Call) else decorator, env)
-            if not isinstance(value, Lib) or value.path.startswith(("dataclasses.", "builtins.", "elsewhere.")):
+            if isinstance(value, Lib) and value.path == "dataclasses.dataclass":
+                fields = [
+                    part.target.id
+                    for part in node.body
+                    if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+                ]
+                cls.fields = tuple(fields)
+            elif not isinstance(value, Lib) or value.path.startswith(("dataclasses.", "builtins.", "elsewhere.")):
                 return self.unknown(node, f"@{short(ast.unparse(decorator))}")
         return cls
+
+
+def _last_name(function: ast.expr) -> str:
+    return (
+        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    )
 
 
 def _loaded(target: ast.Name | ast.Attribute | ast.Subscript) -> ast.expr:

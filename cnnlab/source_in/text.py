@@ -21,6 +21,8 @@ MAX_ALL_TOKENS = 60_000
 
 _SHELL = re.compile(r"^\s*[!%][\w!%]")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
+_NUMBERED = re.compile(r"\s*(\d{1,5})(?:[ \t:.|]|$)")
+_TYPOGRAPHIC = dict(zip("\u2018\u2019\u201c\u201d（），：；【】＝．", "''\"\"(),:;[]=."))
 _PROMPT = re.compile(r"^\s*(?:>>>|\.\.\.)(?: |$)")
 
 
@@ -85,6 +87,7 @@ def _clean(lines: list[str]) -> tuple[list[str], list[Finding]]:
                 lines[number] = ""
     if next((line for line in lines if line.strip()), "").lstrip().startswith(">>> "):
         lines = [_PROMPT.sub("", line) if _PROMPT.match(line) else "" for line in lines]
+    lines = _without_numbers(lines)
     for number, line in enumerate(lines):
         if _SHELL.match(line):
             ignored.append(
@@ -93,6 +96,15 @@ def _clean(lines: list[str]) -> tuple[list[str], list[Finding]]:
             indent = line[: len(line) - len(line.lstrip())]
             lines[number] = f"{indent}pass"
     return lines, ignored
+
+
+def _without_numbers(lines: list[str]) -> list[str]:
+    """Return lines copied together with their numbers, without these."""
+    found = [_NUMBERED.match(line) for line in lines if line.strip()]
+    counts = [int(match[1]) for match in found if match]
+    if len(counts) < 3 or len(counts) < len(found) or any(b - a != 1 for a, b in zip(counts, counts[1:])):
+        return lines
+    return [_NUMBERED.sub("", line, count=1) for line in lines]
 
 
 def _check_nesting(text: str) -> None:
@@ -130,7 +142,16 @@ def _check_tree(tree: ast.Module) -> None:
 
 def _not_python(line: int, lines: list[str]) -> Refusal:
     line = max(1, min(line, len(lines)))
-    return Refusal(line, Message("this is not Python: {code}", code=short(lines[line - 1])))
+    code = lines[line - 1]
+    if marks := "".join(sorted(set(code) & _TYPOGRAPHIC.keys())):
+        plain = "".join(_TYPOGRAPHIC[mark] for mark in marks)
+        return Refusal(
+            line,
+            Message(
+                "this is not Python: {code}; {marks} have to be {plain}", code=short(code), marks=marks, plain=plain
+            ),
+        )
+    return Refusal(line, Message("this is not Python: {code}", code=short(code)))
 
 
 def short(code: str) -> str:

@@ -55,11 +55,13 @@ class Unknown:
         line: where it came up.
         what: the code that made it.
         cause: why it could not be read, where that is known.
+        layer: the layer whose numbers it is.
     """
 
     line: int
     what: str
     cause: Refusal | None = None
+    layer: Layer | None = None
 
 
 class Batch:
@@ -112,12 +114,13 @@ class Partial:
 
 @dataclass(eq=False)
 class Class:
-    """A class of the source; ``bases`` are classes of the source or of libraries."""
+    """A class of the source; ``bases`` are classes of the source or of libraries, ``fields`` those of a dataclass."""
 
     name: str
     node: ast.ClassDef
     bases: list[Value]
     names: dict[str, Value]
+    fields: tuple[str, ...] = ()
 
     def find(self, name: str) -> Value | None:
         """Return what ``name`` means in this class or those it is derived from."""
@@ -190,6 +193,7 @@ class Layer:
     settings: dict[str, Value] = field(default_factory=dict)
     size: tuple[str, Value] | None = None
     label: str = ""
+    spoiled: Unknown | None = None
 
 
 @dataclass(eq=False)

@@ -20,8 +20,10 @@ from cnnlab.architecture.layers import (
     Softmax,
     Tanh,
 )
+from cnnlab.architecture.presets import PRESETS
 from cnnlab.compress.channels import apart, channel_groups, cut, masked_channels, thinner, weakest, without_channels
 from cnnlab.compress.pruning import Plan, prune
+from cnnlab.compress.spelling import spelled_out
 from cnnlab.compress.tuning import tuning_recipe
 from cnnlab.data.loader import load
 from cnnlab.description import bundled_models, bundled_path
@@ -222,3 +224,20 @@ def test_whatever_nests_is_cut_as_it_is_masked_or_refused(tree, share, seed):
     x = torch.rand(3, *body.input_shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     one, other = (each.copy_network().double().logits(x) for each in (masked, smaller))
     assert torch.allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+SMALL_PRESETS = [
+    name for name, preset in PRESETS.items()
+    if preset.architecture.trace().error is None and preset.architecture.trace().num_params < 400_000
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMALL_PRESETS)
+def test_every_small_preset_can_be_cut(name):
+    architecture = PRESETS[name].architecture
+    model = spelled_out(model_of(*architecture.layers, shape=architecture.input_shape))
+    gone = weakest(model, 0.5)
+    smaller, shape = without_channels(model, gone), architecture.input_shape
+    images = torch.randint(0, 256, (4, *shape), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+    assert apart(masked_channels(model, gone), smaller, images) <= 1e-5
+    assert smaller.architecture.trace().num_params < 0.6 * architecture.trace().num_params

@@ -12,9 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from cnnlab.cli import main
+from cnnlab.cli.train import OWNER
 from cnnlab.errors import ArchitectureError, DataError, ShapeError
 from cnnlab.runs import RunSpec, engine, limits, set_limits
-from cnnlab.search import Search, SearchError, Trial, best_so_far, front, jobs, pairs_won, standard_error
+from cnnlab.search import Search, SearchError, SearchSpec, Trial, best_so_far, front, jobs, pairs_won, standard_error
 from cnnlab.search.importance import NEEDED, importance
 from cnnlab.search.report import report, verdict
 from tests.search.makers import DATA, TINY, spec
@@ -29,9 +30,9 @@ def _own_home(lab_home: Path) -> Iterator[None]:
     engine().close()
 
 
-def finished(search_spec: object) -> Search:
-    id = jobs.start(search_spec)  # type: ignore[arg-type]
-    found = jobs.wait("learner", id, LONG_S)
+def finished(asked: SearchSpec) -> Search:
+    id = jobs.start(asked)
+    found = jobs.wait(asked.owner, id, LONG_S)
     assert not found.live
     return found
 
@@ -262,6 +263,19 @@ def test_the_command_searches_and_prints_one_document(tmp_path: Path) -> None:
     assert found["importance"] is None and found["importance_needs"] == NEEDED
     listed = CliRunner().invoke(main, ["search", "--net", str(net), "--list"])
     assert "conv1.out_channels=2..8:log" in listed.stdout
+
+
+def test_the_command_goes_on_with_a_search_that_was_broken_off() -> None:
+    whole = finished(spec(trials=2, owner=OWNER))
+    work = jobs.foreground(spec(trials=2, owner=OWNER), lambda search: len(search.trials) > 2 and work.stop())
+    stopped = work.run()
+    assert stopped.state == "stopped" and report(stopped)["best"]["yours"]["test_acc"] is None
+    ran = CliRunner().invoke(main, ["search", "--resume", stopped.id, "--json"])
+    assert ran.exit_code == 0, ran.output
+    found = json.loads(ran.stdout)
+    assert found["state"] == "done" and [t["val_acc"] for t in found["trials"]] == [t.acc for t in whole.trials]
+    for again in (stopped.id, "no-such"):
+        assert CliRunner().invoke(main, ["search", "--resume", again]).exit_code == 2
 
 
 @pytest.mark.parametrize(

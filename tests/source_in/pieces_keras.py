@@ -135,4 +135,34 @@ model = build(units=10)
 """,
         (1, 28, 28),
     ),
+    "squeeze and excitation": (
+        """
+from keras import layers, models, Input
+def se(x, r=4):
+    c = x.shape[-1]
+    s = layers.GlobalAveragePooling2D()(x)
+    s = layers.Dense(c // r, activation='relu')(s)
+    s = layers.Dense(c, activation='sigmoid')(s)
+    s = layers.Reshape((1, 1, c))(s)
+    return layers.Multiply()([x, s])
+i = Input((16, 16, 3))
+x = layers.Conv2D(8, 3, padding='same')(i)
+x = se(x)
+x = layers.GlobalAveragePooling2D()(x)
+o = layers.Dense(2)(x)
+model = models.Model(inputs=i, outputs=o)
+""",
+        (3, 16, 16),
+    ),
+    "pictures without channels": (
+        """
+from keras.models import Sequential
+from keras.layers import Dense, Flatten
+model = Sequential()
+model.add(Flatten(input_shape=(28, 28)))
+model.add(Dense(128, activation='relu'))
+model.add(Dense(10, activation='softmax'))
+""",
+        (1, 28, 28),
+    ),
 }

@@ -962,4 +962,109 @@ if __name__ == '__main__':
         "Net()",
         (3, 32, 32),
     ),
+    "a ModuleList that grows": Piece(
+        """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+class N(nn.Module):
+    def __init__(self, sizes=[1, 4, 8]):
+        super(N, self).__init__()
+        self.layers = nn.ModuleList()
+        for i in range(len(sizes) - 1):
+            self.layers.append(nn.Conv2d(sizes[i], sizes[i+1], 3, padding=1))
+            self.layers.append(nn.ReLU(inplace=True))
+        self.layers += [nn.AdaptiveAvgPool2d(1)]
+        self.activations = nn.ModuleDict({'relu': nn.ReLU(), 'lrelu': nn.LeakyReLU(0.1)})
+        self.out = nn.Linear(sizes[-1], 3)
+    def forward(self, x):
+        for layer in self.layers[:-1]:
+            x = layer(x)
+        x = self.layers[-1](x)
+        x = self.activations['lrelu'](x)
+        x = x.view(x.shape[0], -1)
+        return F.softmax(self.out(x), dim=-1)
+n = N()
+n(torch.rand(4, 1, 8, 8))
+""",
+        "n",
+        (1, 8, 8),
+    ),
+    "settings in a class and a dict": Piece(
+        """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from dataclasses import dataclass
+class Config:
+    channels = 3
+    width = 8
+    classes = 10
+    kernel = 3
+cfg = Config()
+config = {"width": 8, "act": "relu"}
+def get_act(name):
+    return {"relu": nn.ReLU(), "gelu": nn.GELU()}[name]
+class Net(nn.Module):
+    def __init__(self, cfg, **kw):
+        super().__init__()
+        self.c = nn.Conv2d(cfg.channels, kw["width"], kernel_size=cfg.kernel, padding=cfg.kernel // 2)
+        self.act = get_act(kw.get("act", "gelu"))
+        self.norm = nn.BatchNorm2d(kw["width"]) if kw.get("norm", True) else nn.Identity()
+        self.fc = nn.Linear(kw["width"], cfg.classes)
+    def forward(self, x):
+        x = self.act(self.norm(self.c(x)))
+        return self.fc(F.adaptive_avg_pool2d(x, (1, 1)).squeeze())
+net = Net(cfg, **config)
+print(net(torch.randn(2, 3, 16, 16)).shape)
+""",
+        "net",
+        (3, 16, 16),
+    ),
+    "settings in a dataclass": Piece(
+        """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from dataclasses import dataclass
+@dataclass
+class Config:
+    channels: int = 3
+    width: int = 8
+cfg = Config(width=16)
+net = nn.Sequential(nn.Conv2d(cfg.channels, cfg.width, 3), nn.Flatten())
+net(torch.randn(2, 3, 16, 16))
+""",
+        "net",
+        (3, 16, 16),
+    ),
+    "checks and prints inside forward": Piece(
+        """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+class N(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c = nn.Conv2d(1, 4, 3)
+        self.fc = nn.Linear(144, 2)
+    def forward(self, x, verbose=False):
+        if verbose:
+            print(x.shape)
+        x = self.c(x)
+        print("after conv", x.size(), type(x))
+        assert x.shape[1] == 4, "channels"
+        return self.fc(x.reshape(x.shape[0], -1))
+m = N()
+with torch.no_grad():
+    for _ in range(3):
+        y = m(torch.zeros((2, 1, 8, 8)))
+""",
+        "m",
+        (1, 8, 8),
+    ),
 }

@@ -71,6 +71,38 @@ def test_a_layer_that_forward_never_uses_is_said() -> None:
     assert [(one.line, "never used" in str(one.text)) for one in found.ignored if one.line == 8] == [(8, True)]
 
 
+PASTED = {
+    "with prompts": ">>> import torch.nn as nn\n>>> net = nn.Sequential(\n...     nn.Conv2d(1, 4, 3),\n...     nn.Flatten(),\n... )\n>>> net\nSequential(...)\n",
+    "with line numbers": "1 import torch.nn as nn\n2 net = nn.Sequential(\n3     nn.Conv2d(1, 4, 3),\n4     nn.Flatten())\n",
+    "with commands": "!pip install torch\n%matplotlib inline\nimport torch.nn as nn\nnet = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten())\n",
+    "in Markdown": "A network:\n\n```python\nimport torch.nn as nn\nnet = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten())\n```\n\nThat was it.\n",
+    "indented": "    import torch.nn as nn\n    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten())\n",
+    "with Windows' lines and a mark at the start": "\ufeffimport torch.nn as nn\r\nnet = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten())\r\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PASTED)
+def test_what_a_paste_brings_along(name: str) -> None:
+    found = read_source(PASTED[name], (1, 8, 8))
+    assert found.architecture is not None, found.problems
+    assert [layer.kind for layer in found.architecture.layers] == ["Conv2d", "Flatten"]
+
+
+@pytest.mark.parametrize(("code", "marks"), [("nn.Conv2d（1, 4, 3）", "（）"), ("x = ‘same’", "‘’")])
+def test_marks_of_a_printed_page_are_named(code: str, marks: str) -> None:
+    found = read_source(f"import torch.nn as nn\n{code}\n")
+    assert [(problem.line, marks in str(problem.text)) for problem in found.problems] == [(2, True)]
+
+
+def test_numbers_without_a_picture_are_read_as_a_square_one_and_that_is_said() -> None:
+    source = "from keras import Sequential, layers\nm = Sequential([layers.Dense(5, input_shape=({},))])\n"
+    found = read_source(source.format(784))
+    assert found.input_shape == (1, 28, 28)
+    assert any("784 numbers" in str(note.text) for note in found.notes)
+    assert read_source(source.format(100 * 3)).input_shape == (3, 10, 10)
+    assert read_source(source.format(101)).asks_size
+
+
 # ---------------------------------------------------------------------------------------------- harm
 HARM = [
     "import os\nos.system({cmd!r})",
