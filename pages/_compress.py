@@ -108,7 +108,8 @@ def _distil(model: Model, dataset: DataSet) -> Wish | None:
         soft = _choices.slider("smaller.soft", _("Weight of the teacher"), 0, 100, 70, 10, format="%d %%", width=200)
         epochs = _choices.slider("smaller.lessons", _("Epochs"), 1, 10, 1, 1, width=160)
     pupil = pupils[name]
-    base = Recipe.of(PRESETS[pupil.name].recipe) if pupil.name in PRESETS else Recipe()
+    preset = PRESETS.get(model.architecture.name if name in _THINNER else pupil.name)
+    base = Recipe.of(preset.recipe) if preset else Recipe()
     recipe = base.changed(epochs=epochs, mixup=0, early_stopping=0)
     return Wish(model, dataset, pupil=pupil, lesson=Lesson(temperature=temperature, soft=soft / 100), recipe=recipe)
 
@@ -117,9 +118,10 @@ def _pupils(model: Model, dataset: DataSet) -> dict[str, Architecture]:
     """Return the networks that could learn from ``model``: itself with fewer channels, the one in Build, presets."""
     from cnnlab.compress.channels import thinner
 
-    offered = {key: thinner(model.architecture, share) for key, (share, _name) in _THINNER.items()}
+    mine = model.architecture
+    offered = {key: thinner(mine, share).renamed(f"{mine.name[:70]}-{key}") for key, (share, _name) in _THINNER.items()}
     offered |= {"·": _session.architecture(), **{name: preset.architecture for name, preset in PRESETS.items()}}
-    limit = model.architecture.trace().num_params
+    limit = mine.trace().num_params
     return {name: network for name, network in offered.items() if _fits(network, dataset, limit)}
 
 

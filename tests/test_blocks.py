@@ -246,6 +246,8 @@ def test_health_rules_understand_blocks():
     facts = DataFacts("mnist", tuple("0123456789"), (100,) * 10)
     said = {finding.rule for finding in diagnose(History(), TREE, Recipe(), facts)}
     assert not said & {"no-nonlinearity", "stride-skips", "sigmoid-stack", "activation-last", "map-too-small"}
+    gates = [row.name for row in TREE.trace().rows if Case(TREE, Recipe(), facts).is_gate(row)]
+    assert gates == ["se1.squeeze.sigmoid1"]
     straight = Sequence(layers=(Conv2d(padding=1), BatchNorm2d(), Conv2d(padding=1)), repeat=2)
     spoilt = Architecture(
         input_shape=(1, 28, 28),

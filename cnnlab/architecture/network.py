@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from itertools import groupby
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cnnlab.architecture import blocks, places
 from cnnlab.architecture import tape as tapes
 from cnnlab.architecture.blocks import AnyLayer, check_size
+from cnnlab.architecture.budget import DEFAULT_BUDGET, Budget, check_budget
 from cnnlab.architecture.layers import Softmax
 from cnnlab.architecture.shapes import Shape
 from cnnlab.architecture.spec import MAX_LAYERS, LayerSpec
-from cnnlab.architecture.tape import BlockRow, Place, Row
-from cnnlab.errors import ArchitectureError, BudgetError, CnnLabError
+from cnnlab.architecture.tape import Place, Row
+from cnnlab.architecture.trace import Trace
+from cnnlab.errors import ArchitectureError
 from cnnlab.validation import first_finding
 
 MAX_JSON_BYTES = 1_000_000
@@ -30,63 +30,6 @@ _KNOWN = ("names", "_traced")
 """What an architecture finds out about itself once."""
 
 Side = Annotated[int, Field(ge=1, le=1024)]
-
-
-@dataclass(frozen=True)
-class Trace:
-    """All rows of a network and their totals; where a layer does not fit, the totals count the rows that do.
-
-    Attributes:
-        rows: every single layer in the order of execution, what blocks add by themselves included.
-        blocks: every block, copies each for itself, outer before inner.
-    """
-
-    rows: tuple[Row, ...]
-    blocks: tuple[BlockRow, ...] = ()
-
-    def row(self, name: str) -> Row:
-        """Return the row of the layer ``name``.
-
-        Raises:
-            ArchitectureError: there is no such layer.
-        """
-        found = next((row for row in self.rows if row.name == name), None)
-        if found is None:
-            raise ArchitectureError("{name}: no layer of this network", name=name[:80])
-        return found
-
-    def takers(self, row: Row) -> tuple[Row, ...]:
-        """Return the rows that take the output of ``row``, in order."""
-        return tuple(other for other in self.rows[row.index + 1 :] if row.index in other.inputs)
-
-    @cached_property
-    def folded(self) -> tuple[Row, ...]:
-        """One row for each of ``architecture.layers``: a block as one, with its sums, its output and its first error.
-
-        Its name is the block's; of a repeated one, the first and the last copy's. ``index`` is the position in
-        ``layers``, ``inputs`` are the ones before. Without blocks these are the rows themselves.
-        """
-        return _folded(self)
-
-    @property
-    def error(self) -> CnnLabError | None:
-        """The first thing that is wrong, or None."""
-        return next((row.error for row in self.rows if row.error), None)
-
-    @property
-    def num_params(self) -> int:
-        """Parameters of all layers, without buffers."""
-        return sum(row.num_params or 0 for row in self.rows)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds for one example."""
-        return sum(row.macs or 0 for row in self.rows)
-
-    @property
-    def activation_elements(self) -> int:
-        """Numbers that leave all layers for one example."""
-        return sum(_product(row.output_shape) for row in self.rows if row.output_shape)
 
 
 class Architecture(BaseModel):
@@ -303,91 +246,8 @@ class Architecture(BaseModel):
             raise ArchitectureError("not a network: {finding}", finding=first_finding(error)) from error
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How large a network may be that is built or trained; describing one of any size is free.
-
-    Attributes:
-        max_params: parameters.
-        max_activation_bytes: float32 activations of all layers for one batch.
-    """
-
-    max_params: int = 50_000_000
-    max_activation_bytes: int = 4_000_000_000
-
-    def check(self, architecture: Architecture, batch_size: int = 1) -> None:
-        """Refuse a network above this budget, before anything is allocated.
-
-        Raises:
-            BudgetError: too many parameters, or too much activation memory at ``batch_size``.
-            ShapeError, ArchitectureError: the network cannot run at all.
-        """
-        architecture.check()
-        trace = architecture.trace()
-        if trace.num_params > self.max_params:
-            raise BudgetError(
-                "this network has {count:,} parameters; {limit:,} at most are built here; make its widest layers narrower",
-                count=trace.num_params,
-                limit=self.max_params,
-            )
-        needed = 4 * batch_size * trace.activation_elements
-        if needed > self.max_activation_bytes:
-            raise BudgetError(
-                "at batch size {batch} this network's activations take {need} MB; {limit} MB at most are used here; "
-                "use a batch size of {works} or less",
-                batch=batch_size,
-                need=needed // 1_000_000,
-                limit=self.max_activation_bytes // 1_000_000,
-                works=self.max_activation_bytes // (4 * trace.activation_elements),
-            )
-
-
-DEFAULT_BUDGET = Budget()
-
-
-def check_budget(architecture: Architecture, batch_size: int = 1, budget: Budget = DEFAULT_BUDGET) -> None:
-    """Raise unless ``architecture`` can run and stays within ``budget`` at ``batch_size``; see :class:`Budget`."""
-    budget.check(architecture, batch_size)
-
-
 def _place(place: int | Place) -> Place:
     return (place,) if isinstance(place, int) else tuple(place)
-
-
-def _folded(trace: Trace) -> tuple[Row, ...]:
-    blocks_of = {
-        place: [*copies] for place, copies in groupby(_outermost(trace.blocks), key=lambda block: block.place[0])
-    }
-    single = {row.top: row for row in trace.rows if row.top not in blocks_of}
-    folded = []
-    for top in sorted({*blocks_of, *single}):
-        if top in single:
-            folded.append(replace(single[top], index=top, inputs=(top - 1,)))
-            continue
-        copies = blocks_of[top]
-        rows = trace.rows[copies[0].start : copies[-1].stop]
-        name = copies[0].name if len(copies) == 1 else f"{copies[0].name}–{copies[-1].name}"
-        error = next((row.error for row in rows if row.error), None)
-        known = copies[-1].output_shape is not None
-        row = Row(
-            index=top,
-            name=name,
-            layer=copies[0].layer,
-            input_shape=copies[0].input_shape,
-            output_shape=copies[-1].output_shape,
-            num_params=sum(copy.num_params for copy in copies) if known else None,
-            macs=sum(copy.macs for copy in copies) if known else None,
-            receptive_field=rows[-1].receptive_field if rows else None,
-            error=error,
-            place=(top,),
-            inputs=(top - 1,),
-        )
-        folded.append(row)
-    return tuple(folded)
-
-
-def _outermost(found: Sequence[BlockRow]) -> list[BlockRow]:
-    return [block for block in found if len(block.place) == 1 and "." not in block.name]
 
 
 @lru_cache(maxsize=512)
@@ -395,13 +255,6 @@ def _trace(architecture: Architecture) -> Trace:
     tape = tapes.Tape()
     tape.body(architecture.layers, tapes.start(architecture.input_shape), tapes.TOP)
     return Trace(tuple(tape.rows), tuple(tape.blocks))
-
-
-def _product(shape: Shape) -> int:
-    product = 1
-    for length in shape:
-        product *= length
-    return product
 
 
 def _depth(text: str | bytes) -> int:
@@ -414,3 +267,9 @@ def _depth(text: str | bytes) -> int:
         elif mark in b"]}":
             depth -= 1
     return deepest
+
+
+__all__ = [
+    "DEFAULT_BUDGET", "FORMAT", "MAX_JSON_BYTES", "MAX_JSON_DEPTH", "MAX_LAYERS", "MAX_NAME", "Architecture", "Budget",
+    "Row", "Trace", "check_budget",
+]  # fmt: skip

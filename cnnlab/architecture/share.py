@@ -13,7 +13,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -21,9 +21,6 @@ from cnnlab.architecture.network import MAX_JSON_BYTES as MAX_FILE_BYTES
 from cnnlab.architecture.network import MAX_JSON_DEPTH, Architecture, _depth
 from cnnlab.errors import ArchitectureError
 from cnnlab.validation import first_finding
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 MAX_LINK_CHARS = 6_000
 """Longest text that is made or read; browsers and Streamlit carry longer ones, mail programs break them."""
@@ -84,7 +81,7 @@ class Shared(BaseModel):
     architecture: Architecture
 
     @classmethod
-    def of(cls, architecture: Architecture, recipe: Mapping[str, Any] | None = None, data: str = "") -> Self:
+    def of(cls, architecture: Architecture, recipe: Mapping[str, Any] | None = None, data: str = "") -> Shared:
         """Return these three as one."""
         return cls(architecture=architecture, recipe=None if recipe is None else dict(recipe), data=data)
 
@@ -95,7 +92,7 @@ class Shared(BaseModel):
         return self.model_dump_json(indent=2)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
+    def from_json(cls, text: str | bytes) -> Shared:
         """Return what a JSON document passes on: one of ``to_json``, or a network's own.
 
         Raises:

@@ -14,7 +14,6 @@ from cnnlab.errors import ModelError, RecipeError
 from cnnlab.i18n import N_
 from cnnlab.model import Model
 from cnnlab.training.loop import Training
-from cnnlab.training.losses import loss_of
 from cnnlab.training.recipe import Recipe
 
 
@@ -92,23 +91,18 @@ class Distilling(Training):
             raise RecipeError("mixup: a teacher answers for whole images here; use mixup 0")
         super().__init__(architecture, dataset, recipe)
         self._teacher, self._teaching, self._lesson = teacher.copy_network(), teacher.preprocessing, lesson
-        self._answers = torch.empty(0)
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the pictures and, for each, its class and behind it the teacher's logits: (N, 1 + K) float."""
         images = augment(self.images.index_select(0, index), self.recipe.augmentation, self._generators["augmentation"])
         with torch.no_grad(), self._autocast():
-            self._answers = self._teacher.logits(self._teaching.apply(images)).float()
-        return self.input_of(images), self.targets.index_select(0, index)
+            answers = self._teacher.logits(self._teaching.apply(images)).float()
+        classes = self.targets.index_select(0, index)[:, None].float()
+        return self.input_of(images), torch.cat([classes, answers], 1)
 
-    def _gradient(
-        self, x: Tensor, targets: Tensor, share: float | None = None, add: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        with self._autocast():
-            logits = self.network.logits(x)
-        logits = logits.float()
-        hard = loss_of(logits, targets, self.recipe, self.architecture.ends_in_softmax)
-        loss = lesson_loss(logits, self._answers, hard, self._lesson)
-        if not add:
-            self._optimizer.zero_grad(set_to_none=True)
-        (loss if share is None else loss * share).backward()
-        return loss, (logits.detach().argmax(1) == targets).float().mean()
+    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        hard = super()._loss(logits, self._classes(targets))
+        return lesson_loss(logits, targets[:, 1:], hard, self._lesson)
+
+    def _classes(self, targets: Tensor) -> Tensor:
+        return targets[:, 0].long()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
@@ -13,9 +14,11 @@ from cnnlab.figures.runs import value_text
 from cnnlab.i18n import N_, _
 from cnnlab.search.asked import Search, Trial, trial_word
 from cnnlab.search.front import best_so_far, front
-from cnnlab.search.importance import Importance
 from cnnlab.search.space import ACTIVATION, Value
 from cnnlab.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from cnnlab.search.importance import Importance  # brings Optuna, which a page that shows no search does without
 
 HEIGHT_PX = 380
 SMALL_PX = 260

@@ -106,7 +106,8 @@ class Case:
 
     def is_gate(self, row: Row) -> bool:
         """Return whether the layer only says how much others count: it stands beside the way, and may well be flat."""
-        return any(taker.layer.kind == "Multiply" for taker in self.architecture.trace().takers(row))
+        takers = self.architecture.trace().takers(row)
+        return any(taker.layer.kind == "Multiply" and taker.inputs[0] != row.index for taker in takers)
 
     @property
     def chance(self) -> float:

@@ -24,8 +24,8 @@ from cnnlab.training.recipe import Recipe
 optuna.logging.disable_default_handler()
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
-RUNGS = 8
-"""A run is looked at after each eighth of it."""
+_HALF, _QUARTER = 4, 2
+"""In eighths of a run."""
 _MOST_REFUSED = 500
 _TOLD_FOR_EACH = 4
 _KEPT_PERCENT = 75.0
@@ -74,7 +74,7 @@ class Lane:
         if name == "random":
             sampler = optuna.samplers.RandomSampler(seed=(seed + _RANDOM_SEED) % 2**32)
         pruner = optuna.pruners.PercentilePruner(
-            _KEPT_PERCENT, n_startup_trials=min(5, startup), n_warmup_steps=RUNGS // 2, interval_steps=RUNGS // 4
+            _KEPT_PERCENT, n_startup_trials=min(5, startup), n_warmup_steps=_HALF, interval_steps=_QUARTER
         )
         self._count = self._told = 0
         self._study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -16,9 +16,13 @@ from cnnlab.i18n import Message
 from cnnlab.runs import RESUMABLE, EngineFace, RunSpec, Snapshot, engine, limits
 from cnnlab.search.asked import Search, SearchSpec, Trial
 from cnnlab.search.front import front
-from cnnlab.search.lane import RUNGS, Lane
+
+if TYPE_CHECKING:
+    from cnnlab.search.lane import Lane
 
 _LOOK_S = 0.1
+_RUNGS = 8
+"""A run is looked at after each eighth of it."""
 _FULL_S = 1.0
 _STOP_S = 15.0
 _SETTLED = ("done", "pruned", "failed")
@@ -97,6 +101,7 @@ class Work:
     def _begin(self) -> None:
         """Make the lanes, telling them what came of the trials so far, and go on with those that were broken off."""
         from cnnlab.data.loader import load
+        from cnnlab.search.lane import Lane
         from cnnlab.training.loop import check_trainable
 
         spec = self.search.spec
@@ -201,8 +206,8 @@ class Work:
         for event in events:
             if event["kind"] != "val" or event.get("split") != "val" or event["acc"] is None:
                 continue
-            rung = round(RUNGS * int(event["step"]) / max(1, snapshot.steps))
-            if not 0 < rung < RUNGS or any(rung <= at for at, _acc in trial.seen):
+            rung = round(_RUNGS * int(event["step"]) / max(1, snapshot.steps))
+            if not 0 < rung < _RUNGS or any(rung <= at for at, _acc in trial.seen):
                 continue
             trial = replace(trial, seen=(*trial.seen, (rung, float(event["acc"]))))
             self._put(trial)

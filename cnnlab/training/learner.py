@@ -172,10 +172,17 @@ class Learner:
         with self._autocast():
             logits = self.network.logits(x)
         logits = logits.float()
-        loss = loss_of(logits, targets, self.recipe, self.architecture.ends_in_softmax)
-        classes = targets if targets.dim() == 1 else targets.argmax(1)
-        acc = (logits.detach().argmax(1) == classes).float().mean()
+        loss = self._loss(logits, targets)
+        acc = (logits.detach().argmax(1) == self._classes(targets)).float().mean()
         return (loss, acc) if share == 1 else (loss * share, acc * share)
+
+    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean loss of a batch, or of a piece of it; ``targets`` are what ``_batch`` gave."""
+        return loss_of(logits, targets, self.recipe, self.architecture.ends_in_softmax)
+
+    def _classes(self, targets: Tensor) -> Tensor:
+        """Return the class of each image: (N,) int64."""
+        return targets if targets.dim() == 1 else targets.argmax(1)
 
     @cached_property
     def _sharing(self) -> bool:

@@ -1,5 +1,8 @@
 """Small models of random weights, and pictures for them."""
 
+import platform
+
+import pytest
 import torch
 
 from cnnlab.architecture import Architecture
@@ -8,6 +11,10 @@ from cnnlab.architecture.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, F
 from cnnlab.build import build
 from cnnlab.description import ModelDescription, Preprocessing
 from cnnlab.model import Model
+
+needs_int8 = pytest.mark.skipif(
+    platform.machine().lower() not in ("x86_64", "amd64"), reason="int8 kernels need an x86"
+)
 
 HEAD = (AdaptiveAvgPool2d(), Flatten(), Linear(out_features=10))
 

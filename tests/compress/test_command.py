@@ -13,6 +13,7 @@ from cnnlab.data import loader
 from cnnlab.data.dataset import DataSet
 from cnnlab.description import bundled_path
 from cnnlab.model import Model
+from tests.compress.makers import needs_int8
 
 FIXED = ("--precision", "float32", "--memory-format", "contiguous", "--threads", "1")
 
@@ -77,6 +78,7 @@ def test_prune_channels_and_learn_on(tmp_path):
     assert model.about.recipe["lr"] == pytest.approx(0.001) and model.about.recipe["limit_train"] == 512
 
 
+@needs_int8
 def test_int8(tmp_path):
     out = tmp_path / "small.safetensors"
     result = result_of("--model", "mnist-sprint", "--int8", "--out", str(out))

@@ -14,8 +14,9 @@ from cnnlab.data.loader import load
 from cnnlab.description import bundled_path
 from cnnlab.errors import DataError, ModelError
 from cnnlab.model import Model
-from tests.compress.makers import HEAD, model_of, pictures, residual
+from tests.compress.makers import HEAD, model_of, needs_int8, pictures, residual
 
+pytestmark = needs_int8
 NAMES = ("mnist-sprint", "article-003-keras")
 
 

@@ -13,6 +13,7 @@ from cnnlab.compress.work import Wish
 from cnnlab.data import loader
 from cnnlab.data.dataset import DataSet
 from pages import _session
+from tests.compress.makers import needs_int8
 from tests.wording import english_left
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "smaller.py")
@@ -90,6 +91,7 @@ def test_channels_go_and_the_rest_learns_on(page):
     assert work.current(owner_of(at)).comparison.after.num_params == 6042
 
 
+@needs_int8
 def test_int8_and_chinese(page):
     page.session_state[_session.keys.LANGUAGE] = "zh_CN"
     at = made(choose(page, "smaller.way", "int8"))
