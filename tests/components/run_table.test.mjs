@@ -1,7 +1,7 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { fill, sorted, toggled, turned } from "../../assets/components/run_table.js"
+import { fill, first, sorted, toggled, turned } from "../../assets/components/run_table.js"
 
 const row = (id, acc, name) => ({ id, cells: { acc: { sort: acc }, name: { sort: name } } })
 const ROWS = [row("a", 0.9, "Zoe"), row("b", null, "ann"), row("c", 0.99, "Ben"), row("d", 0.9, "Ann")]
@@ -39,4 +39,9 @@ test("a row is chosen, let go, and refused where there are enough", () => {
 
 test("words are filled in", () => {
   assert.equal(fill("Choose {name}", { name: "x" }), "Choose x")
+})
+
+test("the first rows and the chosen ones are shown; one alone is never left out", () => {
+  assert.equal(ids(first(ROWS, ["d"], 2)), "abd")
+  assert.equal(first(ROWS, [], 3), ROWS)
 })

@@ -108,3 +108,21 @@ def test_seeds_are_told_with_their_number_mean_and_spread():
     assert "3 97.00% ± 1.00 96.00% – 98.00%" in text(html)
     assert "<b><b>net" not in html and 'aria-label="seeds 0, 1, 2: 97.00%, 98.00%, 96.00%"' in html
     assert html.count('title="seed') == 3
+    phone = html[html.index("<tbody>") :]
+    assert "lab-compare-stacked" in html and 'data-title="Mean"' in phone  # a narrow window has no room for the head
+
+
+def test_an_axis_that_is_cut_says_so_and_can_be_whole():
+    runs = [line(), line("2", 1, last=0.9)]
+    assert figures.curves(runs, "acc", "steps").layout.yaxis.range[0] > 0
+    assert (
+        figures.cut_text(runs, "acc")
+        == f"zoomed in: from {figures.curves(runs, 'acc', 'steps').layout.yaxis.range[0]:.1%} up"
+    )
+    assert figures.curves(runs, "acc", "steps", zoomed=False).layout.yaxis.range == (0.0, 1.0)
+    peak = line()
+    peak.train[0, 3] = 9.0
+    assert figures.cut_text([peak], "loss").startswith("zoomed in: up to ")
+    assert figures.curves([peak], "loss", "steps", zoomed=False).layout.yaxis.range[1] > 9
+    assert figures.cut_text([line(live=True)], "acc") == ""
+    assert figures.curves(runs, "acc", "steps").layout.xaxis.tickformat.startswith(",")

@@ -12,6 +12,7 @@ from cnnlab.architecture.presets import PRESETS
 from cnnlab.health.faults import FAULTS
 from cnnlab.health.rules import RULES
 from cnnlab.runs import engine, lr_search
+from cnnlab.runs.snapshot import BLANK, Snapshot
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
 from pages import _fault_state, _session
@@ -173,7 +174,7 @@ def test_the_finder_suggests_a_rate_and_it_is_used() -> None:
     found = lr_search.wait(space.owner, 120)
     assert found is not None and found.finding is not None and found.finding.suggested is not None
     looked(at.run())
-    assert "It falls fastest at" in words(at)
+    assert "The loss falls fastest at" in words(at)
     looked(at.button(key="train.lr.use").click().run())
     assert (
         recipe_of(space).lr == float(f"{found.finding.suggested:.2g}") == at.number_input(key="train.recipe.lr").value
@@ -226,24 +227,34 @@ def test_a_fault_is_planted_trained_named_mended_and_ones_own_network_comes_back
         assert "fault.tell" not in keys(at)
         looked(at.radio(key=f"fault.choice.{number}").set_value(choice).run())
         looked(at.button(key="fault.answer").click().run())
-        assert f"{RULES[choice].title}: no, that is not it." in words(at)
+        assert f"{RULES[choice].title}: no, that is not it. Look at the recipe: how many images" in words(at)
     assert "fault.tell" in keys(at)
     looked(at.radio(key=f"fault.choice.{number}").set_value(fault.rule).run())
     looked(at.button(key="fault.answer").click().run())
     assert f"Right: {RULES[fault.rule].title}." in words(at) and "What stands out in this run" in words(at)
     assert not [key for key in keys(at) if ".apply." in key]  # it is mended by hand
 
+    mine = (space.choices.architecture, space.choices.recipe)
+    space.choose(architecture=SPRINT.to_json(), recipe=QUICK.model_dump_json())
+    train(space)  # another network, as from another device: it shows nothing of the fault
+    at = page("train", space)
+    assert "Mended: " not in words(at) and "Judged: " not in words(at)
+    assert f"Only runs of {fault.architecture.name} are." in words(at)
+    assert [key for key in keys(at) if key.startswith("health.apply")] == []
+    space.choose(architecture=mine[0], recipe=mine[1])
+
     train(space)  # nothing was changed: no verdict
     assert "Mended" not in words(page("train", space))
     at = page("train", space)
     looked(at.number_input(key="train.recipe.batch_size").set_value(1024).run())
     train(space, at)
-    assert "is still there" in words(page("train", space))
+    at = page("train", space)
+    assert "is still there" in words(at) and f"Judged: {fault.architecture.name}: your run" in words(at)
     at = page("train", space)
     looked(at.number_input(key="train.recipe.batch_size").set_value(64).run())
     train(space, at)
     at = page("train", space)
-    assert "Mended: " in words(at)
+    assert "Mended: " in words(at) and "the run below" in words(at)
 
     looked(at.button(key="fault.end").click().run())
     assert network_of(space) == own and recipe_of(space) == QUICK and space.choices.data == "mnist"
@@ -272,3 +283,37 @@ def test_build_and_the_recipe_give_no_fault_away() -> None:
     assert not [key for key in keys(at) if key.startswith("train.health")]
     looked(at.button(key="fault.next").click().run())
     assert recipe_of(space) == _fault_state.fault(number + 1).recipe
+
+
+def test_build_tells_of_the_round_and_undo_ends_at_the_planted_network() -> None:
+    own = Architecture(name="own", input_shape=(1, 28, 28), layers=(Flatten(), Linear(out_features=10)))
+    space = learner(network=own)
+    number = number_of(lambda rule: rule == "softmax-inside")
+    assert "Find the fault" not in words(page("build", space))
+    begun(space, number)
+    at = page("build", space)
+    assert f"**Find the fault {number}**" in words(at) and at.button(key="build.undo").disabled
+    planted = network_of(space)
+    space.choose(architecture=planted.remove(1).to_json(), past=(own.to_json(), planted.to_json()))
+    at = page("build", space)
+    looked(at.button(key="build.undo").click().run())
+    assert network_of(space) == planted and at.button(key="build.undo").disabled
+
+
+def test_only_runs_of_the_planted_network_begun_after_the_answer_count() -> None:
+    number = number_of(lambda rule: rule == "batch-too-large")
+    planted = _fault_state.fault(number)
+    name = planted.architecture.name
+    now = _fault_state.Game(number, since=100.0, named_at=200.0)
+
+    def run(net: str = name, **changes: object) -> Snapshot:
+        identity = {"id": "r", "name": net, "owner": "", "net": net, "data": "mnist", "data_hash": "", "created": 300.0}
+        setup = {"recipe": planted.recipe.changed(batch_size=64), "epochs": 3, "images": None, "parent": None}
+        network = planted.architecture.renamed(net).key
+        return Snapshot(**{**BLANK, **identity, **setup, "architecture_key": network, **changes})
+
+    assert _fault_state.counts(run(), now) and _fault_state.counts(run(net=f"{name} 2"), now)
+    assert not _fault_state.counts(run(net="mnist-sprint"), now) and not _fault_state.counts(run(net=f"{name}1"), now)
+    assert not _fault_state.counts(run(created=150.0), now) and not _fault_state.counts(run(data="cifar10"), now)
+    assert not _fault_state.counts(run(recipe=planted.recipe.changed(seed=7)), now)  # as it was planted
+    assert not _fault_state.counts(run(), _fault_state.Game(number, since=100.0))

@@ -75,11 +75,46 @@ def test_a_row_says_all_that_the_table_promises(page, space):
     assert cells["name"] == ("first", "run 1 · a note")
     assert cells["recipe"][0] == "Adam 0.001 · batch 64 · 3 epochs · seed 0"
     assert cells["params"][0] == "7960" and cells["time"][0] == "1:15 min"
-    assert cells["acc"] == ("98.76%", "step 7, chosen by validation")
+    assert cells["acc"] == ("98.76%", "test set; step 7, chosen by validation")
     assert cells["state"] == ("done", "") and cells["parent"][0] == "–"
     cells = {name: (cell["text"], cell.get("small", "")) for name, cell in rows[1]["cells"].items()}
     assert cells["acc"] == ("50.00%", "validation") and cells["state"] == ("stopped", "40%")
     assert cells["parent"] == ("run 1", "step 3") and cells["recipe"][1] == "live changes: 1"
+
+
+def test_an_accuracy_on_seen_images_is_called_so_and_ranked_with_none(space):
+    keep_run(space, net(), recipe=Recipe(full_train=True), state="stopped", test_acc=None, val_acc=0.99)
+    run = engine().list(owner=space.owner)[0]
+    assert _runs_table.row(1, run, {1: run}, ())["cells"]["acc"] == {
+        "text": "99.00%", "small": "seen images", "sort": None,
+    }  # fmt: skip
+    assert "Test accuracy" not in [column["title"] for column in _runs_table.columns()]
+
+
+def test_what_is_to_be_deleted_is_named_beside_the_button(page, space):
+    ids = [keep_run(space, net(), created=float(n), name=name) for n, name in enumerate(("apple", "pear", "plum"), 1)]
+    said = text(page(ids[2], ids[0])).replace("\\", "")
+    assert "Chosen: plum (3), apple (1)" in said and "pear (2)" not in said
+
+
+def test_a_branch_beside_its_parent_says_where_it_began_and_what_was_changed(page, space):
+    one = keep_run(space, net(), created=1.0, recipe=Recipe(lr=0.01))
+    two = keep_run(space, net(), created=2.0, recipe=Recipe(lr=0.02), parent=one, parent_step=1200, step=2000,
+                   changes=({"step": 1500, "change": {"lr": 0.5}},))  # fmt: skip
+    said = text(page(one, two))
+    assert "Run 2 is a branch of run 1: up to step 1,200 they are one and the same." in said
+    assert "Changed at step 1,200: Learning rate 0.01 → 0.02" in said
+    assert "Run 2, changed by hand while learning:" in said and "1. step 1,500: Learning rate 0.02 → 0.5" in said
+    assert "is a branch of" not in text(page(two))
+
+
+def test_the_curves_are_zoomed_until_one_says_otherwise(page, space):
+    id = keep_run(space, net(), recipe=Recipe(full_train=True))
+    at = page(id)
+    assert at.toggle(key="runs.zoomed").value
+    assert "run 1: learns from all training images" in at.caption[0].value
+    fine(at.toggle(key="runs.zoomed").set_value(False).run())
+    assert space.choices.widgets["runs.zoomed"] is False
 
 
 def test_filters_narrow_the_table_and_are_kept(page, space):
