@@ -166,7 +166,7 @@ FAMILIES = (
         card="zoo/densenet",
         year=2016,
         make=lambda name, shape: small_densenet(name, shape, layers=4, growth=12),
-        recipes=({"lr": 1e-2, "epochs": 1}, {"lr": 1e-2, "epochs": 5}),
+        recipes=({"lr": 1e-2, "epochs": 1}, {"lr": 1e-2, "epochs": 4}),
     ),
     Family(
         key="squeezenet",
