@@ -130,3 +130,24 @@ def test_a_branch_by_command_line_keeps_what_was_in_force_at_its_step(lab, chang
         found = next(run for run in engine().list() if run.parent_step == step)
         assert (found.recipe.augmentation.shift, found.recipe.augmentation.rotate) == (1, rotate)
     engine().close()
+
+
+def test_a_step_that_was_not_kept_is_answered_with_those_that_were(lab, parent):
+    steps = [kept.step for kept in lab.checkpoints(parent)]
+    lab.close()
+    told = CliRunner().invoke(main, ["runs", "branch", parent, "--step", "99999"])
+    engine().close()
+    assert told.exit_code == 2 and len(told.stderr.strip().splitlines()) == 1
+    assert f"no checkpoint of step 99999; of its {len(steps)}, the nearest: " in told.stderr
+    assert told.stderr.strip().endswith(str(max(steps)))
+
+
+def test_a_run_is_shown_to_be_read(lab, parent):
+    lab.close()
+    told = CliRunner().invoke(main, ["runs", "show", parent])
+    engine().close()
+    lines = told.stdout.splitlines()
+    assert told.exit_code == 0 and lines[0].split() == ["run", parent]
+    said = {line.split()[0]: line for line in lines}
+    assert lines.index(said["recipe"]) < lines.index(said["optimizer"]) and "{" not in told.stdout
+    assert "dropout drop1 0.5" in told.stdout and "lr 0.01" in told.stdout
