@@ -80,10 +80,21 @@ def test_with_the_teacher_alone_the_classes_do_not_count(teacher):
     data = load("mnist")
     training = Distilling(PUPIL, data, SHORT, teacher, Lesson(soft=1))
     x, targets = training._batch(torch.arange(32))
-    loss, _acc = training._gradient(x, targets)
-    other, _acc = training._gradient(x, (targets + 1) % 10)
-    assert torch.equal(loss, other)
-    assert torch.allclose(training._answers, teacher.logits(training.images[:32]), atol=1e-5)
+    others = targets.clone()
+    others[:, 0] = (targets[:, 0] + 1) % 10
+    loss, acc = training._judge(x, targets, 1.0)
+    other, other_acc = training._judge(x, others, 1.0)
+    assert torch.equal(loss, other) and not torch.equal(acc, other_acc)
+    assert torch.allclose(targets[:, 1:], teacher.logits(training.images[:32]), atol=1e-5)
+
+
+def test_a_batch_that_is_shared_out_teaches_the_same(teacher):
+    one = Distilling(PUPIL, load("mnist"), SHORT.changed(threads=1), teacher, Lesson())
+    two = Distilling(PUPIL, load("mnist"), SHORT.changed(threads=2), teacher, Lesson())
+    index = torch.arange(64)
+    assert one.learn(index, 0.01) == pytest.approx(two.learn(index, 0.01), rel=1e-5)
+    for name, tensor in one.state().items():
+        torch.testing.assert_close(tensor, two.state()[name], rtol=1e-3, atol=1e-5)
 
 
 def test_a_teacher_that_does_not_fit_is_refused(teacher):
