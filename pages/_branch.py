@@ -24,8 +24,12 @@ def offer(run: Snapshot) -> None:
         help=_("A new run that goes on from this moment with other settings. This run stays as it is."),
     )  # fmt: skip
     st.button(
-        _("Rewind"), icon=":material/replay:", key="train.rewind", on_click=_begin, args=(run.id, True),
-        help=_("The same first weights and the same order of images again, with exactly one setting changed."),
+        _("Rewind") if run.parent is None else _("Start again from here"), icon=":material/replay:",
+        key="train.rewind", on_click=_begin, args=(run.id, True),
+        help=_("The same first weights and the same order of images again, with exactly one setting changed.")
+        if run.parent is None
+        else _("Again from step {step:,}, where this branch began, with exactly one setting changed.",
+               step=run.parent_step or 0),
     )  # fmt: skip
 
 
@@ -108,7 +112,8 @@ def _one_thing(branch: Branch, changed: int) -> str:
     if not changed:
         return _("With nothing changed the very same run would come out: change one setting.")
     return _(
-        "{count} settings are changed: nobody could tell which of them made the difference. Leave one.", count=changed
+        "{count} settings are changed: nobody could tell which of them made the difference. Keep only one change.",
+        count=changed,
     )
 
 
@@ -144,9 +149,7 @@ def parent_line(run: Snapshot) -> None:
         said = _("Branched from step {step:,} of {name}", step=run.parent_step or 0, name=name)
         st.markdown(f":material/alt_route: {_widgets.plain(said)}", width="content")
         if parent is not None:
-            st.markdown(
-                " · ".join(_hand.differences(parent.recipe_at(run.parent_step or 0), run.recipe)), width="content"
-            )
+            st.markdown(" · ".join(_hand.at_branching(run)), width="content")
             st.button(
                 _("Show its parent"), type="tertiary", icon=":material/arrow_upward:", key="train.parent",
                 on_click=_show, args=(parent.id,),

@@ -12,7 +12,8 @@ from cnnlab.health.rules import RULES
 from cnnlab.i18n import _
 from cnnlab.lessons import lesson
 from pages import _fault_state as state
-from pages import _session, _widgets
+from pages import _names, _session, _widgets
+from pages._links import go_to
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -36,7 +37,7 @@ def goes_on() -> bool:
 def hides(run: Snapshot) -> bool:
     """Return whether what the rules say of ``run`` would give the answer away."""
     now = state.game()
-    return now is not None and not now.named and state.is_of(run, now)
+    return now is not None and not now.named and state.is_since(run, now)
 
 
 def mends_by_hand(run: Snapshot) -> bool:
@@ -78,16 +79,15 @@ def draw(run: Snapshot | None) -> None:
     now = state.game()
     if now is None:
         return
-    mine = run if run is not None and state.is_of(run, now) else None
     with st.container(border=True, key="fault", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(_("**Find the fault {number}**", number=now.number), width="content")
             _widgets.what_is_this(lesson("fault"))
             _end_buttons(now)
-        if not now.named:
-            _name_it(mine, now)
+        if now.named:
+            _mend_it(run, now)
         else:
-            _mend_it(mine, now)
+            _name_it(run if run is not None and state.is_of(run, now) else None, now)
 
 
 def _end_buttons(now: state.Game) -> None:
@@ -101,9 +101,29 @@ def _end_buttons(now: state.Game) -> None:
     )  # fmt: skip
 
 
+def draw_on_build() -> None:
+    """Say on Build that a fault is being looked for, and lead back to Train."""
+    now = state.game()
+    if now is None:
+        return
+    with st.container(border=True, key="fault", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(_("**Find the fault {number}**", number=now.number), width="content")
+            go_to("train", _("Back to Train"))
+        said = _(
+            "One thing in this network or its recipe is spoilt. Look here as long as you like; *Train* asks what it is."
+        )
+        if now.named:
+            said = _("Mend it here or in the recipe, then train again. *Undo* goes back as far as the planted network.")
+        st.markdown(said)
+
+
 def is_due(run: Snapshot) -> bool:
     """Return whether ``run`` has come so far that the answers are to be shown, and they are not yet."""
-    return hides(run) and _shows_enough(run) and not st.session_state.get(_ASKED)
+    now = state.game()
+    if now is None or now.named or not state.is_of(run, now):
+        return False
+    return _shows_enough(run) and not st.session_state.get(_ASKED)
 
 
 def _shows_enough(run: Snapshot) -> bool:
@@ -133,7 +153,10 @@ def _name_it(run: Snapshot | None, now: state.Game) -> None:
             if len(now.wrong) >= TRIES:
                 st.button(_("Tell me"), type="tertiary", key="fault.tell", on_click=state.tell)
     if now.wrong:
-        st.warning(_("{title}: no, that is not it.", title=_(RULES[now.wrong[-1]].title)), icon=":material/close:")
+        from cnnlab.health.faults import hint
+
+        said = _("{title}: no, that is not it.", title=_(RULES[now.wrong[-1]].title))
+        st.warning(f"{said} {hint(planted).text(_session.language())}", icon=":material/close:")
 
 
 def _mend_it(run: Snapshot | None, now: state.Game) -> None:
@@ -143,16 +166,35 @@ def _mend_it(run: Snapshot | None, now: state.Game) -> None:
         st.info(_("It is this: {title}.", title=title), icon=":material/lightbulb:")
     else:
         st.success(_("Right: {title}.", title=title), icon=":material/check:")
-    if run is None or state.is_spoilt(run, now):
+    number, judged = _judged(run, now)
+    if judged is None:
         st.markdown(
             _(
                 "Below stands why, with the run's own numbers. **3.** Mend it in the recipe or on Build, and train again."
             )
         )
-    elif run.live:
+        if run is not None and not state.is_of(run, now):
+            net = state.fault(now.number).architecture.name
+            said = _("The run below trains another network: it is not judged. Only runs of {net} are.", net=net)
+            st.caption(_widgets.plain(said))
+        return
+    if judged.live:
         st.markdown(_("Whether it is mended shows when this run is over."))
     else:
-        _verdict(run, rule, now)
+        _verdict(judged, rule, now)
+    name = _("{name}: your run {number}", name=judged.name, number=number)
+    here = run is not None and run.id == judged.id
+    said = (
+        _("Judged: {name}, the run below.", name=name) if here else _("Judged: {name}, not the run below.", name=name)
+    )
+    st.caption(_widgets.plain(said))
+
+
+def _judged(run: Snapshot | None, now: state.Game) -> tuple[int, Snapshot | None]:
+    """Return the run that shows whether the fault is mended, with its number: the one below, else the newest."""
+    found = [(number, mine) for number, mine in _names.own_runs().items() if state.counts(mine, now)]
+    below = [pair for pair in found if run is not None and pair[1].id == run.id]
+    return next(iter(below or ([] if run is not None and state.is_of(run, now) else found)), (0, None))
 
 
 def _verdict(run: Snapshot, rule: str, now: state.Game) -> None:
@@ -178,4 +220,8 @@ def _left(found: Checkup, rule: str) -> str:
     if not said or rule in {finding.rule for finding in said}:
         return _("Not yet: {title} is still there.", title=_(RULES[rule].title))
     others = ", ".join(finding.title.text(_session.language()) for finding in said)
-    return _("That one is gone, but now there is something else: {titles}.", titles=others)
+    return _(
+        "That one is gone, but now there is something else: {titles}. Mend that as well, and train once more: the fault "
+        "counts as mended when nothing stands out that did not stand out before it was planted.",
+        titles=others,
+    )

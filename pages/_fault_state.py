@@ -38,24 +38,29 @@ class Game:
     Attributes:
         number: what it is drawn from.
         since: when it began, in seconds since 1970.
-        named: whether the learner has named it, or was told.
+        named_at: when the learner named it, or was told, in seconds since 1970; 0 before.
         told: whether the learner was told.
         wrong: the answers that were wrong.
     """
 
     number: int
     since: float
-    named: bool = False
+    named_at: float = 0.0
     told: bool = False
     wrong: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> bool:
+        """Whether the learner knows what it is."""
+        return self.named_at > 0
 
 
 def game() -> Game | None:
     """Return the fault that is being looked for, or None."""
     kept = _session.kept(_GAME, None)
     try:
-        number, since, named, told, *wrong = kept
-        return Game(int(number), float(since), bool(named), bool(told), tuple(map(str, wrong)))
+        number, since, named_at, told, *wrong = kept
+        return Game(int(number), float(since), float(named_at), bool(told), tuple(map(str, wrong)))
     except (TypeError, ValueError):
         return None
 
@@ -82,14 +87,15 @@ def answer(choice: str) -> None:
     now = game()
     if now is not None:
         right = check(fault(now.number), choice)
-        _keep(replace(now, named=right, wrong=now.wrong if right else (*now.wrong, choice)))
+        wrong = now.wrong if right else (*now.wrong, choice)
+        _keep(replace(now, named_at=time.time() if right else 0.0, wrong=wrong))
 
 
 def tell() -> None:
     """Tell the learner what it is."""
     now = game()
     if now is not None:
-        _keep(replace(now, named=True, told=True))
+        _keep(replace(now, named_at=time.time(), told=True))
 
 
 def end() -> None:
@@ -120,9 +126,33 @@ def _planted(number: int) -> Fault:
     return replace(planted, architecture=planted.architecture.renamed(f"fault-{number}"))
 
 
-def is_of(run: Snapshot, now: Game) -> bool:
-    """Return whether ``run`` was begun while this fault was being looked for."""
+def is_since(run: Snapshot, now: Game) -> bool:
+    """Return whether ``run`` was begun while this fault was being looked for, whatever it trains."""
     return run.created >= now.since
+
+
+def is_of(run: Snapshot, now: Game) -> bool:
+    """Return whether ``run`` trains the planted network, or what was made of it, on its data, since it was planted.
+
+    An edited network keeps its name, or has the next number after it: so a run of any other network that the learner
+    starts meanwhile, here or on another device, is told apart.
+    """
+    name = fault(now.number).architecture.name
+    return is_since(run, now) and run.data == DATA and (run.net == name or run.net.startswith(f"{name} "))
+
+
+def counts(run: Snapshot, now: Game) -> bool:
+    """Return whether ``run`` is one to judge: of the planted network, begun after the fault was named, and changed."""
+    return now.named and run.created >= now.named_at and is_of(run, now) and not is_spoilt(run, now)
+
+
+def is_planted(network: Architecture) -> bool:
+    """Return whether ``network`` is the one with the fault that is being looked for, as it was planted."""
+    now = game()
+    if now is None:
+        return False
+    planted = fault(now.number).architecture
+    return (network.layers, network.input_shape) == (planted.layers, planted.input_shape)
 
 
 def is_spoilt(run: Snapshot, now: Game) -> bool:
@@ -137,4 +167,4 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
 
 
 def _keep(now: Game) -> None:
-    _session.keep(_GAME, (now.number, now.since, now.named, now.told, *now.wrong))
+    _session.keep(_GAME, (now.number, now.since, now.named_at, now.told, *now.wrong))

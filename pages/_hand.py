@@ -9,9 +9,9 @@ import streamlit as st
 from cnnlab.architecture.layers import Dropout, Dropout2d
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
-from cnnlab.training.change import LIVE_FIELDS
+from cnnlab.training.change import LIVE_FIELDS, Change
 from cnnlab.training.recipe import HAS_MOMENTUM, LABELS, Recipe
-from pages import _choices, _run_line, _session
+from pages import _choices, _run_line, _session, _widgets
 from pages._editor import field_label, spec_editor
 from pages._links import go_to
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RATES = (1, 2, 5, 10, 25, 50)
 _CHANGED = "train.change"
+_SENT = "train.change.sent"
 
 
 # -------------------------------------------------------------------- the bar of controls
@@ -163,7 +164,31 @@ def _send(run: Snapshot, values: dict[str, Any]) -> None:
     try:
         runs.engine().command(run.id, {"do": "change", **values}, owner=_session.workspace().owner)
     except CnnLabError as error:
-        st.toast(error.text(_session.language()), icon=":material/error:")
+        st.error(error.text(_session.language()), icon=":material/error:")  # the entries stay, to be mended
+        return
+    _session.set_here(_SENT, (run.id, len(run.changes), "; ".join(_in_words(run, values))))
+
+
+def _in_words(run: Snapshot, values: dict[str, Any]) -> list[str]:
+    """Return what ``values`` change in ``run`` as it stands."""
+    change, (shares, frozen) = Change.of(values), in_force(run)
+    return [*differences(run.recipe_now, change.recipe(run.recipe_now)), *_of_layers(change, shares, frozen)]
+
+
+def told_sent(run: Snapshot) -> None:
+    """Say in a line what was sent off last on this page, and how many steps the run has since."""
+    sent = _session.here(_SENT)
+    if sent is None or sent[0] != run.id:
+        return
+    _id, before, what = sent
+    if len(run.changes) > before:
+        made = run.changes[before]["step"]
+        said = _("Changed after step {step:,}: {what}. The run now has {steps:,} steps.",
+                 step=made, what=what, steps=run.steps)  # fmt: skip
+        st.success(_widgets.plain(said), icon=":material/check:")
+    elif run.live:
+        said = _("From its next step on: {what}.", what=what)
+        st.info(_widgets.plain(said), icon=":material/schedule:")
 
 
 def in_force(run: Snapshot, changes: int | None = None) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -180,24 +205,79 @@ def in_force(run: Snapshot, changes: int | None = None) -> tuple[dict[str, float
 # -------------------------------------------------------------------- what was changed
 def told_changes(run: Snapshot) -> None:
     """List the live changes of a run, by the numbers that stand over its curves."""
-    from cnnlab.training.change import Change
-
-    recipe, lines = run.recipe, []
+    recipe, lines, parent = run.recipe, [], _parent(run)
     for number, made in enumerate(run.changes, 1):
         change = Change.of(made["change"])
+        if number == 1 and is_inherited(run, parent):
+            parts = [*from_parent(change), *at_branching(run, parent)]
+            said = _("step {step:,}", step=made["step"])
+            lines.append(f"{number}. {said}: " + "; ".join(parts or [_("as it was")]))
+            continue
         after = change.recipe(recipe)
         parts = differences(recipe, after)
         shares, frozen = in_force(run, number - 1)
-        for name, share in (change.dropout or {}).items():
-            parts.append(_arrow(_("share that {layer} switches off", layer=name), shares.get(name), share))
-        if change.frozen is not None:
-            none = _("none")
-            parts.append(_arrow(_("Frozen layers"), ", ".join(frozen) or none, ", ".join(change.frozen) or none))
+        parts += _of_layers(change, shares, frozen)
         said = _("step {step:,}", step=made["step"])
         lines.append(f"{number}. {said}: " + "; ".join(parts or [_("as it was")]))
         recipe = after
     if lines:
         st.markdown("\n".join(lines))
+
+
+def _of_layers(change: Change, shares: dict[str, float], frozen: tuple[str, ...]) -> list[str]:
+    parts = []
+    for name, share in (change.dropout or {}).items():
+        parts.append(_arrow(_("share that {layer} switches off", layer=name), shares.get(name), share))
+    if change.frozen is not None:
+        none = _("none")
+        parts.append(_arrow(_("Frozen layers"), ", ".join(frozen) or none, ", ".join(change.frozen) or none))
+    return parts
+
+
+def is_inherited(run: Snapshot, parent: Snapshot | None) -> bool:
+    """Return whether the first change of ``run`` is none: a branch notes there what its parent had frozen or set.
+
+    Where the parent is gone, what stands at the branching and speaks of layers alone is taken for such a note.
+    """
+    if run.parent is None or not run.changes or run.changes[0]["step"] != run.parent_step:
+        return False
+    made = run.changes[0]["change"]
+    if set(made) - {"frozen", "dropout"}:
+        return False
+    if parent is None:
+        return True
+    before = [change for change in parent.changes if change["step"] < run.parent_step]
+    shares, frozen = in_force(parent, len(before))
+    said = made.get("dropout") or {}
+    return tuple(made.get("frozen") or ()) == frozen and all(shares.get(name) == share for name, share in said.items())
+
+
+def from_parent(change: Change) -> list[str]:
+    """Return what a branch has of its parent, besides the recipe, in words."""
+    parts = []
+    if change.frozen:
+        parts.append(_("{layers} frozen, from its parent", layers=", ".join(change.frozen)))
+    for name, share in (change.dropout or {}).items():
+        parts.append(_("share that {layer} switches off: {share}, from its parent", layer=name, share=_value(share)))
+    return parts
+
+
+def at_branching(run: Snapshot, parent: Snapshot | None = None) -> list[str]:
+    """Return what the recipe of a branch has other than its parent had there; nothing where the parent is gone."""
+    parent = parent or _parent(run)
+    return [] if parent is None else differences(parent.recipe_at(run.parent_step or 0), run.recipe)
+
+
+def _parent(run: Snapshot) -> Snapshot | None:
+    from cnnlab import runs
+
+    if run.parent is None:
+        return None
+    try:
+        found = runs.engine().snapshot(run.parent)
+    except CnnLabError:
+        return None
+    return found if found.owner == run.owner else None
 
 
 def differences(before: Recipe, after: Recipe) -> list[str]:

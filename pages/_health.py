@@ -53,7 +53,6 @@ def _of_run(id: str) -> None:
         return  # the view above says it
     if _fault.is_due(found.run):
         st.rerun()
-    _mending.done_line("health")
     if _fault.hides(found.run):
         st.caption(_("What the rules say is hidden until you have named the fault."))
     else:
@@ -117,8 +116,9 @@ def _button(finding: Finding, found: Checkup) -> None:
         finding.remedy.text(_session.language()), icon=":material/check:" if done else ":material/healing:",
         key=f"health.apply.{finding.rule}", disabled=done, help=_("For the next run: {changes}", changes=said),
     ):  # fmt: skip
-        _mending.apply(finding, found.recipe, found.architecture)
+        _mending.apply(finding, found.recipe, found.architecture, f"health.{finding.rule}")
         st.rerun()
+    _mending.done_line(f"health.{finding.rule}")
 
 
 # -------------------------------------------------------------------- each layer
@@ -183,6 +183,7 @@ def of_recipe(run: Snapshot | None) -> None:
     """Draw, for the Train page, what the rules say of the recipe and data of the next run."""
     architecture = _session.architecture()
     if run is None or not run.live:
+        _mending.done_line("train.health")
         _rows(_before(architecture, of_recipe=True), "train.health", architecture)
 
 
@@ -219,5 +220,5 @@ def _rows(findings: Sequence[Finding], key: str, architecture: Architecture) -> 
                 st.button(
                     finding.remedy.text(_session.language()), icon=":material/healing:", help=said,
                     key=f"{key}.apply.{finding.rule}", on_click=_mending.apply,
-                    args=(finding, _session.recipe(), architecture),
+                    args=(finding, _session.recipe(), architecture, key),
                 )  # fmt: skip

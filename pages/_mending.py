@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 _DONE = "health.done"
 
 
-def apply(finding: Finding, recipe: Recipe, architecture: Architecture) -> None:
+def apply(finding: Finding, recipe: Recipe, architecture: Architecture, place: str = "") -> None:
     """Change what the next run trains as ``finding`` says, which was found in ``recipe`` and ``architecture``.
 
     Only what the finding changes is taken over: what the learner has changed since stays.
+
+    Args:
+        finding: what is the matter, with what to change.
+        recipe, architecture: what it was found in.
+        place: where the button stands: there ``done_line`` says what was changed.
     """
     if finding.change is None:
         return
@@ -42,7 +47,7 @@ def apply(finding: Finding, recipe: Recipe, architecture: Architecture) -> None:
             _session.open_network(mended)  # another one than the learner builds now: that one is kept
     _session.unseed("build.field")
     after = (_session.recipe(), _session.architecture())
-    st.session_state[_DONE] = (before, after, finding.rule)
+    st.session_state[_DONE] = (before, after, finding.rule, place)
 
 
 def _refound(id: str, network: Architecture) -> Architecture | None:
@@ -66,7 +71,7 @@ def _refound(id: str, network: Architecture) -> Architecture | None:
 
 def undo() -> None:
     """Take back what ``apply`` did last."""
-    before, _after, _rule = st.session_state.pop(_DONE)
+    before, *_rest = st.session_state.pop(_DONE)
     _session.set_recipe(before[0])
     _session.set_architecture(before[1])
     _session.unseed("build.field")
@@ -78,12 +83,13 @@ def is_done(rule: str) -> bool:
     return done is not None and done[2] == rule
 
 
-def done_line(key: str) -> None:
-    """Say what was changed last, with a button that takes it back; nothing once something else has changed."""
+def done_line(place: str) -> None:
+    """Say what a button at ``place`` changed last, and offer to take it back; nothing once something else has changed."""
     done = _done()
-    if done is None:
+    if done is None or done[3] != place:
         return
-    before, after, _rule = done
+    before, after, rule, _place = done
+    key = place.removesuffix(f".{rule}")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.done"):
         st.success(
             _("Changed for the next run: {changes}", changes="; ".join(in_words(before, after))),

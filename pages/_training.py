@@ -36,12 +36,12 @@ def _run_choice(run: Snapshot) -> None:
     names = {mine.id: _names.run_label(number, mine) for number, mine in _names.own_runs().items()}
     if len(names) < 2:
         return
-    chosen = st.selectbox(
+    chosen = st.selectbox(  # a menu of its own for each run: what a browser still says of the last one is no choice
         _("Run"),
         list(names),
         format_func=lambda id: names.get(id, id),
         width=320,
-        key=_session.seed("train.run", run.id, names),
+        key=_session.seed(f"train.run.{run.id}", run.id, names),
         help=_("Your runs, the newest first. A run keeps its number when another one is deleted."),
     )
     if chosen != run.id and chosen in names:
@@ -85,6 +85,7 @@ def live(id: str, asked: float | None, state: str) -> None:
             _hand.controls(view.snapshot)
             if not view.snapshot.live:
                 _delete_button(view.snapshot)
+    _hand.told_sent(view.snapshot)
     _pictures(view)
     with st.container(key="run_line"):  # beside the view it lies in the sidebar alone: one look serves both
         _run_line.of(view.snapshot)

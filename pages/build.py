@@ -7,7 +7,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _build_drawer, _build_editor, _build_parts, _health, _session, _widgets
+from pages import _build_drawer, _build_editor, _build_parts, _fault, _fault_state, _health, _session, _widgets
 from pages import _build_state as state
 from pages._links import go_to
 
@@ -15,6 +15,7 @@ _widgets.begin_page(
     N_("Build"), N_("Put layers together; every number in the drawing follows at once. Click a block to change it.")
 )
 state.open_link()
+_fault.draw_on_build()
 
 
 @st.fragment
@@ -46,7 +47,8 @@ def _bar() -> None:
         on_change=state.rename,
     )  # fmt: skip
     back, forth = _session.undo_steps()
-    st.button(_("Undo"), icon=":material/undo:", disabled=not back, on_click=state.undo, key="build.undo")
+    first = not back or _fault_state.is_planted(_session.architecture())  # what was before is not to be seen yet
+    st.button(_("Undo"), icon=":material/undo:", disabled=first, on_click=state.undo, key="build.undo")
     st.button(_("Redo"), icon=":material/redo:", disabled=not forth, on_click=state.redo, key="build.redo")
     _widgets.what_is_this(lesson("build"), _("How to read this"))
     if _session.architecture().trace().error is None:

@@ -30,7 +30,7 @@ from cnnlab.health.case import Case, Setup
 from cnnlab.health.facts import DataFacts
 from cnnlab.health.history import History
 from cnnlab.health.rules import RULES, diagnose
-from cnnlab.i18n import Message
+from cnnlab.i18n import N_, Message
 from cnnlab.training.recipe import ADAPTIVE, Recipe
 
 CHOICES = 5
@@ -112,6 +112,11 @@ def plant(what: str | int, architecture: Architecture, recipe: Recipe, facts: Da
 def check(fault: Fault, guess: str) -> bool:
     """Return whether ``guess``, the id of a rule, names the fault."""
     return guess == fault.rule
+
+
+def hint(fault: Fault) -> Message:
+    """Return where to look for the fault, without its name."""
+    return Message(HINTS[fault.rule])
 
 
 def mended(
@@ -312,3 +317,34 @@ FAULTS: dict[str, _Plant] = {
     "weight-decay-strong": _decay,
 }
 """What can be planted, by the id of the rule that finds it."""
+
+_ACTIVATED = N_("Look on Build at the activations: what stands between one layer that learns and the next?")
+_AT_THE_END = N_("Look on Build at the last layers: what happens to the ten scores before they come out?")
+_LEFT_OUT = N_("Look on Build at what reaches each layer: is too much of it thrown away?")
+_BATCHES = N_("Look at the recipe: how many images does a step see, and how many steps does that make?")
+_VARIED = N_(
+    "Look at what the recipe does to the images before the network sees them: would you still read them right?"
+)
+_STEPS = N_("Look at the loss curve: does it jump, or hardly move? Then look at how large the steps are in the recipe.")
+
+HINTS: dict[str, str] = {
+    "softmax-inside": _ACTIVATED,
+    "softmax-twice": _AT_THE_END,
+    "activation-last": _AT_THE_END,
+    "dropout-first": _LEFT_OUT,
+    "dropout-high": _LEFT_OUT,
+    "no-nonlinearity": _ACTIVATED,
+    "map-too-small": N_("Look on Build at how large each kernel is, and how large the map that it slides over."),
+    "sigmoid-stack": N_(
+        "Look layer by layer at the gradients: how large are they in the last layers and in the first?"
+    ),
+    "batchnorm-batch": _BATCHES,
+    "batch-too-large": _BATCHES,
+    "mirrored-characters": _VARIED,
+    "turned-characters": _VARIED,
+    "momentum-too-high": _STEPS,
+    "learning-rate-high": _STEPS,
+    "learning-rate-low": _STEPS,
+    "weight-decay-strong": N_("Look layer by layer at the size of the weights: what becomes of them while it learns?"),
+}
+"""Where to look, by fault."""

@@ -59,6 +59,10 @@ def until(space: Workspace, *states: str) -> str:
     return id
 
 
+def runs_menu(at: AppTest):
+    return next(menu for menu in at.selectbox if str(menu.key).startswith("train.run."))
+
+
 def keys(at: AppTest) -> set[str]:
     return {button.key for button in at.button}
 
@@ -218,13 +222,13 @@ def test_a_run_keeps_its_number_when_an_older_one_is_deleted() -> None:
         train(space.id).button(key="train.start").click().run()
         until(space, "done")
     at = train(space.id)
-    labels = at.selectbox(key="train.run").options
+    labels = runs_menu(at).options
     assert [label.split(": ")[1].split(",")[0] for label in labels] == ["your run 2", "your run 1"]
     oldest = engine().list(owner=space.owner)[-1].id
     engine().delete(oldest, owner=space.owner)
     train(space.id).button(key="train.start").click().run()
     until(space, "done")
-    labels = train(space.id).selectbox(key="train.run").options
+    labels = runs_menu(train(space.id)).options
     assert [label.split(": ")[1].split(",")[0] for label in labels] == ["your run 3", "your run 2"]
 
 
@@ -315,6 +319,10 @@ def test_a_change_is_made_marked_and_told() -> None:
     wait_for(lambda: engine().snapshot(id).changes)
     (made,) = engine().snapshot(id).changes
     assert made["change"] == {"lr": 0.5, "frozen": ["conv1"]}
+    at.run()
+    said = f"Changed after step {made['step']:,}: Learning rate 0.001 → 0.5; Frozen layers none → conv1."
+    wanted = f"{said} The run now has {engine().snapshot(id).steps:,} steps."
+    assert [one.value.replace("\\", "") for one in at.success] == [wanted]
     wait_for(lambda: "lab-mark" in html(at := train(space.id)) and "Learning rate 0.001 → 0.5" in markdown(at))
     said = markdown(train(space.id))
     assert f"1. step {made['step']:,}: Learning rate 0.001 → 0.5; Frozen layers none → conv1" in said
@@ -326,6 +334,7 @@ def test_what_a_change_is_refused_for_can_be_changed() -> None:
     field(at.number_input, "momentum").set_value(0.0)
     at.button(key="train.change.send").click().run()
     assert "switch nesterov off" in at.error[0].value and not engine().snapshot(id).changes
+    assert not at.success
     field(at.toggle, "nesterov").set_value(False)
     at.button(key="train.change.send").click().run()
     assert not at.exception and not at.error
@@ -481,7 +490,7 @@ def test_a_rewind_changes_exactly_one_thing() -> None:
     assert start.disabled and "the very same run" in at.warning[0].value
     at.number_input(key=f"{field}.lr").set_value(0.01)
     at.number_input(key=f"{field}.batch_size").set_value(16).run()
-    assert at.button(key="train.branch.start").disabled and "2 settings" in at.warning[0].value
+    assert at.button(key="train.branch.start").disabled and "Keep only one change" in at.warning[0].value
     at.number_input(key=f"{field}.batch_size").set_value(32).run()
     at.button(key="train.branch.start").click().run()
     child = engine().snapshot(until(space, "done"))
@@ -497,3 +506,63 @@ def test_a_branch_can_be_left() -> None:
     at = train(space.id)  # a reload
     at.button(key="train.branch.leave").click().run()
     assert "train.start" in keys(at) and "train.branch.start" not in keys(at)
+
+
+def test_a_change_that_the_engine_refuses_keeps_what_was_entered() -> None:
+    space, id = started()
+    at = opened(space, "train.change_it")
+    field(at.number_input, "lr").set_value(0.5)
+    every = list(field(at.multiselect, "frozen").options)
+    field(at.multiselect, "frozen").set_value(every)
+    at.button(key="train.change.send").click().run()
+    assert "nothing is left to learn" in at.error[0].value and not engine().snapshot(id).changes
+    assert field(at.number_input, "lr").value == 0.5 and field(at.multiselect, "frozen").value == every
+    field(at.multiselect, "frozen").set_value(every[:1])
+    at.button(key="train.change.send").click().run()
+    wait_for(lambda: engine().snapshot(id).changes)
+    assert engine().snapshot(id).changes[0]["change"] == {"lr": 0.5, "frozen": every[:1]}
+
+
+def test_a_branch_tells_what_is_frozen_from_its_parent_and_what_its_recipe_changed() -> None:
+    space, id = started()
+    engine().command(id, {"do": "change", "frozen": ["conv1"]}, owner=space.owner)
+    wait_for(lambda: engine().snapshot(id).changes)
+    engine().command(id, {"do": "step"}, owner=space.owner)
+    wait_for(lambda: engine().snapshot(id).step > engine().snapshot(id).changes[0]["step"])
+    engine().command(id, {"do": "stop"}, owner=space.owner)
+    until(space, "stopped")
+    parent = engine().snapshot(id)
+    place = max(info.step for info in engine().checkpoints(id))
+    assert place > parent.changes[0]["step"]
+    recipe = parent.recipe_at(place).changed(lr=0.02, weight_decay=0.001)
+    child = engine().branch(id, place, recipe.model_dump(mode="json"), owner=space.owner)
+    space.choose(run=child)
+    at = train(space.id)
+    said = markdown(at)
+    assert f"1. step {place:,}: conv1 frozen, from its parent; Learning rate 0.001 → 0.02; Weight decay" in said
+    assert "none → conv1" not in said
+    assert at.button(key="train.rewind").label == "Start again from here"
+    engine().command(child, {"do": "stop"}, owner=space.owner)
+
+
+def test_what_a_browser_still_says_of_the_menu_of_the_last_run_does_not_bring_that_run_back() -> None:
+    space, id = done()
+    at = train(space.id)
+    at.button(key="train.start").click().run()
+    first = until(space, "done")
+    at = train(space.id)
+    before = runs_menu(at)
+    assert before.value == first
+    late = before._widget_state  # sent before the browser knew of the new run
+    at.button(key="train.start").click().run()
+    new = until(space, "done")
+    assert new != first and runs_menu(at).value == new
+    states = at._tree.get_widget_states()
+    states.widgets.add().CopyFrom(late)
+    at._run(states)
+    assert not at.exception and space.choices.run == new
+    runs_menu(at).set_value(id).run()
+    assert space.choices.run == id and runs_menu(at).value == id
+    runs_menu(at).set_value(new).run()
+    runs_menu(at).set_value(id).run()
+    assert space.choices.run == id
