@@ -1,7 +1,7 @@
 """Small relatives of the classic networks that learn within a lesson: for 28x28 digits and for 32x32 colour pictures.
 
-Each keeps the plan of its model and is narrow and shallow enough for two cores. Its recipe reaches, on MNIST, 98.5 % of
-the test digits within a minute, or on the whole of CIFAR-10 70 % of the test pictures within five; measured by
+Each keeps the plan of its model and is narrow and shallow enough for two cores. Its recipe aims at 98.5 % of MNIST's test
+digits within a minute, or at 70 % of the whole of CIFAR-10's test pictures within five; what it reaches is measured by
 ``python -m cnnlab bench zoo``.
 """
 
