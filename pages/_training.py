@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
     from cnnlab.runs.watch import Glimpse, View
 
+_MENU = "train.run"
 FIRST_S = 0.1
 """Pause between two looks at a run that is at work on its first step, in seconds."""
 
@@ -41,12 +42,20 @@ def _run_choice(run: Snapshot) -> None:
         list(names),
         format_func=lambda id: names.get(id, id),
         width=320,
-        key=_session.seed(f"train.run.{run.id}", run.id, names),
+        key=_session.seed(_menu_of(run.id), run.id, names),
         help=_("Your runs, the newest first. A run keeps its number when another one is deleted."),
     )
     if chosen != run.id and chosen in names:
         _session.set_current_run(chosen)
         st.rerun()
+
+
+def _menu_of(id: str) -> str:
+    """Return the key of the menu that shows run ``id``: a new one whenever another run is shown, none ever again."""
+    shown, number = st.session_state.get(_MENU, (id, 0))
+    number += shown != id
+    st.session_state[_MENU] = (id, number)
+    return f"{_MENU}.{number}"
 
 
 def pace(run: Snapshot) -> float | None:
