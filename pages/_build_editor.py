@@ -166,15 +166,6 @@ def _palette(after: int) -> None:
     for kind, spec in (LAYERS | BLOCKS).items():
         groups.setdefault(spec.group, []).append(kind)
     chosen = state.kind()
-    with st.container(gap="xsmall", key="build_palette"):
-        for group, kinds in groups.items():
-            st.caption(_(_GROUPS.get(group, group)))
-            with st.container(horizontal=True, gap="xsmall"):
-                for kind in kinds:
-                    st.button(
-                        kind, key=f"build.kind.{kind}", type="primary" if kind == chosen else "secondary",
-                        on_click=state.choose_kind, args=(kind,),
-                    )  # fmt: skip
     layer = state.new_layer(after, chosen)
     label = (
         _("Add a branch with {kind}", kind=chosen)
@@ -186,6 +177,15 @@ def _palette(after: int) -> None:
         args=(after, chosen),
     )  # fmt: skip
     st.caption(_preview(after, layer))
+    with st.container(gap="xsmall", key="build_palette"):
+        for group, kinds in groups.items():
+            st.caption(_(_GROUPS.get(group, group)))
+            with st.container(horizontal=True, gap="xsmall"):
+                for kind in kinds:
+                    st.button(
+                        kind, key=f"build.kind.{kind}", type="primary" if kind == chosen else "secondary",
+                        on_click=state.choose_kind, args=(kind,),
+                    )  # fmt: skip
     _about(layer)
 
 
