@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -166,19 +167,32 @@ class ModelDescription(BaseModel):
         Raises:
             ModelError: it is no model of the lab, of another version, or contradicts itself.
         """
-        document = (metadata or {}).get(FORMAT)
-        if document is None:
-            raise ModelError("this file is no model of CNN Lab: its metadata has no entry {entry}", entry=FORMAT)
-        if document.count("[") + document.count("{") > 100_000:
-            raise ModelError("this model's description nests too deep")
-        try:
-            description = cls.model_validate_json(document)
-        except ValidationError as error:
-            raise ModelError(
-                "this model's description is not understood: {finding}", finding=first_finding(error)
-            ) from error
+        absent = ModelError("this file is no model of CNN Lab: its metadata has no entry {entry}", entry=FORMAT)
+        description = described(cls, metadata, FORMAT, absent)
         description.check()
         return description
+
+
+Described = TypeVar("Described", bound=BaseModel)
+
+
+def described(kind: type[Described], metadata: Mapping[str, str] | None, entry: str, absent: ModelError) -> Described:
+    """Return the description of ``kind`` that stands under ``entry`` in a safetensors file's metadata, from anyone.
+
+    Raises:
+        ModelError: ``absent`` where there is no such entry; it nests too deep, or is not understood.
+    """
+    document = (metadata or {}).get(entry)
+    if document is None:
+        raise absent
+    if document.count("[") + document.count("{") > 100_000:
+        raise ModelError("this model's description nests too deep")
+    try:
+        return kind.model_validate_json(document)
+    except ValidationError as error:
+        raise ModelError(
+            "this model's description is not understood: {finding}", finding=first_finding(error)
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -134,19 +134,8 @@ class Model:
         Raises:
             ModelError: absent, too large, not a model, or its weights are not those of its network.
         """
-        path = Path(path)
-        try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                raise ModelError("{name}: larger than {limit} MB", name=path.name, limit=MAX_FILE_BYTES // 1_000_000)
-            with safe_open(path, framework="pt") as file:
-                description = ModelDescription.from_metadata(file.metadata())
-                return cls(description, {name: file.get_tensor(name) for name in file.keys()})
-        except OSError as error:
-            raise ModelError(
-                "{name}: cannot be read ({reason})", name=path.name, reason=error.strerror or error
-            ) from error
-        except SafetensorError as error:
-            raise ModelError("{name}: not a whole safetensors file", name=path.name) from error
+        metadata, tensors = read_file(Path(path))
+        return cls(ModelDescription.from_metadata(metadata), tensors)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Model:
@@ -158,6 +147,23 @@ class Model:
             return cls(description, safetensors.torch.load(data))
         except SafetensorError as error:
             raise ModelError("{name}: not a whole safetensors file", name="model") from error
+
+
+def read_file(path: Path) -> tuple[dict[str, str] | None, dict[str, Tensor]]:
+    """Return the metadata and the tensors of a safetensors file, which may come from anyone.
+
+    Raises:
+        ModelError: absent, too large, or no whole safetensors file.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelError("{name}: larger than {limit} MB", name=path.name, limit=MAX_FILE_BYTES // 1_000_000)
+        with safe_open(path, framework="pt") as file:
+            return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    except OSError as error:
+        raise ModelError("{name}: cannot be read ({reason})", name=path.name, reason=error.strerror or error) from error
+    except SafetensorError as error:
+        raise ModelError("{name}: not a whole safetensors file", name=path.name) from error
 
 
 def _metadata(data: bytes) -> dict[str, str] | None:

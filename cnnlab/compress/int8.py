@@ -18,19 +18,17 @@ from typing import Literal
 
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError, safe_open
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, fx
 
 from cnnlab.build import build
 from cnnlab.compress import pt2e
 from cnnlab.compress.compare import Subject
 from cnnlab.compress.magnitude import weight_names
-from cnnlab.description import MAX_FILE_BYTES, ModelAbout, ModelDescription
+from cnnlab.description import ModelAbout, ModelDescription, described
 from cnnlab.errors import DataError, ModelError
 from cnnlab.home import write_whole
-from cnnlab.model import Model
-from cnnlab.validation import first_finding
+from cnnlab.model import Model, read_file
 
 FORMAT = "cnnlab.int8"
 """Under which entry of its metadata a file says that it holds such a model."""
@@ -130,19 +128,9 @@ class Int8Model:
         Raises:
             ModelError: absent, too large, no such file, or its tensors are not those of its network.
         """
-        path = Path(path)
-        try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                raise ModelError("{name}: larger than {limit} MB", name=path.name, limit=MAX_FILE_BYTES // 1_000_000)
-            with safe_open(path, framework="pt") as file:
-                description = _described(file.metadata())
-                return cls(description, _rebuilt(description, {name: file.get_tensor(name) for name in file.keys()}))
-        except OSError as error:
-            raise ModelError(
-                "{name}: cannot be read ({reason})", name=path.name, reason=error.strerror or error
-            ) from error
-        except SafetensorError as error:
-            raise ModelError("{name}: not a whole safetensors file", name=path.name) from error
+        metadata, tensors = read_file(Path(path))
+        description = _described(metadata)
+        return cls(description, _rebuilt(description, tensors))
 
     def subject(self, name: str = "") -> Subject:
         """Return it as something to measure."""
@@ -185,15 +173,8 @@ def quantise(model: Model, images: Tensor, about: ModelAbout | None = None) -> I
 
 
 def _described(entries: Mapping[str, str] | None) -> Int8Description:
-    document = (entries or {}).get(FORMAT)
-    if document is None:
-        raise ModelError("this file is no int8 model of CNN Lab: its metadata has no entry {entry}", entry=FORMAT)
-    try:
-        description = Int8Description.model_validate_json(document)
-    except ValidationError as error:
-        raise ModelError(
-            "this model's description is not understood: {finding}", finding=first_finding(error)
-        ) from error
+    absent = ModelError("this file is no int8 model of CNN Lab: its metadata has no entry {entry}", entry=FORMAT)
+    description = described(Int8Description, entries, FORMAT, absent)
     description.model.check()
     return description
 

@@ -11,7 +11,6 @@ import re
 import shutil
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from cnnlab.data import archives, store
 from cnnlab.data.catalog import DataInfo, info
 from cnnlab.data.causes import cause
 from cnnlab.data.dataset import DataSet, checked, content_hash
+from cnnlab.data.download import download
 from cnnlab.data.folders import read_picture_set
 from cnnlab.data.known import FETCHABLE, KNOWN
 from cnnlab.data.progress import Progress, Report, silent
@@ -29,10 +29,7 @@ from cnnlab.data.readers import IDX_NAME, Found, layout, read_cifar_set, read_id
 from cnnlab.errors import DataError
 from cnnlab.i18n import Message
 
-TIMEOUT_S = 20
-"""A host that says nothing for so long is not reached."""
 MAX_DOWNLOAD_BYTES = 2 * 2**30
-_CHUNK = 2**17
 _STALE_S = 24 * 3600
 _WORK = ".work-"
 
@@ -92,7 +89,7 @@ def _download(part: Remote, target: Path, name: str, report: Report) -> None:
     tried = []
     for address in part.addresses:
         try:
-            if _stream(address, target, report) == part.md5:
+            if download(address, target, hashlib.md5(usedforsecurity=False), MAX_DOWNLOAD_BYTES, report) == part.md5:
                 return
             tried.append(Message("{address}: the file that came is not the published one", address=address))
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -113,28 +110,6 @@ class _Tried(Message):
     def __init__(self, tried: tuple[Message, ...]) -> None:
         values = {f"attempt{number}": message for number, message in enumerate(tried)}
         super().__init__("; ".join(f"{{{name}}}" for name in values), **values)
-
-
-def _stream(address: str, target: Path, report: Report) -> str:
-    """Write what is at ``address`` to ``target`` and return its MD5."""
-    request = urllib.request.Request(address, headers={"User-Agent": "cnnlab"})
-    digest = hashlib.md5(usedforsecurity=False)
-    what = Message("downloading {file}", file=target.name)
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response, target.open("wb") as file:
-        length = response.headers.get("Content-Length")
-        total = int(length) if length and length.isdecimal() else None
-        done = 0
-        report(Progress(what, done, total))
-        while chunk := response.read(_CHUNK):
-            done += len(chunk)
-            if done > MAX_DOWNLOAD_BYTES:
-                raise ValueError("too large")
-            file.write(chunk)
-            digest.update(chunk)
-            report(Progress(what, done, total))
-        if total is not None and done < total:
-            raise ConnectionError(f"{done} of {total} bytes")
-    return digest.hexdigest()
 
 
 def import_path(path: str | Path, name: str | None = None, size: int = 32, progress: Report | None = None) -> DataInfo:

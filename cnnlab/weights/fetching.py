@@ -6,19 +6,15 @@ import hashlib
 import http.client
 import re
 import secrets
-import urllib.request
 from pathlib import Path
 
 from cnnlab.data.causes import cause
-from cnnlab.data.progress import Progress, Report, silent
+from cnnlab.data.download import download
+from cnnlab.data.progress import Report, silent
 from cnnlab.errors import ModelError
 from cnnlab.home import home
 from cnnlab.i18n import Message
 from cnnlab.weights.files import MAX_WEIGHTS_BYTES
-
-TIMEOUT_S = 20
-"""A host that says nothing for so long is not reached."""
-_CHUNK = 2**18
 
 
 def fetch(name: str, address: str, progress: Report = silent) -> Path:
@@ -38,7 +34,8 @@ def fetch(name: str, address: str, progress: Report = silent) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        if not _stream(address, part, target.name, progress).startswith(_digits(target.name)):
+        found = download(address, part, hashlib.sha256(), MAX_WEIGHTS_BYTES, progress, target.name)
+        if not found.startswith(_digits(target.name)):
             raise _failed(name, address, Message("the file that came is not the published one"))
         part.replace(target)
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -56,27 +53,6 @@ def kept(address: str) -> Path:
 def _digits(file: str) -> str:
     found = re.search(r"-([0-9a-f]{8,64})\.", file)
     return found[1] if found else "no hash"
-
-
-def _stream(address: str, target: Path, file_name: str, report: Report) -> str:
-    """Write what is at ``address`` to ``target`` and return its SHA-256."""
-    request = urllib.request.Request(address, headers={"User-Agent": "cnnlab"})
-    digest, done = hashlib.sha256(), 0
-    what = Message("downloading {file}", file=file_name)
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response, target.open("wb") as file:
-        length = response.headers.get("Content-Length")
-        total = int(length) if length and length.isdecimal() else None
-        report(Progress(what, done, total))
-        while chunk := response.read(_CHUNK):
-            done += len(chunk)
-            if done > MAX_WEIGHTS_BYTES:
-                raise ValueError("too large")
-            file.write(chunk)
-            digest.update(chunk)
-            report(Progress(what, done, total))
-        if total is not None and done < total:
-            raise ConnectionError(f"{done} of {total} bytes")
-    return digest.hexdigest()
 
 
 def _failed(name: str, address: str, reason: Message) -> ModelError:

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torchvision
 
-from cnnlab.data import sources, store
+from cnnlab.data import download, sources, store
 from cnnlab.data.catalog import catalog, info
 from cnnlab.data.dataset import content_hash
 from cnnlab.data.known import FETCHABLE, KNOWN
@@ -175,7 +175,7 @@ def test_an_unreachable_host_is_one_sentence_with_the_way_out(monkeypatch):
 
 
 def test_a_host_that_says_nothing_is_given_up(monkeypatch):
-    monkeypatch.setattr(sources, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(download, "TIMEOUT_S", 0.1)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
