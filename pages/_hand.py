@@ -205,11 +205,11 @@ def in_force(run: Snapshot, changes: int | None = None) -> tuple[dict[str, float
 # -------------------------------------------------------------------- what was changed
 def told_changes(run: Snapshot) -> None:
     """List the live changes of a run, by the numbers that stand over its curves."""
-    recipe, lines, parent = run.recipe, [], _parent(run)
+    recipe, lines = run.recipe, []
     for number, made in enumerate(run.changes, 1):
         change = Change.of(made["change"])
-        if number == 1 and is_inherited(run, parent):
-            parts = [*from_parent(change), *at_branching(run, parent)]
+        if made.get("inherited"):
+            parts = [*_from_parent(change), *at_branching(run)]
             said = _("step {step:,}", step=made["step"])
             lines.append(f"{number}. {said}: " + "; ".join(parts or [_("as it was")]))
             continue
@@ -234,25 +234,7 @@ def _of_layers(change: Change, shares: dict[str, float], frozen: tuple[str, ...]
     return parts
 
 
-def is_inherited(run: Snapshot, parent: Snapshot | None) -> bool:
-    """Return whether the first change of ``run`` is none: a branch notes there what its parent had frozen or set.
-
-    Where the parent is gone, what stands at the branching and speaks of layers alone is taken for such a note.
-    """
-    if run.parent is None or not run.changes or run.changes[0]["step"] != run.parent_step:
-        return False
-    made = run.changes[0]["change"]
-    if set(made) - {"frozen", "dropout"}:
-        return False
-    if parent is None:
-        return True
-    before = [change for change in parent.changes if change["step"] < run.parent_step]
-    shares, frozen = in_force(parent, len(before))
-    said = made.get("dropout") or {}
-    return tuple(made.get("frozen") or ()) == frozen and all(shares.get(name) == share for name, share in said.items())
-
-
-def from_parent(change: Change) -> list[str]:
+def _from_parent(change: Change) -> list[str]:
     """Return what a branch has of its parent, besides the recipe, in words."""
     parts = []
     if change.frozen:
@@ -262,9 +244,9 @@ def from_parent(change: Change) -> list[str]:
     return parts
 
 
-def at_branching(run: Snapshot, parent: Snapshot | None = None) -> list[str]:
+def at_branching(run: Snapshot) -> list[str]:
     """Return what the recipe of a branch has other than its parent had there; nothing where the parent is gone."""
-    parent = parent or _parent(run)
+    parent = _parent(run)
     return [] if parent is None else differences(parent.recipe_at(run.parent_step or 0), run.recipe)
 
 

@@ -186,7 +186,8 @@ def _note(run: Snapshot) -> str:
 
 
 def _changed(run: Snapshot) -> str:
-    return "" if not run.changes else _("live changes: {count}", count=len(run.changes))
+    made = sum(not change.get("inherited") for change in run.changes)
+    return _("live changes: {count}", count=made) if made else ""
 
 
 @lru_cache(maxsize=512)

@@ -174,7 +174,9 @@ class Snapshot:
             given = {name: value for name, value in values.items() if name in known}
             given["recipe"] = Recipe.of(given["recipe"])
             given["changes"] = tuple(
-                {"step": int(made["step"]), "change": dict(made["change"])} for made in given.get("changes", ())
+                {"step": int(made["step"]), "change": dict(made["change"])}
+                | ({"inherited": True} if made.get("inherited") is True else {})
+                for made in given.get("changes", ())
             )
             for name in ("error", "warning"):
                 message = given.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -135,9 +135,14 @@ class Change(BaseModel):
 
 
 class Applied(BaseModel):
-    """A change and when it was made: after ``step`` steps, before the next."""
+    """A change and when it was made: after ``step`` steps, before the next.
+
+    Attributes:
+        inherited: True for what a branch found already made; nobody has made it in this run.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     step: int = Field(ge=0)
     change: Change
+    inherited: Literal[True] | None = None

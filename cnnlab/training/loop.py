@@ -270,7 +270,8 @@ class Training(Learner):
         drops = {name: p for name, p in standing.dropout.items() if built[name] != p}
         if not drops and not standing.frozen:
             return ()
-        return (Applied(step=standing.step, change=Change(dropout=drops or None, frozen=standing.frozen or None)),)
+        found = Change(dropout=drops or None, frozen=standing.frozen or None)
+        return (Applied(step=standing.step, change=found, inherited=True),)
 
     def _take_memory(self, checkpoint: Checkpoint, branch: bool) -> None:
         """Take over what optimizer and validation remember, as far as the recipe in force has a use for it."""

@@ -47,7 +47,7 @@ def parent(lab):
 def test_a_branch_says_which_layers_stand_still_and_what_is_dropped(lab, parent):
     step = lab.snapshot(parent).step
     id = lab.branch(parent, step, {"lr": 0.02})
-    inherited = {"step": step, "change": {"dropout": {"drop1": 0.5}, "frozen": ["conv1"]}}
+    inherited = {"step": step, "change": {"dropout": {"drop1": 0.5}, "frozen": ["conv1"]}, "inherited": True}
     assert lab.snapshot(id).changes == (inherited,)
     ended = lab.wait(id, 60)
     assert (ended.state, ended.changes) == ("done", (inherited,))
