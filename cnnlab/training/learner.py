@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -152,14 +153,18 @@ class Learner:
             yield loss.detach(), acc
 
     def _side_by_side(self, pieces: list[Part]) -> Iterator[tuple[Tensor, Tensor]]:
-        """The same to the bit, each piece in a thread of its own; the gradients are added in the order of the pieces."""
+        """The same to the bit, the first piece in this thread, each other in one of its own.
+
+        The gradients are added in the order of the pieces.
+        """
         moving = [parameter for parameter in self._learning if parameter.requires_grad]
 
         def gradient(piece: Part) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
             loss, acc = self._judge(*piece)
             return loss.detach(), acc, torch.autograd.grad(loss, moving)
 
-        for loss, acc, gradients in self._crew.map(gradient, pieces):
+        others = [self._crew.submit(gradient, piece) for piece in pieces[1:]]
+        for loss, acc, gradients in chain([gradient(pieces[0])], (other.result() for other in others)):
             for parameter, one in zip(moving, gradients):
                 if parameter.grad is None:
                     parameter.grad = torch.empty_like(parameter).copy_(one)
@@ -191,8 +196,12 @@ class Learner:
 
     @cached_property
     def _crew(self) -> ThreadPoolExecutor:
-        """The threads that compute pieces, each with one torch thread; begun by the run's own, they give way as it does."""
-        return ThreadPoolExecutor(self.recipe.threads, "share", torch.set_num_threads, (1,))
+        """The threads beside the run's own that compute pieces, each with one torch thread.
+
+        The run's thread computes, too, instead of sleeping: of threads that are all woken for each step, two at times
+        share a core while another idles. They are begun by it, and give way to pages as it does.
+        """
+        return ThreadPoolExecutor(self.recipe.threads - 1, "share", torch.set_num_threads, (1,))
 
     def _move(self) -> None:
         if self.recipe.l1:
