@@ -1,0 +1,193 @@
+"""The Convolution page's questions: commit an answer first, then see; the lab checks it and keeps the score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import N_, _
+from pages import _choices, _session, _widgets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnnlab.insight.glass import Operation, Stage, Verdict
+
+KINDS = {"size": N_("Size"), "params": N_("Parameters"), "number": N_("Numbers")}
+_TURN = "convolution.turn"
+
+
+@dataclass(frozen=True)
+class Veil:
+    """What nobody may see yet: stages by name, the number of parameters, one number by its place."""
+
+    stages: frozenset[str] = frozenset()
+    params: bool = False
+    number: tuple[str, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One layer that is asked about: what arrives at it, its convolution, and the keys of the questions."""
+
+    stage: Stage
+    before: Stage
+    operation: Operation
+    size_key: str
+    params_key: str
+
+
+def predict(stages: Sequence[Stage], layer: int) -> Veil:
+    """Draw the switch, the score and the open questions, about ``layer`` where nothing before it is open."""
+    from cnnlab.insight.glass import challenge, number_key
+
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="glass_predict"):
+        on = _choices.toggle(
+            "convolution.predict", _("Predict first"), False,
+            help=_("Results stay covered until you have answered, or have them shown. First answers count."),
+        )  # fmt: skip
+        score = st.empty()
+    if not on:
+        score.markdown(_score())
+        return Veil()
+    asked = [_asked(stages, place) for place, stage in enumerate(stages) if stage.kind == "conv"]
+    settled = _session.workspace().score.settled
+    first = next((one for one in asked if one.size_key not in settled), asked[layer])
+    row, col = challenge(first.before.values, stages, first.stage, int(_session.kept(_TURN, 0)))
+    key = number_key(first.before.values, first.stage, row, col)
+    with st.container(key="glass_cards"):
+        columns = st.columns(3, gap="small")
+        with columns[0]:
+            sized = _size_card(first)
+        with columns[1]:
+            counted = _params_card(first)
+        with columns[2]:
+            known = _number_card(first, row, col, key, sized)
+    score.markdown(_score())
+    later = [s.name for s in stages[stages.index(first.stage) :]] if not sized else []
+    place = (first.stage.name, row, col) if sized and not known else None
+    return Veil(frozenset(later), not counted, place)
+
+
+def _score() -> str:
+    """Return how many first answers were right, of each kind that was asked at all."""
+    score = _session.workspace().score
+    parts = []
+    for kind, name in KINDS.items():
+        right, asked = score.of(kind)
+        if asked:
+            parts.append(_("{name}: **{right} of {asked}**", name=_(name), right=right, asked=asked))
+    return " · ".join(parts)
+
+
+def _asked(stages: Sequence[Stage], place: int) -> _Asked:
+    from cnnlab.insight.glass import params_key, size_key
+
+    stage, before = stages[place], stages[place - 1]
+    assert stage.operation is not None  # every convolution has one
+    _channels, height, width = before.values.shape
+    return _Asked(stage, before, stage.operation, size_key(stage.operation, height, width), params_key(stage.operation))
+
+
+def _size_card(asked: _Asked) -> bool:
+    from cnnlab.insight.glass import check_size
+
+    _channels, height, width = asked.before.values.shape
+    question = _("How large is the output of {stage}?", stage=asked.stage.name)
+    rows, cols = asked.operation.conv_shape(height, width)
+    fields = (_("rows"), _("columns"))
+
+    def check(values: list[Any]) -> Verdict:
+        return check_size(asked.operation, height, width, (int(values[0]), int(values[1])))
+
+    return _card("size", asked.size_key, question, fields, check, f"{rows} × {cols}")
+
+
+def _params_card(asked: _Asked) -> bool:
+    from cnnlab.insight.glass import check_params
+
+    question = _("How many numbers does {stage} learn (weights and bias)?", stage=asked.stage.name)
+
+    def check(values: list[Any]) -> Verdict:
+        return check_params(asked.operation, int(values[0]))
+
+    return _card("params", asked.params_key, question, (_("parameters"),), check, str(asked.operation.num_params))
+
+
+def _number_card(asked: _Asked, row: int, col: int, key: str, sized: bool) -> bool:
+    from cnnlab.insight.glass import check_number
+    from cnnlab.insight.glass.predictions import number
+
+    if not sized:
+        with st.container(border=True, key="glass_card_number"):
+            st.markdown(_("**Which number stands at the pink question mark?**"))
+            st.caption(_("Once the size is known, a place to work out will be marked here."))
+        return False
+    question = _("Which number is {unit}, at the pink question mark?", unit=f"`{asked.stage.name}[0,{row},{col}]`")
+
+    def check(values: list[Any]) -> Verdict:
+        return check_number(asked.before.values, asked.stage, row, col, float(values[0]))
+
+    value = number(float(asked.stage.values[0, row, col]))
+    return _card("number", key, question, (_("the sum"),), check, value, again=True)
+
+
+def _card(
+    kind: str, key: str, question: str, fields: tuple[str, ...], check: Any, answer: str, again: bool = False
+) -> bool:
+    """Draw one question, or what came of it; return whether its answer may be seen."""
+    with st.container(border=True, key=f"glass_card_{kind}"):
+        st.markdown(f"**{question}**")
+        if key not in _session.workspace().score.settled and not _form(kind, key, fields, check):
+            return False
+        st.markdown(f"### {answer}")
+        _verdict(_session.here(f"convolution.{key}"))
+        if again:
+            st.button(_("Another number"), icon=":material/casino:", key="convolution.again", on_click=_next)
+        return True
+
+
+def _form(kind: str, key: str, fields: tuple[str, ...], check: Any) -> bool:
+    """Draw the form of an open question; return whether it was settled just now."""
+    with st.form(f"convolution.form.{key}", border=False):
+        columns = st.columns(len(fields)) if len(fields) > 1 else [st.container()]
+        step: Any = {"step": 0.01, "format": "%.6g"} if kind == "number" else {"step": 1, "min_value": 0}
+        values = []
+        for place, (column, name) in enumerate(zip(columns, fields)):
+            values.append(
+                column.number_input(name, value=None, key=f"convolution.answer.{key}.{place}", placeholder="?", **step)
+            )
+        with st.container(horizontal=True, gap="small"):
+            sent = st.form_submit_button(_("Check"), type="primary", key=f"convolution.check.{kind}")
+            shown = st.form_submit_button(_("Show me"), type="tertiary", key=f"convolution.show.{kind}")
+    if sent and any(value is None for value in values):
+        st.caption(_("Type a number first."))
+        return False
+    if not sent and not shown:
+        return False
+    try:
+        found = check(values) if sent else None
+        _session.workspace().settle(kind, key, None if found is None else found.right)
+    except CnnLabError as error:
+        _widgets.show_error(error)
+        return False
+    _session.set_here(f"convolution.{key}", found)
+    return True
+
+
+def _verdict(found: Verdict | None) -> None:
+    if found is None:
+        return
+    said = found.computation.text(_session.language())
+    if found.right:
+        st.success(_("Right: {computation}.", computation=said), icon=":material/check:")
+        return
+    hint = f" {found.hint.text(_session.language())}" if found.hint else ""
+    st.warning(_("Not quite: {computation}.", computation=said) + hint, icon=":material/close:")
+
+
+def _next() -> None:
+    _session.keep(_TURN, (int(_session.kept(_TURN, 0)) + 1) % 10_000)
