@@ -9,6 +9,7 @@ import streamlit as st
 
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
+from cnnlab.lessons import lesson
 from pages import _choices, _looking, _session, _widgets
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def picture() -> Tensor | None:
         if dataset is None:
             return None
         times = _shrink(dataset.image_shape[1])
+        _widgets.what_is_this(lesson("convolution", _session.language()), _("What is a convolution?"))
     image = _looking.image_line(_Taker(dataset))  # type: ignore[arg-type]
     return None if image is None else brightness(image, times)
 

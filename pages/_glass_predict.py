@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlab.errors import CnnLabError
 from cnnlab.i18n import N_, _
-from pages import _choices, _session, _widgets
+from pages import _choices, _session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +55,7 @@ def predict(stages: Sequence[Stage], layer: int) -> Veil:
     asked = [_asked(stages, place) for place, stage in enumerate(stages) if stage.kind == "conv"]
     settled = _session.workspace().score.settled
     first = next((one for one in asked if one.size_key not in settled), asked[layer])
-    row, col = challenge(first.before.values, stages, first.stage, int(_session.kept(_TURN, 0)))
+    row, col = challenge(first.before.values, first.stage, int(_session.kept(_TURN, 0)))
     key = number_key(first.before.values, first.stage, row, col)
     with st.container(key="glass_cards"):
         columns = st.columns(3, gap="small")
@@ -141,52 +140,62 @@ def _card(
     """Draw one question, or what came of it; return whether its answer may be seen."""
     with st.container(border=True, key=f"glass_card_{kind}"):
         st.markdown(f"**{question}**")
-        if key not in _session.workspace().score.settled and not _form(kind, key, fields, check):
+        if key not in _session.workspace().score.settled:
+            _form(kind, key, fields, check)
             return False
-        st.markdown(f"### {answer}")
-        _verdict(_session.here(f"convolution.{key}"))
+        _verdict(_session.here(f"convolution.{key}"), answer)
         if again:
             st.button(_("Another number"), icon=":material/casino:", key="convolution.again", on_click=_next)
         return True
 
 
-def _form(kind: str, key: str, fields: tuple[str, ...], check: Any) -> bool:
-    """Draw the form of an open question; return whether it was settled just now."""
+def _form(kind: str, key: str, fields: tuple[str, ...], check: Any) -> None:
+    """Draw the form of an open question; both of its buttons settle it before the page is drawn again."""
+    places = [f"convolution.answer.{key}.{place}" for place in range(len(fields))]
     with st.form(f"convolution.form.{key}", border=False):
-        columns = st.columns(len(fields)) if len(fields) > 1 else [st.container()]
+        columns = st.columns(len(fields), gap="small") if len(fields) > 1 else [st.container()]
         step: Any = {"step": 0.01, "format": "%.6g"} if kind == "number" else {"step": 1, "min_value": 0}
-        values = []
-        for place, (column, name) in enumerate(zip(columns, fields)):
-            values.append(
-                column.number_input(name, value=None, key=f"convolution.answer.{key}.{place}", placeholder="?", **step)
-            )
+        for column, name, place in zip(columns, fields, places):
+            column.number_input(name, value=None, key=place, placeholder="?", **step)
         with st.container(horizontal=True, gap="small"):
-            sent = st.form_submit_button(_("Check"), type="primary", key=f"convolution.check.{kind}")
-            shown = st.form_submit_button(_("Show me"), type="tertiary", key=f"convolution.show.{kind}")
-    if sent and any(value is None for value in values):
+            st.form_submit_button(
+                _("Check"), type="primary", key=f"convolution.check.{kind}",
+                on_click=_answer, args=(kind, key, places, check),
+            )  # fmt: skip
+            st.form_submit_button(
+                _("Show me"),
+                type="tertiary",
+                key=f"convolution.show.{kind}",
+                on_click=_answer,
+                args=(kind, key, (), None),
+            )
+    if _session.here(f"convolution.{key}") == "empty":
         st.caption(_("Type a number first."))
-        return False
-    if not sent and not shown:
-        return False
-    try:
-        found = check(values) if sent else None
-        _session.workspace().settle(kind, key, None if found is None else found.right)
-    except CnnLabError as error:
-        _widgets.show_error(error)
-        return False
+
+
+def _answer(kind: str, key: str, places: Sequence[str], check: Any) -> None:
+    """Have the lab check what was typed, or settle the question without an answer; keep what came of it."""
+    values = [st.session_state.get(place) for place in places]
+    if any(value is None for value in values):
+        _session.set_here(f"convolution.{key}", "empty")
+        return
+    found = check(values) if check else None
+    _session.workspace().settle(kind, key, None if found is None else found.right)
     _session.set_here(f"convolution.{key}", found)
-    return True
 
 
-def _verdict(found: Verdict | None) -> None:
+def _verdict(found: Verdict | None, answer: str) -> None:
     if found is None:
+        st.markdown(f"### {answer}")
         return
     said = found.computation.text(_session.language())
     if found.right:
-        st.success(_("Right: {computation}.", computation=said), icon=":material/check:")
+        st.markdown(f"### :green[:material/check_circle:] {answer}")
+        st.markdown(_("Right: {computation}.", computation=said))
         return
     hint = f" {found.hint.text(_session.language())}" if found.hint else ""
-    st.warning(_("Not quite: {computation}.", computation=said) + hint, icon=":material/close:")
+    st.markdown(f"### :orange[:material/cancel:] {answer}")
+    st.markdown(_("Not quite: {computation}.", computation=said) + hint)
 
 
 def _next() -> None:

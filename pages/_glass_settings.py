@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 HAND = "hand"
 _BEGIN = ("sobel_x", "box")
-RIMS = {"zeros": N_("zeros"), "reflect": N_("mirrored picture")}
+RIMS = {"zeros": N_("zeros"), "reflect": N_("mirror image")}
 ACTIVATIONS = {"none": N_("none"), "relu": "ReLU", "leaky_relu": "LeakyReLU", "sigmoid": "Sigmoid", "tanh": "Tanh"}
-POOLINGS = {"none": N_("none"), "max": N_("the largest (max)"), "avg": N_("the mean (average)")}
+POOLINGS = {"none": N_("none"), "max": N_("largest (max)"), "avg": N_("mean (average)")}
 
 
 def layers() -> tuple[int, int]:
@@ -189,17 +189,17 @@ def _slide(layer: int) -> dict[str, Any]:
     values: dict[str, Any] = {}
     left, right = st.columns(2, gap="small")
     with left:
-        values["stride"] = _whole(layer, "stride", _("How far it jumps: *stride*"), 1, MAX_STRIDE)
+        values["stride"] = _whole(layer, "stride", _("Jump: *stride*"), 1, MAX_STRIDE)
         values["padding"] = _whole(layer, "padding", _("Rim: *padding*"), 0, MAX_PADDING)
     with right:
-        values["dilation"] = _whole(layer, "dilation", _("Distance between taps: *dilation*"), 1, MAX_DILATION)
-        values["padding_mode"] = _menu(layer, "padding_mode", _("The rim is made of"), RIMS)
+        values["dilation"] = _whole(layer, "dilation", _("Spread: *dilation*"), 1, MAX_DILATION)
+        values["padding_mode"] = _menu(layer, "padding_mode", _("Rim made of"), RIMS)
     values["bias"] = _bias(layer)
     left, right = st.columns(2, gap="small")
     with left:
-        values["activation"] = _menu(layer, "activation", _("Then an activation"), ACTIVATIONS)
+        values["activation"] = _menu(layer, "activation", _("Activation"), ACTIVATIONS)
     with right:
-        values["pooling"] = _menu(layer, "pooling", _("Then pooling"), POOLINGS)
+        values["pooling"] = _menu(layer, "pooling", _("Pooling"), POOLINGS)
     values["pool_size"] = _kept(layer, "pool_size", 2)
     if values["pooling"] != "none":
         values["pool_size"] = _choices.segments(
@@ -220,7 +220,7 @@ def _bias(layer: int) -> float:
     key = _key(layer, "bias")
     now = _kept(layer, "bias", 0.0)
     value = st.number_input(
-        _("Added constant: *bias*"), -1000.0, 1000.0, step=0.1, format="%.6g", key=_session.seed(key, now)
+        _("Constant: *bias*"), -1000.0, 1000.0, step=0.1, format="%.6g", key=_session.seed(key, now)
     )
     value = round(float(value), 4)
     _session.keep(key, value)

@@ -85,6 +85,10 @@ def _texts() -> dict[str, str]:
         "avgSays": _(
             "{unit} = {value}: the mean of {count} numbers.", unit="{unit}", value="{value}", count="{count}"
         ),
+        "sees": _(
+            "Through the layers before it sees rows {top} to {bottom} and columns {left} to {right} of the input: {rows} × {cols}.",
+            top="{top}", bottom="{bottom}", left="{left}", right="{right}", rows="{rows}", cols="{cols}",
+        ),
         "used": _(
             "{unit} = {value} reaches {count} of the {all} numbers of {stage}: rows {top} to {bottom}, columns {left} to {right}.",
             unit="{unit}", value="{value}", count="{count}", all="{all}", stage="{stage}",
@@ -117,11 +121,11 @@ def draw_counts(stages: Sequence[Stage], layer: int, veil: Veil) -> None:
         (_("Local connection"), _("each of {outputs:,} outputs sees only {seen} inputs, with weights of its own", **facts)),
         (_("Weight sharing: the convolution"), _("all {outputs:,} outputs use the same {seen} weights and one bias", **facts)),
     )  # fmt: skip
-    st.html(ASSETS / "css" / "glass.css")
     st.html(glass.counts_html(found, rows, hidden=veil.params))
+    st.caption(_("The bars count digits: a number ten times as large is one step longer."))
     if not veil.params:
         st.markdown(_(
-            "Looking only nearby makes it **{near:,.0f} times** fewer parameters, the shared kernel another "
-            "**{shared:,.0f} times**. Multiply-adds: {dense:,} for the dense layer, {conv:,} here.",
+            "Looking only nearby takes **{near:,.0f} times** fewer parameters, the shared kernel another "
+            "**{shared:,.0f} times** fewer. Multiply-adds: {dense:,} for the dense layer, {conv:,} here.",
             near=found.dense / found.local, shared=found.local / found.shared, dense=found.dense_macs, conv=found.macs,
         ))  # fmt: skip

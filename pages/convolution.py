@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlab.errors import CnnLabError
+from cnnlab.home import ASSETS
 from cnnlab.i18n import N_, _
-from cnnlab.lessons import lesson
 from pages import _glass_picture, _glass_predict, _glass_settings, _glass_view, _session, _widgets
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def work(picture: Tensor) -> None:
 
     _session.enter()
     _glass_view.take_typed()
-    bench, settings = st.columns([3, 1], gap="medium")
+    bench, settings = st.columns([5, 2], gap="medium")
     with settings, st.container(key="glass_settings"):
         count, layer = _glass_settings.layers()
         planes = picture.shape[0]
@@ -65,7 +65,7 @@ _widgets.begin_page(
     N_("Convolution"),
     N_("Slide a small window of weights over a picture and see, number by number, what comes out."),
 )
-_widgets.what_is_this(lesson("convolution", _session.language()), _("What is a convolution?"))
+st.html(ASSETS / "css" / "glass.css")
 picture = _glass_picture.picture()
 if picture is not None:
     work(picture)

@@ -75,7 +75,7 @@ const signed = (value) => (value < 0 ? `(${number(value)})` : number(value));
 // A sum that can be read: the largest products, the rest as one, the bias.
 export function sumText(terms, bias, text, most = 9) {
   const order = terms.filter((term) => term.product).sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
-  const parts = order.slice(0, most).map((term) => `${number(term.value)}·${signed(term.factor)}`);
+  const parts = order.slice(0, most).map((term) => `${signed(term.value)} × ${signed(term.factor)}`);
   const rest = order.slice(most);
   const others = rest.reduce((sum, term) => sum + term.product, 0);
   if (rest.length) parts.push(fill(text.rest, { others: signed(others), count: rest.length }));
@@ -134,7 +134,10 @@ function thumbnail(lab, stage) {
   const zoom = Math.max(1, Math.floor(64 / Math.max(width, height)));
   canvas.style.width = `${zoom * width}px`;
   canvas.style.height = `${zoom * height}px`;
-  return canvas;
+  const node = element("span", "thumb");
+  const mark = element("i");
+  node.append(canvas, mark);
+  return { node, mark, zoom };
 }
 
 function context(canvas, width, height) {
@@ -231,12 +234,12 @@ const current = (lab) => lab.stages[lab.target];
 const before = (lab) => lab.stages[lab.target - 1];
 
 function mark(lab) {
-  const [from, to] = [before(lab), current(lab)];
+  const to = current(lab);
   const left = context(lab.fromOver, parseInt(lab.fromMap.style.width), parseInt(lab.fromMap.style.height));
   const right = context(lab.toOver, parseInt(lab.toMap.style.width) || 1, parseInt(lab.toMap.style.height) || 1);
+  markFields(lab);
   if (lab.pixel) return markUses(lab, left, right);
-  if (to.hidden) return;
-  const { row, col } = lab.at;
+  const { row, col } = to.hidden ? { row: 0, col: 0 } : lab.at;
   const [size, stride, padding, dilation] = to.window ?? [1, 1, 0, 1];
   const cell = lab.fromCell;
   const [top, start] = [row * stride - padding + lab.rim, col * stride - padding + lab.rim];
@@ -249,9 +252,9 @@ function mark(lab) {
         left.strokeRect((start + j * dilation) * cell + 1, (top + i * dilation) * cell + 1, cell - 2, cell - 2);
       }
   frame(left, start * cell, top * cell, reach * cell, reach * cell, dilation > 1 ? 1.5 : 3);
+  if (to.hidden) return;
   cover(lab, right, to);
   frame(right, col * lab.toCell, row * lab.toCell, lab.toCell, lab.toCell, lab.toCell < 8 ? 2 : 3);
-  void from;
 }
 
 // While it plays, the output fills up: what the window has not reached yet is paper.
@@ -324,36 +327,36 @@ function grid(cols, nodes, label, caption) {
 
 const sign = (text) => element("span", "sign", { "aria-hidden": "true" }, text);
 
-function kernelGrid(lab, to, channel) {
-  const { text } = lab.data;
+function kernelInputs(lab, to, channel) {
+  const { text, planes } = lab.data;
   const size = to.window[0];
-  const key = `${to.name}.${channel}`;
-  let made = lab.kernels.get(key);
-  if (!made || made.size !== size) {
-    const inputs = to.kernel[channel].map((_weight, index) =>
-      element("input", "cell", {
-        type: "text", autocomplete: "off", "data-index": index,
-        "aria-label": fill(text.weight, { row: Math.floor(index / size), col: index % size, plane: lab.data.planes[channel] ?? "" }),
-      }),
-    );
-    made = { size, inputs, box: grid(size, inputs, text.kernel, text.kernel) };
-    inputs.forEach((input) => {
-      input.onchange = () => typed(lab, to.name);
-      input.onfocus = () => input.select();
-      input.onkeydown = (event) => walkKernel(event, inputs, size);
-    });
-    lab.kernels.set(key, made);
-  }
+  const inputs = to.kernel[channel].map((_weight, index) =>
+    element("input", "cell", {
+      type: "text", autocomplete: "off", "data-index": index,
+      "aria-label": fill(text.weight, { row: Math.floor(index / size), col: index % size, plane: planes[channel] ?? "" }).trim(),
+    }),
+  );
+  inputs.forEach((input) => {
+    input.onchange = () => typed(lab, to.name);
+    input.onfocus = () => input.select();
+    input.onkeydown = (event) => walkKernel(event, inputs, size);
+  });
+  return inputs;
+}
+
+function showKernel(lab, to, channel, inputs) {
   const limit = largest(to.kernel[channel]);
-  made.inputs.forEach((input, index) => {
+  inputs.forEach((input, index) => {
     const weight = to.kernel[channel][index];
     const rgb = shade(lab, "signed", weight, -limit, limit);
-    if (!input.matches(":focus") || readWeight(input.value) !== weight) input.value = number(weight);
-    input.removeAttribute("aria-invalid");
+    if (!input.matches(":focus")) {
+      input.value = number(weight);
+      input.removeAttribute("aria-invalid");
+      input.removeAttribute("title");
+    }
     input.style.background = css(rgb);
     input.style.color = inkOn(rgb);
   });
-  return made.box;
 }
 
 function walkKernel(event, inputs, size) {
@@ -367,29 +370,33 @@ function walkKernel(event, inputs, size) {
 
 function typed(lab, name) {
   const to = lab.stages.find((stage) => stage.name === name);
+  if (!to || lab.view?.name !== name) return;
   let good = true;
-  const kernel = to.kernel.map((plane, channel) => {
-    const inputs = lab.kernels.get(`${name}.${channel}`)?.inputs ?? [];
-    return plane.map((weight, index) => {
-      const value = inputs[index] ? readWeight(inputs[index].value) : weight;
-      inputs[index]?.toggleAttribute("aria-invalid", value === null);
-      if (value === null) { inputs[index].setAttribute("aria-invalid", "true"); inputs[index].title = lab.data.text.invalid; good = false; }
+  const kernel = lab.view.lines.map(({ inputs }) =>
+    inputs.map((input) => {
+      const value = readWeight(input.value);
+      if (value === null) {
+        good = false;
+        input.setAttribute("aria-invalid", "true");
+        input.title = lab.data.text.invalid;
+      } else input.removeAttribute("aria-invalid");
       return value;
-    });
-  });
+    }),
+  );
   if (good && JSON.stringify(kernel) !== JSON.stringify(to.kernel)) lab.send("typed", { layer: to.layer, kernel });
 }
 
 function explain(lab) {
   const to = current(lab);
-  if (to.hidden) return say(lab, [], lab.data.text.hidden);
+  if (to.hidden && to.kind !== "conv") return say(lab, [], lab.data.text.hidden);
   if (lab.pixel) return explainUses(lab, to);
   const draw = { conv: explainSum, max: explainPool, avg: explainPool }[to.kind] ?? explainActivation;
   draw(lab, to, before(lab));
 }
 
 function say(lab, rows, sentence) {
-  lab.rows.replaceChildren(...rows);
+  const same = rows.length === lab.rows.children.length && rows.every((row, i) => row === lab.rows.children[i]);
+  if (!same) lab.rows.replaceChildren(...rows); // what is typed into must stay where it is, or it loses the focus
   lab.says.textContent = sentence;
   cells(lab);
 }
@@ -408,36 +415,110 @@ function cells(lab) {
 const unitOf = (stage, row, col) => `${stage.name}[0,${row},${col}]`;
 const valueAt = (stage, row, col) => stage.numbers[row * stage.shape[2] + col];
 
-function explainSum(lab, to, from) {
+// The lines of a convolution, one for each plane: made once, for the kernel in them is typed into.
+function sumView(lab, to) {
   const { text, planes } = lab.data;
-  const { row, col } = lab.at;
   const size = to.window[0];
+  const key = [to.name, size, to.kernel.length, to.hidden, text.kernel].join("|");
+  if (lab.view?.key === key) return lab.view;
+  const lines = to.kernel.map((_plane, channel) => {
+    const inputs = kernelInputs(lab, to, channel);
+    const [patch, products] = [grid(size, [], text.patch, text.patch), grid(size, [], text.products, text.products)];
+    const partial = element("b");
+    const result = element("div", "partial");
+    result.append(element("span", "what", {}, text.sum), partial);
+    const line = element("div", "line");
+    if (to.kernel.length > 1) line.append(element("b", `plane plane${channel}`, {}, planes[channel]));
+    const kernel = grid(size, inputs, text.kernel, text.kernel);
+    if (to.hidden) line.append(kernel);
+    else line.append(patch, sign("×"), kernel, sign("="), products, sign("→"), result);
+    return { line, inputs, patch: patch.lastChild, products: products.lastChild, partial };
+  });
+  return (lab.view = { key, name: to.name, lines, total: element("p", "total") });
+}
+
+function patchCell(lab, from, term, limit) {
+  const node = cellNode(lab, term.value, from.mode, limit, term.at ? "" : "rim");
+  if (term.at && from.kind === "input" && from.shape[0] === 3) {
+    const light = Math.round(255 * term.value); // a plane of a colour picture in its own colour
+    const rgb = [0, 1, 2].map((c) => (c === term.at[0] ? light : Math.round(light * 0.18)));
+    node.style.background = css(rgb);
+    node.style.color = inkOn(rgb);
+  }
+  return node;
+}
+
+function explainSum(lab, to, from) {
+  const { text } = lab.data;
+  const { lines, total } = sumView(lab, to);
+  lines.forEach(({ inputs }, channel) => showKernel(lab, to, channel, inputs));
+  if (to.hidden) return say(lab, lines.map(({ line }) => line), text.hidden);
+  const { row, col } = lab.at;
   const terms = termsAt(from, to, row, col);
   const known = Number.isFinite(valueAt(to, row, col));
-  const partials = [];
   const most = largest(terms.map((term) => term.product));
-  const rows = to.kernel.map((_plane, channel) => {
+  const limit = from.mode === "grey" ? 1 : largest([from.low, from.high]);
+  const partials = lines.map(({ patch, products, partial }, channel) => {
     const own = terms.filter((term) => term.tap[0] === channel);
-    const line = element("div", "line");
-    const patch = own.map((term) => cellNode(lab, term.value, from.mode, from.mode === "grey" ? 1 : largest([from.low, from.high]), term.at ? "" : "rim"));
-    const products = own.map((term) => cellNode(lab, known ? term.product : NaN, "signed", most, known ? "" : "unknown"));
-    const partial = own.reduce((sum, term) => sum + term.product, 0);
-    partials.push(partial);
-    if (planes[channel] && to.kernel.length > 1) line.append(element("b", `plane plane${channel}`, {}, planes[channel]));
-    line.append(grid(size, patch, text.patch, text.patch), sign("×"), kernelGrid(lab, to, channel), sign("="), grid(size, products, text.products, text.products));
-    const result = element("div", "partial");
-    result.append(element("span", "what", {}, text.sum), element("b", "", {}, known ? number(partial) : "?"));
-    line.append(sign("→"), result);
-    return line;
+    patch.replaceChildren(...own.map((term) => patchCell(lab, from, term, limit)));
+    products.replaceChildren(...own.map((term) => cellNode(lab, known ? term.product : NaN, "signed", most, known ? "" : "unknown")));
+    const sum = own.reduce((all, term) => all + term.product, 0);
+    partial.textContent = known ? number(sum) : "?";
+    return sum;
   });
+  const value = totalOf(terms, to.bias);
+  const parts = [number(partials[0]), ...partials.slice(1).map(signed)];
+  if (to.bias) parts.push(fill(text.bias, { bias: signed(to.bias) }));
+  total.hidden = parts.length === 1;
+  total.replaceChildren(`${known ? parts.join(" + ") : "?"} = `, element("b", "", {}, known ? number(value) : "?"));
   const unit = unitOf(to, row, col);
-  const total = element("p", "total");
-  const shown = known ? partials.map(signed).join(" + ") : "?";
-  total.append(element("span", "", {}, `${shown} + ${fill(text.bias, { bias: signed(to.bias) })} = `), element("b", "", {}, known ? number(totalOf(terms, to.bias)) : "?"));
-  const sentence = known
-    ? `${unit} = ${sumText(terms, to.bias, text)} = ${number(totalOf(terms, to.bias))}`
-    : fill(text.asked, { unit });
-  say(lab, [...rows, total], sentence);
+  const sentence = known ? `${unit} = ${sumText(terms, to.bias, text)} = ${number(value)}` : fill(text.asked, { unit });
+  say(lab, [...lines.map(({ line }) => line), total], sentence + seenText(lab, to));
+}
+
+// ---------------------------------------------------------------- how far back a number sees
+// The rows and columns of stage `stages[back]` that can reach the number at (row, col) of `stages[target]`.
+export function field(stages, target, back, row, col) {
+  let [top, bottom, left, right] = [row, row, col, col];
+  for (let i = target; i > back; i--) {
+    const [size, stride, padding, dilation] = stages[i].window ?? [1, 1, 0, 1];
+    const [, height, width] = stages[i - 1].shape;
+    const span = (low, high, length) => {
+      const first = low * stride - padding;
+      const last = high * stride - padding + dilation * (size - 1);
+      if (!stages[i].reflect) return [Math.max(0, first), Math.min(length - 1, last)];
+      const inside = [Math.max(0, first), Math.min(length - 1, last)];
+      const mirrored = [first < 0 ? [0, -first] : inside, last >= length ? [2 * (length - 1) - last, length - 1] : inside];
+      return [Math.min(inside[0], ...mirrored.map((one) => one[0])), Math.max(inside[1], ...mirrored.map((one) => one[1]))];
+    };
+    [top, bottom] = span(top, bottom, height);
+    [left, right] = span(left, right, width);
+  }
+  return { top, bottom, left, right };
+}
+
+function seenText(lab, to) {
+  if (!to.layer) return "";
+  const seen = field(lab.stages, lab.target, 0, lab.at.row, lab.at.col);
+  if (seen.top > seen.bottom || seen.left > seen.right) return "";
+  return `\n${fill(lab.data.text.sees, { ...seen, rows: seen.bottom - seen.top + 1, cols: seen.right - seen.left + 1 })}`;
+}
+
+// On the small pictures of the stages before: the part that reaches the number that is pointed at.
+function markFields(lab) {
+  const to = current(lab);
+  lab.thumbs.forEach((thumb, index) => {
+    const show = !to.hidden && !lab.pixel && index < lab.target && thumb;
+    if (!thumb) return;
+    thumb.mark.hidden = !show;
+    if (!show) return;
+    const seen = field(lab.stages, lab.target, index, lab.at.row, lab.at.col);
+    if (seen.top > seen.bottom || seen.left > seen.right) thumb.mark.hidden = true;
+    thumb.mark.style.top = `${seen.top * thumb.zoom}px`;
+    thumb.mark.style.left = `${seen.left * thumb.zoom}px`;
+    thumb.mark.style.width = `${(seen.right - seen.left + 1) * thumb.zoom}px`;
+    thumb.mark.style.height = `${(seen.bottom - seen.top + 1) * thumb.zoom}px`;
+  });
 }
 
 function explainPool(lab, to, from) {
@@ -454,7 +535,7 @@ function explainPool(lab, to, from) {
   result.append(element("span", "what", {}, text[to.kind]), element("b", "", {}, number(valueAt(to, row, col))));
   line.append(grid(size, nodes, text.patch, text.patch), sign("→"), result);
   const facts = { unit: unitOf(to, row, col), count: values.length, value: number(valueAt(to, row, col)), from: unitOf(from, row * size + Math.floor(best / size), col * size + (best % size)) };
-  say(lab, [line], fill(to.kind === "max" ? text.maxSays : text.avgSays, facts));
+  say(lab, [line], fill(to.kind === "max" ? text.maxSays : text.avgSays, facts) + seenText(lab, to));
 }
 
 function explainActivation(lab, to, from) {
@@ -503,7 +584,7 @@ function explainUses(lab, to) {
     const own = usesOf(from, to, channel, row, col);
     const nodes = own.map((use) => {
       const node = cellNode(lab, use.factor, "signed", largest(plane));
-      node.title = `${unitOf(to, use.row, use.col)}: ${number(from.numbers[(channel * from.shape[1] + row) * from.shape[2] + col])}·${signed(use.factor)}`;
+      node.title = `${unitOf(to, use.row, use.col)}: ${number(from.numbers[(channel * from.shape[1] + row) * from.shape[2] + col])} × ${signed(use.factor)}`;
       return node;
     });
     const line = element("div", "line");
@@ -518,11 +599,13 @@ function explainUses(lab, to) {
 function drawStrip(lab) {
   const { text, titles } = lab.data;
   const nodes = [];
+  lab.thumbs = [];
   lab.stages.forEach((stage, index) => {
     const size = stage.hidden ? "? × ?" : stage.shape.slice(1).join(" × ");
     const tag = index ? "button" : "div";
     const node = element(tag, "step", index ? { type: "button", "aria-pressed": index === lab.target } : {});
-    node.append(stage.hidden ? element("span", "veil", {}, "?") : thumbnail(lab, stage), element("b", "", {}, titles[stage.name]), element("small", "", {}, size));
+    lab.thumbs[index] = stage.hidden ? null : thumbnail(lab, stage);
+    node.append(lab.thumbs[index]?.node ?? element("span", "veil", {}, "?"), element("b", "", {}, titles[stage.name]), element("small", "", {}, size));
     if (index) {
       nodes.push(element("span", "arrow", { "aria-hidden": "true" }, "→"));
       node.onclick = () => choose(lab, index);
@@ -579,7 +662,7 @@ function readTheme(lab) {
   const style = getComputedStyle(lab.root);
   lab.ink = style.color;
   lab.font = style.fontFamily;
-  lab.line = style.getPropertyValue("--line-drawn").trim() || "rgba(120,130,140,.35)";
+  lab.line = style.getPropertyValue("--line-drawn").trim() || "rgba(120,130,140,.22)";
   lab.soft = style.getPropertyValue("--soft-drawn").trim() || "rgba(120,130,140,.12)";
   lab.paper = style.getPropertyValue("--paper").trim() || "#fff";
 }
@@ -638,30 +721,34 @@ function transport(lab) {
   const { text } = lab.data;
   const to = current(lab);
   const playing = Boolean(lab.timer);
-  label(lab.playButton, playing ? "❚❚" : "▶", playing ? text.pause : text.play);
+  label(lab.playButton, playing ? "pause" : "play", playing ? text.pause : text.play);
   lab.playButton.disabled = lab.still.matches;
   if (lab.still.matches) lab.playButton.title = text.still;
-  label(lab.firstButton, "⏮\ufe0e", text.first);
-  label(lab.backButton, "◀\ufe0e", text.back);
-  label(lab.stepButton, "▶❘", text.step);
-  label(lab.slowerButton, "−", text.slower);
-  label(lab.fasterButton, "+", text.faster);
+  label(lab.firstButton, "first", text.first);
+  label(lab.backButton, "back", text.back);
+  label(lab.stepButton, "step", text.step);
+  label(lab.slowerButton, "minus", text.slower);
+  label(lab.fasterButton, "plus", text.faster);
   lab.slowerButton.disabled = lab.speed === 0;
   lab.fasterButton.disabled = lab.speed === SPEEDS.length - 1;
   lab.pace.textContent = fill(text.pace, { count: SPEEDS[lab.speed] });
   if (!to.hidden) lab.where.textContent = fill(text.where, { place: index(lab) + 1, all: positions(lab) });
 }
 
-function label(button, sign, name) {
-  button.firstChild.textContent = sign;
+const ICONS = {
+  play: "M8 5v14l11-7z", pause: "M7 5h4v14H7zM13 5h4v14h-4z", first: "M5 5h2.5v14H5zM20 5v14L9 12z",
+  back: "M16 5v14L6 12z", step: "M6 5v14l8.5-7zM16 5h2.5v14H16z", minus: "M5 11h14v2H5z", plus: "M11 5h2v6h6v2h-6v6h-2v-6H5v-2h6z",
+};
+
+function label(button, icon, name) {
+  if (button.dataset.icon !== icon) button.innerHTML = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[icon]}"/></svg>`;
+  button.dataset.icon = icon;
   button.setAttribute("aria-label", name);
   button.title = name;
 }
 
 function tool(name) {
-  const made = element("button", `tool ${name}`, { type: "button" });
-  made.append(element("span", "", { "aria-hidden": "true" }));
-  return made;
+  return element("button", `tool do-${name}`, { type: "button" });
 }
 
 function panel(className) {
@@ -676,7 +763,7 @@ function panel(className) {
 }
 
 function build(root) {
-  const lab = { root, at: { row: 0, col: 0 }, target: 1, pixel: null, trail: null, timer: null, speed: 3, kernels: new Map() };
+  const lab = { root, at: { row: 0, col: 0 }, target: 1, pixel: null, trail: null, timer: null, speed: 3, thumbs: [] };
   lab.still = globalThis.matchMedia("(prefers-reduced-motion: reduce)");
   lab.strip = element("div", "strip", { role: "group" });
   const [from, to] = [panel("from"), panel("to")];

@@ -134,7 +134,7 @@ def mends(operation: Operation, height: int, width: int) -> tuple[tuple[Message,
     """
     from cnnlab.insight.kernels import resized
 
-    found = []
+    found: list[tuple[Message, dict[str, int | str]]] = []
     for label, change in _ideas(operation):
         values = dict(change)
         if "kernel_size" in values:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.i18n import Message
-from cnnlab.insight.glass.chain import Stage, Sum, total_of
+from cnnlab.insight.glass.chain import Stage, Sum, run, total_of
 from cnnlab.insight.glass.operation import Operation
 
 Kind = Literal["size", "params", "number"]
@@ -66,8 +65,8 @@ def check_size(operation: Operation, height: int, width: int, answer: tuple[int,
     sides = [(height, rows)] if height == width else [(height, rows), (width, cols)]
     parts = [_axis(size, out, **values) for size, out in sides]
     computation = parts[0] if len(parts) == 1 else Message("{rows}; {cols}", rows=parts[0], cols=parts[1])
-    right = tuple(answer) == (rows, cols)
-    return Verdict(right, computation, None if right else _size_hint(operation, height, width, tuple(answer)))
+    right = answer == (rows, cols)
+    return Verdict(right, computation, None if right else _size_hint(operation, height, width, answer))
 
 
 def _axis(size: int, out: int, **values: int) -> Message:
@@ -153,7 +152,7 @@ def sum_text(total: Sum, most: int = 9) -> Message:
     """Return ``total`` as a sum that can be read: its largest products, the rest as one, the bias."""
     terms = sorted((t for t in total.terms if t.product), key=lambda term: -abs(term.product))
     shown, rest = terms[:most], terms[most:]
-    text = " + ".join(f"{number(t.value)}·{_signed(t.factor)}" for t in shown) or "0"
+    text = " + ".join(f"{_signed(t.value)} × {_signed(t.factor)}" for t in shown) or "0"
     others = sum(term.product for term in rest)
     if rest and total.bias:
         return Message(
@@ -181,21 +180,25 @@ def _signed(value: float) -> str:
     return f"({number(value)})" if value < 0 else number(value)
 
 
-def challenge(before: Tensor, stages: Sequence[Stage], stage: Stage, turn: int) -> tuple[int, int]:
-    """Return a place of a convolution whose number is worth predicting: the ``turn``-th of a fixed shuffle.
+def challenge(before: Tensor, stage: Stage, turn: int) -> tuple[int, int]:
+    """Return a place of a convolution whose number is worth predicting, another one for each ``turn``.
 
-    Places come first where at least two products are not zero.
+    Those are the places where at least two products are not zero; all places where there is none such.
+
+    Shape:
+        before: (C, H, W), what arrived at ``stage``
     """
     _one, rows, cols = stage.values.shape
-    order = torch.randperm(rows * cols, generator=torch.Generator().manual_seed(rows * 1000 + cols)).tolist()
-    start = turn % len(order)
-    order = order[start:] + order[:start]
-    for index in order[:200]:
-        row, col = divmod(index, cols)
-        products = [t for t in total_of(before, stage, row, col).terms if t.product]
-        if len(products) >= 2:
-            return row, col
-    return divmod(order[0], cols)
+    places = list(range(rows * cols))
+    if stage.operation is not None:
+        kernel = tuple(tuple(tuple(float(w != 0) for w in row) for row in plane) for plane in stage.operation.kernel)
+        plain = stage.operation.model_copy(
+            update={"kernel": kernel, "bias": 0.0, "activation": "none", "pooling": "none"}
+        )
+        products = run((before != 0).to(torch.float64), [plain])[1].values
+        places = (products.flatten() >= 1.5).nonzero().flatten().tolist() or places
+    shuffled = torch.randperm(len(places), generator=torch.Generator().manual_seed(len(places))).tolist()
+    return divmod(places[shuffled[turn % len(places)]], cols)
 
 
 __all__ = [
