@@ -52,10 +52,14 @@ def predict(stages: Sequence[Stage], layer: int) -> Veil:
     if not on:
         score.markdown(_score())
         return Veil()
-    asked = [_asked(stages, place) for place, stage in enumerate(stages) if stage.kind == "conv"]
+    asked = [
+        _asked(stage, stages[place - 1], stage.operation)
+        for place, stage in enumerate(stages)
+        if stage.kind == "conv" and stage.operation is not None
+    ]
     settled = _session.workspace().score.settled
     first = next((one for one in asked if one.size_key not in settled), asked[layer])
-    row, col = challenge(first.before.values, first.stage, int(_session.kept(_TURN, 0)))
+    row, col = challenge(first.before.values, first.stage, _turn())
     key = number_key(first.before.values, first.stage, row, col)
     with st.container(key="glass_cards"):
         columns = st.columns(3, gap="small")
@@ -82,13 +86,11 @@ def _score() -> str:
     return " · ".join(parts)
 
 
-def _asked(stages: Sequence[Stage], place: int) -> _Asked:
+def _asked(stage: Stage, before: Stage, operation: Operation) -> _Asked:
     from cnnlab.insight.glass import params_key, size_key
 
-    stage, before = stages[place], stages[place - 1]
-    assert stage.operation is not None  # every convolution has one
     _channels, height, width = before.values.shape
-    return _Asked(stage, before, stage.operation, size_key(stage.operation, height, width), params_key(stage.operation))
+    return _Asked(stage, before, operation, size_key(operation, height, width), params_key(operation))
 
 
 def _size_card(asked: _Asked) -> bool:
@@ -198,5 +200,11 @@ def _verdict(found: Verdict | None, answer: str) -> None:
     st.markdown(_("Not quite: {computation}.", computation=said) + hint)
 
 
+def _turn() -> int:
+    """Return the how many-th number is asked for."""
+    kept = _session.kept(_TURN, 0)
+    return kept if isinstance(kept, int) and kept >= 0 else 0
+
+
 def _next() -> None:
-    _session.keep(_TURN, (int(_session.kept(_TURN, 0)) + 1) % 10_000)
+    _session.keep(_TURN, (_turn() + 1) % 10_000)

@@ -76,6 +76,7 @@ def _texts() -> dict[str, str]:
         "rest": _("{others} from {count} smaller products", others="{others}", count="{count}"),
         "bias": _("{bias} of bias", bias="{bias}"),
         "asked": _("{unit} = ? Multiply each number under the window by the weight on it, then add up.", unit="{unit}"),
+        "nothing": _("{unit} = 0: every product is 0.", unit="{unit}"),
         "hidden": _("How large will this be? Answer the question, or have it shown."),
         "activation": _("{unit}: {formula} makes {x} into {y}.", unit="{unit}", formula="{formula}", x="{x}", y="{y}"),
         "maxSays": _(

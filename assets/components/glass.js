@@ -76,11 +76,12 @@ const signed = (value) => (value < 0 ? `(${number(value)})` : number(value));
 export function sumText(terms, bias, text, most = 9) {
   const order = terms.filter((term) => term.product).sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
   const parts = order.slice(0, most).map((term) => `${signed(term.value)} × ${signed(term.factor)}`);
+  if (!parts.length) parts.push("0");
   const rest = order.slice(most);
   const others = rest.reduce((sum, term) => sum + term.product, 0);
   if (rest.length) parts.push(fill(text.rest, { others: signed(others), count: rest.length }));
   if (bias) parts.push(fill(text.bias, { bias: signed(bias) }));
-  return parts.join(" + ") || "0";
+  return parts.join(" + ");
 }
 
 const FORMULAS = { relu: "max(0, x)", leaky_relu: "max(x, {slope}·x)", sigmoid: "1 / (1 + e^(\u2212x))", tanh: "tanh(x)" };
@@ -472,7 +473,8 @@ function explainSum(lab, to, from) {
   total.hidden = parts.length === 1;
   total.replaceChildren(`${known ? parts.join(" + ") : "?"} = `, element("b", "", {}, known ? number(value) : "?"));
   const unit = unitOf(to, row, col);
-  const sentence = known ? `${unit} = ${sumText(terms, to.bias, text)} = ${number(value)}` : fill(text.asked, { unit });
+  const empty = !to.bias && terms.every((term) => !term.product);
+  const sentence = empty && known ? fill(text.nothing, { unit }) : known ? `${unit} = ${sumText(terms, to.bias, text)} = ${number(value)}` : fill(text.asked, { unit });
   say(lab, [...lines.map(({ line }) => line), total], sentence + seenText(lab, to));
 }
 
@@ -612,6 +614,7 @@ function drawStrip(lab) {
     }
     nodes.push(node);
   });
+  lab.strip.hidden = lab.stages.length < 3; // both are shown large anyway
   lab.strip.replaceChildren(...nodes);
   lab.strip.setAttribute("aria-label", text.stages);
 }
@@ -627,9 +630,11 @@ function choose(lab, index) {
 function layOut(lab) {
   const { titles, text } = lab.data;
   const [from, to] = [before(lab), current(lab)];
-  const beside = lab.root.clientWidth >= 560;
+  lab.width = lab.root.clientWidth; // its height follows from what is said, and changes with every number
+  const beside = lab.width >= 560;
   lab.root.classList.toggle("beside", beside);
-  const room = beside ? Math.min(460, Math.floor((lab.root.clientWidth - 56) / 2)) : lab.root.clientWidth - 4;
+  const high = Math.max(300, globalThis.innerHeight - 540); // so that the arithmetic stands on the same screen
+  const room = beside ? Math.min(460, high, Math.floor((lab.width - 56) / 2)) : lab.width - 4;
   readTheme(lab);
   lab.rim = to.kind === "conv" ? to.window[2] : 0;
   lab.fromCell = paintStage(lab, lab.fromMap, from, lab.rim, to.reflect, room);
@@ -783,7 +788,7 @@ function build(root) {
   lab.says = element("p", "says", { "aria-live": "polite" });
   lab.rows = element("div", "rows");
   root.replaceChildren(lab.strip, bench, lab.tools, lab.says, lab.rows);
-  new ResizeObserver(() => lab.data && layOut(lab)).observe(root);
+  new ResizeObserver(() => lab.data && lab.width !== root.clientWidth && layOut(lab)).observe(root);
   listen(lab);
   return lab;
 }
