@@ -9,6 +9,7 @@ written whole.
         networks/NAME.json  architectures
         drawings/ID.png     28x28 grey, ink bright, the label as a PNG text
         uploads/ID.png      pictures the learner brought
+        predictions.json    how often a prediction was right
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image, PngImagePlugin
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cnnlab.errors import BudgetError, DataError, PictureError
 from cnnlab.home import home, write_whole
@@ -45,6 +46,8 @@ MAX_WIDGETS = 200
 MAX_PAST = 30
 MAX_BIN = 50
 MAX_PAST_CHARS = 20_000
+MAX_KINDS = 20
+MAX_SETTLED = 300
 UPLOAD_PX = 512
 _MAX_JSON_BYTES = 2_000_000
 _ID = re.compile(r"[A-Za-z0-9_-]{40,128}")
@@ -58,6 +61,7 @@ Scalar = bool | int | float | Annotated[str, Field(max_length=200)] | None
 Plain = Scalar | Annotated[tuple[Scalar, ...], Field(max_length=100)]
 """What a control's choice can be: a plain value, or a few of them."""
 Document = Annotated[str, Field(max_length=MAX_PAST_CHARS)]
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
 class ImageRef(BaseModel):
@@ -99,6 +103,29 @@ class _Record(BaseModel):
     format: Literal[1] = 1
     name: str = Field(default="", max_length=40)
     choices: Choices = Choices()
+
+
+class Score(BaseModel):
+    """How well the learner predicts: for each kind of question how many were answered, and how many right.
+
+    ``settled`` are the keys of the questions that were answered or shown, the newest last: none of them counts again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    asked: dict[Name, Count] = Field(default={}, max_length=MAX_KINDS)
+    right: dict[Name, Count] = Field(default={}, max_length=MAX_KINDS)
+    settled: tuple[Name, ...] = Field(default=(), max_length=MAX_SETTLED)
+
+    @model_validator(mode="after")
+    def _no_more_right_than_asked(self) -> Score:
+        if any(count > self.asked.get(kind, 0) for kind, count in self.right.items()):
+            raise ValueError("more right answers than answers")
+        return self
+
+    def of(self, kind: str) -> tuple[int, int]:
+        """Return how many answers to questions of ``kind`` were right, and how many were given."""
+        return self.right.get(kind, 0), self.asked.get(kind, 0)
 
 
 @dataclass(frozen=True)
@@ -186,6 +213,40 @@ class Workspace:
             new = old.model_copy(update={**changes, "choices": old.choices.model_copy(update=choices or {})})
             if new != old:
                 write_whole(self.folder / "workspace.json", new.model_dump_json().encode())
+            return new
+
+    # ---------------------------------------------------------------- predictions
+    @property
+    def score(self) -> Score:
+        """Return how well the learner predicts; a fresh score where none, or none that can be read, is kept."""
+        text = _read_text(self.folder / "predictions.json")
+        try:
+            return Score.model_validate_json(text) if text else Score()
+        except ValidationError:
+            return Score()
+
+    def settle(self, kind: str, key: str, right: bool | None = None) -> Score:
+        """Keep that the question ``key`` was answered, rightly or not, and return the score; None: it was only shown.
+
+        A question that is settled already changes nothing: only the first answer counts.
+
+        Raises:
+            DataError: ``kind`` or ``key`` is not one that can be kept.
+        """
+        with _lock:
+            old = self.score
+            if key in old.settled:
+                return old
+            asked, won = dict(old.asked), dict(old.right)
+            if right is not None:
+                asked[kind] = asked.get(kind, 0) + 1
+                won[kind] = won.get(kind, 0) + int(right)
+            values = {"asked": asked, "right": won, "settled": (*old.settled[-(MAX_SETTLED - 1) :], key)}
+            try:
+                new = Score.model_validate(values)
+            except ValidationError as error:
+                raise DataError("This choice cannot be kept.") from error
+            write_whole(self.folder / "predictions.json", new.model_dump_json().encode())
             return new
 
     # ---------------------------------------------------------------- networks
@@ -386,6 +447,7 @@ __all__ = [
     "Choices",
     "Drawing",
     "ImageRef",
+    "Score",
     "Workspace",
     "is_id",
     "name_of",

@@ -12,7 +12,18 @@ from PIL import Image
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.description import ModelAbout, Preprocessing
 from cnnlab.errors import BudgetError, DataError, PictureError
-from cnnlab.workspace import MAX_DRAWINGS, MAX_UPLOADS, Choices, ImageRef, Workspace, is_id, new_id, open_image
+from cnnlab.workspace import (
+    MAX_DRAWINGS,
+    MAX_SETTLED,
+    MAX_UPLOADS,
+    Choices,
+    ImageRef,
+    Score,
+    Workspace,
+    is_id,
+    new_id,
+    open_image,
+)
 
 
 @pytest.fixture
@@ -220,3 +231,52 @@ def test_an_image_that_is_gone_says_so(space: Workspace, ref: ImageRef, model: S
 def test_the_record_is_plain_json(space: Workspace) -> None:
     space.choose(language="en")
     assert json.loads((space.folder / "workspace.json").read_text())["choices"]["language"] == "en"
+
+
+def test_only_first_answers_count_and_a_shown_one_does_not(space: Workspace) -> None:
+    assert space.score == Score() and not space.folder.exists()
+    space.settle("size", "size:a", True)
+    space.settle("size", "size:a", False)
+    space.settle("size", "size:b", False)
+    space.settle("number", "number:a")
+    space.settle("number", "number:a", True)
+    again = Workspace(space.id).score
+    assert (again.of("size"), again.of("number"), again.of("params")) == ((1, 2), (0, 0), (0, 0))
+    assert again.settled == ("size:a", "size:b", "number:a")
+
+
+def test_the_oldest_settled_questions_go_and_their_points_stay(space: Workspace) -> None:
+    many = {"asked": {"size": MAX_SETTLED}, "right": {}, "settled": [f"size:{n}" for n in range(MAX_SETTLED)]}
+    space.settle("size", "first", True)
+    (space.folder / "predictions.json").write_text(json.dumps(many))
+    score = space.settle("size", "newest", True)
+    assert len(score.settled) == MAX_SETTLED and score.settled[-1] == "newest" and "size:0" not in score.settled
+    assert score.of("size") == (1, MAX_SETTLED + 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "null", '{"asked": 3}', '{"asked": {"size": -1}}', '{"asked": {"size": "many"}}', "[" * 200_000,
+        '{"right": {"size": 5}, "asked": {"size": 4}}', '{"settled": "all"}', '{"asked": {"size": 1e99}}',
+        json.dumps({"asked": {str(n): 1 for n in range(50)}}), json.dumps({"settled": ["x"] * 5000}), "\x00" * 99,
+    ],
+)  # fmt: skip
+def test_a_score_that_cannot_be_believed_is_a_fresh_one_and_harms_nothing_else(space: Workspace, text: str) -> None:
+    space.rename("Ana")
+    (space.folder / "predictions.json").write_text(text)
+    assert space.score == Score() and space.name == "Ana"
+    assert space.settle("params", "params:a", True).of("params") == (1, 1)
+
+
+def test_a_score_of_a_later_lab_keeps_what_is_known(space: Workspace) -> None:
+    space.rename("Ana")
+    told = {"asked": {"size": 3}, "right": {"size": 2}, "streak": 9}
+    (space.folder / "predictions.json").write_text(json.dumps(told))
+    assert space.score.of("size") == (2, 3)
+
+
+def test_a_question_that_cannot_be_kept_is_refused(space: Workspace) -> None:
+    with pytest.raises(DataError):
+        space.settle("size", "x" * 200, True)
+    assert space.score == Score()
