@@ -138,11 +138,11 @@ def image_line(model: Model) -> Tensor | None:
     return image
 
 
-def verdict(model: Model, seen: Look) -> str:
-    """Return what the network says of the image that is looked at, and what it is where that is known (markdown)."""
+def verdict(model: Model, seen: Look, known: bool = True) -> str:
+    """Return what the network says of the image that is looked at, and what it is where that is ``known`` (markdown)."""
     best = int(seen.probs.argmax())
     says = _("It says **{name}**, {share:.1%} sure.", name=_(model.class_names[best]), share=float(seen.probs[best]))
-    if (truth := truth_of_image(model)) is not None:
+    if known and (truth := truth_of_image(model)) is not None:
         says += " " + _("It is **{name}**.", name=_(truth))
     return says
 
