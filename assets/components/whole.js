@@ -6,7 +6,7 @@
 const NARROW = 640; // below, the layers stand under each other
 const TILE = 36;
 const FLAT = 13; // height of a tile that is one row of numbers
-const HEAD = 50;
+const HEAD = 64;
 const GAP = 5;
 const BETWEEN = [26, 64]; // pixels from one layer to the next, at least and at most
 const CLASS = 132;
@@ -52,24 +52,26 @@ function shelf(column, across) {
   return { width, height, wide, high: Math.ceil(count / wide), count };
 }
 
-// Put `count` tiles into rows of `wide`, the first at (x, y).
-function tiles({ width, height, wide, count }, x, y, downwards, high) {
+// Put `count` tiles into rows of `wide`, `pitch` apart, the first at (x, y).
+function tiles({ width, height, wide, count }, x, y, downwards, high, pitch) {
   return Array.from({ length: count }, (_none, i) => {
     const [row, col] = downwards ? [i % high, Math.floor(i / high)] : [Math.floor(i / wide), i % wide];
-    return { x: x + col * (width + GAP), y: y + row * (height + GAP), width, height };
+    return { x: x + col * (width + GAP), y: y + row * pitch + Math.floor((pitch - GAP - height) / 2), width, height };
   });
 }
+
+// Maps have one pitch in all layers, so that map k stands in one line as long as layers work on it alone.
+const pitchOf = (column, height) => (column.map || column.each[1] > 1 ? TILE : height) + GAP;
 
 const folds = (column) => column.shown.length < column.count || column.opened;
 
 // Layers from left to right, branches below each other. Returns {width, height, bus, places: [{head, tiles, more}]}.
 function across(columns, room) {
   const laid = columns.map((column) => {
-    const [, tall] = tileSize(column);
-    const most = tall > FLAT ? PER_COLUMN : 2 * PER_COLUMN;
-    const size = shelf(column, Math.ceil(column.shown.length / most));
+    const pitch = pitchOf(column, tileSize(column)[1]);
+    const size = shelf(column, Math.ceil(column.shown.length / (pitch > 2 * FLAT ? PER_COLUMN : 2 * PER_COLUMN)));
     const high = Math.ceil(size.count / size.wide);
-    return { size, high, width: Math.max(size.wide * (size.width + GAP) - GAP, 40), height: HEAD + high * (size.height + GAP) + (folds(column) ? 28 : 0) };
+    return { size, high, pitch, width: Math.max(size.wide * (size.width + GAP) - GAP, 40), height: HEAD + high * pitch + (folds(column) ? 28 : 0) };
   });
   const spread = (key, measure) => {
     const most = [];
@@ -84,14 +86,17 @@ function across(columns, room) {
   const heights = spread("lane", "height");
   const tops = starts(heights, 14);
   const places = columns.map((column, i) => {
-    const { size, high, width } = laid[i];
+    const { size, high, pitch, width } = laid[i];
     const [x, y] = [lefts[column.depth], tops[column.lane]];
     const inner = size.wide * (size.width + GAP) - GAP;
-    const tilesAt = tiles(size, x + Math.max(0, (width - inner) / 2), y + HEAD, true, high);
-    return { head: { x, y, width: width + between - 4 }, tiles: tilesAt, more: { x, y: y + HEAD + high * (size.height + GAP), width } };
+    const tilesAt = tiles(size, x + Math.max(0, (width - inner) / 2), y + HEAD, true, high, pitch);
+    return { head: { x, y, width: width + between - 4 }, tiles: tilesAt, more: { x, y: y + HEAD + high * pitch, width }, bottom: y + laid[i].height };
   });
-  const bus = tops[heights.length] - 6;
-  return { width: lefts[lefts.length - 1] - between + 10, height: bus + 12, bus, places };
+  const bus = (from, to) => {
+    const between = columns.map((column, i) => (column.depth > columns[from].depth && column.depth < columns[to].depth ? places[i].bottom : 0));
+    return Math.max(...between) + 7; // below all that is passed by
+  };
+  return { width: lefts[lefts.length - 1] - between + 10, height: tops[heights.length] + 6, bus, places };
 }
 
 // Layers below each other, each as wide as the screen: for a phone.
@@ -100,28 +105,28 @@ function down(columns, room) {
   const places = columns.map((column) => {
     const size = shelf(column, Math.max(1, Math.floor((room - 30) / (tileSize(column)[0] + GAP))));
     const head = { x: 2, y, width: room - 8 };
-    const tilesAt = tiles(size, 4, y + 26, false);
+    const tilesAt = tiles(size, 4, y + 26, false, size.high, size.height + GAP);
     const bottom = y + 26 + size.high * (size.height + GAP);
     const more = { x: 2, y: bottom, width: 110 };
     y = bottom + (folds(column) ? 28 : 0) + 26;
     return { head, tiles: tilesAt, more };
   });
-  return { width: room, height: y, bus: room - 12, places };
+  return { width: room, height: y, bus: () => room - 12, places };
 }
 
 export const arrange = (columns, room) =>
   room < NARROW ? { ...down(columns, room), downwards: true } : { ...across(columns, room), downwards: false };
 
-// The line of a link: from tile to tile; past layers in between it goes along the free edge (`bus`).
-export function route(from, to, layout, skips) {
-  if (layout.downwards) {
+// The line of a link: from tile to tile; where there are layers in between, past them (at `bus`, else null).
+export function route(from, to, downwards, bus) {
+  if (downwards) {
     const [x1, y1, x2, y2] = [from.x + from.width / 2, from.y + from.height, to.x + to.width / 2, to.y];
-    if (!skips) return `M${x1} ${y1}C${x1} ${(y1 + y2) / 2} ${x2} ${(y1 + y2) / 2} ${x2} ${y2}`;
-    return `M${x1} ${y1}C${layout.bus} ${y1 + 6} ${layout.bus} ${y1 + 10} ${layout.bus} ${y1 + 24}V${y2 - 24}C${layout.bus} ${y2 - 10} ${layout.bus} ${y2 - 6} ${x2} ${y2}`;
+    if (bus === null) return `M${x1} ${y1}C${x1} ${(y1 + y2) / 2} ${x2} ${(y1 + y2) / 2} ${x2} ${y2}`;
+    return `M${x1} ${y1}C${bus} ${y1 + 6} ${bus} ${y1 + 10} ${bus} ${y1 + 24}V${y2 - 24}C${bus} ${y2 - 10} ${bus} ${y2 - 6} ${x2} ${y2}`;
   }
   const [x1, y1, x2, y2] = [from.x + from.width, from.y + from.height / 2, to.x, to.y + to.height / 2];
-  if (!skips) return `M${x1} ${y1}C${(x1 + x2) / 2} ${y1} ${(x1 + x2) / 2} ${y2} ${x2} ${y2}`;
-  return `M${x1} ${y1}C${x1 + 24} ${y1} ${x1 + 4} ${layout.bus} ${x1 + 30} ${layout.bus}H${x2 - 30}C${x2 - 4} ${layout.bus} ${x2 - 24} ${y2} ${x2} ${y2}`;
+  if (bus === null) return `M${x1} ${y1}C${(x1 + x2) / 2} ${y1} ${(x1 + x2) / 2} ${y2} ${x2} ${y2}`;
+  return `M${x1} ${y1}C${x1 + 24} ${y1} ${x1 + 4} ${bus} ${x1 + 30} ${bus}H${x2 - 30}C${x2 - 4} ${bus} ${x2 - 24} ${y2} ${x2} ${y2}`;
 }
 
 // ------------------------------------------------------------------------------------ who feeds whom
@@ -191,6 +196,11 @@ const svg = (tag, attributes = {}) => {
   return node;
 };
 
+// The block that a layer stands in: its name without the last part.
+const scopeOf = (column) => column.name.slice(0, Math.max(0, column.name.lastIndexOf(".")));
+
+const span = ({ mode, low, high }) => (mode === "signed" ? `±${number(high, 2)}` : `${number(low, 2)}…${number(high, 2)}`);
+
 class Whole {
   constructor(root) {
     this.root = root;
@@ -223,6 +233,7 @@ class Whole {
     }
     this.fillIn();
     if (this.room === null) this.resized();
+    else if (this.layout) this.drawQuiet();
     this.mark();
   }
 
@@ -238,7 +249,10 @@ class Whole {
     this.nodes = columns.map((column, c) => {
       const head = element("div", `head ${column.inputs.length > 1 ? "join" : ""}`, { title: `${this.titleOf(column)} · ${column.kind || ""} ${column.shape}` });
       const range = element("span", "range");
-      head.append(element("b", "", {}, this.titleOf(column)), element("span", "shape", {}, column.shape), range);
+      const scope = scopeOf(column);
+      const begins = scope && scope !== scopeOf(columns[c - 1] ?? column);
+      const name = this.titleOf(column).slice(scope ? scope.length + 1 : 0);
+      head.append(element("span", begins ? "scope" : "scope inside", {}, scope), element("b", "", {}, name), element("span", "shape", {}, column.shape), range);
       const tilesHere = column.shown.map((item, t) => {
         const tile = element("button", `tile ${column.classes ? "class" : ""}`, { type: "button", "data-at": `${c},${t}`, tabindex: -1 });
         const canvas = element("canvas", "", { "aria-hidden": "true" });
@@ -272,7 +286,7 @@ class Whole {
       const levels = bytes(column.tiles);
       const one = column.size[0] * column.size[1];
       const limit = Math.max(1e-12, column.classes && column.low !== null ? Math.max(Math.abs(column.low), Math.abs(column.high)) : 1);
-      range.textContent = column.mode === "grey" ? "" : column.low === null ? text.each : `${number(column.low, 2)} … ${number(column.high, 2)}`;
+      range.textContent = column.mode === "grey" ? "" : column.low === null ? text.each : span(column);
       own.forEach((tile, t) => {
         const mean = column.means[t];
         const facts = { layer: this.titleOf(column), index: column.shown[t], mean: number(mean), class: column.classes?.[t] };
@@ -324,7 +338,8 @@ class Whole {
 
   line(from, i, to, j) {
     const { places } = this.layout;
-    return route(places[from].tiles[i], places[to].tiles[j], this.layout, this.skips(from, to));
+    const bus = this.skips(from, to) ? this.layout.bus(from, to) : null;
+    return route(places[from].tiles[i], places[to].tiles[j], this.layout.downwards, bus);
   }
 
   // Which layer feeds which, as thin lines: the strongest links of each pair of layers.

@@ -191,8 +191,12 @@ def overview(model: Model, seen: Look, order: Order, opened: Collection[str] = (
         opened: the columns of which all maps are shown, not only the first few.
     """
     found = columns(model.architecture)
-    beside = Counter(column.depth for column in found)
-    shown = tuple(_shown(column, order, beside[column.depth], column.name in opened) for column in found)
+    ranked = [_ranked(column, order) for column in found]
+    limits = _limits(found, ranked)
+    shown = tuple(
+        maps if column.name in opened or column.count <= limit + _SPARE else maps[:limit]
+        for column, maps, limit in zip(found, ranked, limits)
+    )
     modules = dict(model.network.leaves())
     rows = {row.name: row for row in model.architecture.trace().rows}
     fed = []
@@ -211,9 +215,19 @@ def _fed(source: int, strength: Tensor, shown: tuple[int, ...]) -> Fed:
     return Fed(source, kept.float(), torch.zeros(len(kept)) if rest is None else rest.float())
 
 
-def _shown(column: Column, order: Order, beside: int, opened: bool) -> tuple[int, ...]:
-    ranked = order.get(column.name, ())
-    if sorted(ranked) != list(range(column.count)):
-        ranked = tuple(range(column.count))  # an order of another network
-    limit = max(_LEAST, LIMIT // beside)
-    return ranked if opened or column.count <= limit + _SPARE else ranked[:limit]
+def _ranked(column: Column, order: Order) -> tuple[int, ...]:
+    maps = order.get(column.name, ())
+    return maps if sorted(maps) == list(range(column.count)) else tuple(range(column.count))  # of another network
+
+
+def _limits(found: tuple[Column, ...], ranked: list[tuple[int, ...]]) -> list[int]:
+    """Return how many maps of each column are shown: fewer where branches stand below each other.
+
+    Columns in one order show equally many, so that a map does not vanish on its way.
+    """
+    beside = Counter(column.depth for column in found)
+    limits = [max(_LEAST, LIMIT // beside[column.depth]) for column in found]
+    least: dict[tuple[int, ...], int] = {}
+    for maps, limit in zip(ranked, limits):
+        least[maps] = min(limit, least.get(maps, LIMIT))
+    return [least[maps] for maps in ranked]
