@@ -444,13 +444,13 @@ class Whole {
     };
     this.stage.onpointerover = (event) => { if (event.pointerType !== "touch") point(place(event)); };
     this.stage.onpointerleave = () => point(null);
-    this.stage.onfocusin = (event) => {
+    this.stage.addEventListener("focusin", (event) => {
       const at = place(event);
       if (!at) return;
       this.reach(at);
-      if (event.target.matches(":focus-visible")) point(at);
-    };
-    this.stage.onfocusout = () => point(null);
+      if (event.target.matches(":focus-visible")) point(at); // a click chooses, and lights anyway
+    });
+    this.stage.addEventListener("focusout", () => point(null));
     this.stage.onclick = (event) => {
       const more = event.target.closest(".more");
       if (more) return this.toggle(Number(more.dataset.column));
