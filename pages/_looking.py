@@ -160,6 +160,19 @@ def truth_of_image(model: Model) -> str | None:
     return model.class_names[label] if label is not None and label < len(model.class_names) else None
 
 
+def images_of(model: Model, count: int) -> tuple[Tensor, str]:
+    """Return the first ``count`` test images of a data set that ``model`` takes, and its name.
+
+    Shape:
+        returns (count, C, h, w) uint8
+
+    Raises:
+        DataError: no data set here has such images.
+    """
+    dataset, _damage = _data_for(model)
+    return dataset.test.images[:count], dataset.name
+
+
 def _data_for(model: Model) -> tuple[DataSet, DataError | None]:
     """Return a data set whose images the model takes (its own, else the one in use), and what is wrong with a better.
 

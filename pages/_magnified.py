@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cnnlab.i18n import _
-from pages import _maps
+from pages import _fields, _maps
 
 if TYPE_CHECKING:
     from cnnlab.insight import Look
@@ -30,6 +30,7 @@ def below(model: Model, seen: Look, picture: Tensor, column: str, item: int) -> 
         _maps.draw_map(model, seen, picture, layer, channel)
     else:
         st.markdown(_("{unit} = {value:.4g}", unit=f"{layer}[{channel}]", value=float(seen.maps[layer][channel])))
+    _fields.of_unit(model, seen, picture, layer, channel)
 
 
 def unit_of(model: Model, seen: Look, column: str, item: int) -> tuple[str, int] | None:

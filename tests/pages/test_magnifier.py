@@ -142,3 +142,16 @@ def test_in_chinese(page):
     at = page(wide_net(), language="zh_CN")
     assert at.title[0].value == "放大镜"
     assert whole(at)["text"]["names"]["probs"] == "概率"
+
+
+def test_what_the_chosen_unit_sees_stands_below(page):
+    at = tell(page(wide_net()), chosen=["pool1", 3])
+    assert any("What can reach pool1[3,3,3]" in text.value for text in at.markdown)
+    assert any(
+        "Its *receptive field*: 7×7 pixels, rows 12 to 18, columns 12 to 18." in text.value for text in at.markdown
+    )
+    (place,) = [one for one in at.segmented_control if one.key == "magnifier.place"]
+    at = checked(place.set_value("strongest").run())
+    assert not any("What can reach pool1[3,3,3]" in text.value for text in at.markdown)
+    at = tell(at, chosen=["fc1", 3])
+    assert any("What can reach fc1[3]" in text.value for text in at.markdown)
