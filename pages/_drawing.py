@@ -20,8 +20,11 @@ from pages import _drawings_kept, _session, _widgets
 from pages._looking import picture_input
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cnnlab.description import ModelRef
-    from cnnlab.model import Model
+    from cnnlab.model import Model, Tensor
 
     Named = list[tuple[str, Model]]  # with the name over its answers; the first is the chosen one
 
@@ -50,7 +53,19 @@ def stage(named: tuple[tuple[str, ModelRef], ...], mode: str) -> None:
 
 
 def _draw_stage(models: Named) -> None:
-    model = models[0][1]
+    steps, ink = canvas(models)
+    _drawings_kept.keep_bar(models[0][1], steps)
+    if steps is not None and ink is not None:
+        _digit_steps(steps)
+        _maps(models[0][1], ink)
+
+
+def canvas(models: Named, small: bool = False) -> tuple[Steps | None, NDArray[np.uint8] | None]:
+    """Draw the canvas with the answers of ``models`` and return what is drawn, and how it is centred; None while blank.
+
+    Args:
+        small: the drawing surface alone, for pages that show the answers in their own way.
+    """
     message = (st.session_state.get(_CANVAS) or {}).get("sketch")
     sketch = Sketch.read(message) if message else sketches.kept(_session.workspace().folder) or Sketch(n=0)
     ink = None if sketch.blank else sketch.pixels()
@@ -59,15 +74,24 @@ def _draw_stage(models: Named) -> None:
         models, None if ink is None else [_probs(each, ink) for _name, each in models], mode="draw",
         answered=sketch.n if message else 0,
         sketch=None if message else {"strokes": sketch.strokes or []},
-        note=_thin(steps),
+        note=_thin(steps), small=small,
     )  # fmt: skip
     if message and sketch.end and st.session_state.get(_KEPT_N) != sketch.n:
         sketch.keep(_session.workspace().folder)  # after the answer has gone out
         st.session_state[_KEPT_N] = sketch.n
-    _drawings_kept.keep_bar(model, steps)
-    if steps is not None and ink is not None:
-        _digit_steps(steps)
-        _maps(model, ink)
+    return steps, ink
+
+
+def drawn_input(model: Model) -> Tensor:
+    """Draw the canvas alone and return what is drawn as the picture that ``model`` takes; an empty one while blank.
+
+    Shape:
+        returned: (C, h, w) uint8, of ``model.preprocessing.data_shape``
+    """
+    from cnnlab.insight.activations import blank
+
+    _steps, ink = canvas([("", model)], small=True)
+    return blank(model) if ink is None else picture_to_input(ink, model)
 
 
 def _brush() -> float:

@@ -138,11 +138,11 @@ def image_line(model: Model) -> Tensor | None:
     return image
 
 
-def verdict(model: Model, seen: Look) -> str:
-    """Return what the network says of the image that is looked at, and what it is where that is known (markdown)."""
+def verdict(model: Model, seen: Look, known: bool = True) -> str:
+    """Return what the network says of the image that is looked at, and what it is where that is ``known`` (markdown)."""
     best = int(seen.probs.argmax())
     says = _("It says **{name}**, {share:.1%} sure.", name=_(model.class_names[best]), share=float(seen.probs[best]))
-    if (truth := truth_of_image(model)) is not None:
+    if known and (truth := truth_of_image(model)) is not None:
         says += " " + _("It is **{name}**.", name=_(truth))
     return says
 
@@ -158,6 +158,19 @@ def truth_of_image(model: Model) -> str | None:
     drawing = _session.workspace().drawing(ref.id) if ref.kind == "drawing" else None
     label = None if drawing is None else drawing.label
     return model.class_names[label] if label is not None and label < len(model.class_names) else None
+
+
+def images_of(model: Model, count: int) -> tuple[Tensor, str]:
+    """Return the first ``count`` test images of a data set that ``model`` takes, and its name.
+
+    Shape:
+        returns (count, C, h, w) uint8
+
+    Raises:
+        DataError: no data set here has such images.
+    """
+    dataset, _damage = _data_for(model)
+    return dataset.test.images[:count], dataset.name
 
 
 def _data_for(model: Model) -> tuple[DataSet, DataError | None]:

@@ -7,7 +7,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _build_drawer, _build_editor, _build_parts, _fault, _fault_state, _health, _session, _widgets
+from pages import _build_drawer, _build_editor, _build_parts, _fault, _fault_state, _fields, _health, _session, _widgets
 from pages import _build_state as state
 from pages._links import go_to
 
@@ -37,6 +37,7 @@ def bench() -> None:
         _build_parts.show_problem(architecture)
         _health.of_network(architecture)
         _build_parts.totals(architecture)
+        _fields.at_start(architecture)
         _build_drawer.story(architecture)
     _build_drawer.drawer(architecture)
 

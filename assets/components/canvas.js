@@ -2,7 +2,7 @@
 // as `data` and are drawn here, so that nothing else on the page has to change while a stroke is drawn.
 //
 // data: {answered, mode: "draw"|"show", space, brush, sketch: {strokes}|null, picture, picture_alt, classes, colours,
-//        models: [{name, probs|null}], blank, note, labels}
+//        models: [{name, probs|null}], blank, note, labels, small: the surface alone}
 // sends: setStateValue("sketch", {n, end, box: [top, left, height, width], ink: base64, strokes?}),
 //        setStateValue("brush", hundredths of the side) when another brush was chosen
 
@@ -344,6 +344,7 @@ class Surface {
     this.picture.hidden = drawing || !data.picture
     if (!drawing && data.picture) Object.assign(this.picture, { src: data.picture, alt: data.picture_alt })
     this.root.classList.toggle("empty", !drawing && !data.picture)
+    this.root.classList.toggle("small", Boolean(data.small))
     this.courier.answered(data.answered)
     if (!this.courier.waiting) {
       this.status.textContent = ""

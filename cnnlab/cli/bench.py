@@ -14,7 +14,7 @@ import click
 from cnnlab.cli import emit, json_option, table
 from cnnlab.home import home
 
-PARTS = ("training", "browser", "classroom")
+PARTS = ("training", "browser", "classroom", "insight")
 LONG = ("zoo",)
 """Parts that take most of an hour, and so are measured only where they are asked for."""
 

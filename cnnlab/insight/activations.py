@@ -77,3 +77,12 @@ def padded(model: Model, image: Tensor) -> Tensor:
         image: (C, h, w) uint8; returned: (C, H, W) uint8, of the network's input.
     """
     return functional.pad(image, model.preprocessing.padding)
+
+
+def blank(model: Model) -> Tensor:
+    """Return a picture of nothing, black all over, as ``model`` takes one.
+
+    Shape:
+        returned: (C, h, w) uint8
+    """
+    return torch.zeros(model.preprocessing.data_shape, dtype=torch.uint8)

@@ -573,3 +573,13 @@ def test_a_block_that_does_not_fit_is_the_one_to_edit(page: Callable[..., AppTes
     assert "stage1.residual1.add" in at.error[0].value and any("shortcut" in b.label for b in at.button)
     click(at, "build.suggestion.0")
     assert network(at).trace().error is None
+
+
+def test_what_one_unit_sees_is_said_and_drawn_on_demand(page: Callable[..., AppTest]) -> None:
+    at = page(layer=3)
+    said = [text.value for text in at.markdown if text.value.startswith("One unit of **conv2** sees")]
+    assert said == ["One unit of **conv2** sees 14×14 pixels, padding included."]
+    (shown,) = [one for one in at.toggle if one.key == "build.field_shown"]
+    at = checked(shown.set_value(True).run())
+    assert any("make nine tenths of the effect" in text.value for text in at.markdown)
+    assert any("Effect of each pixel on the middle unit of conv2" in html.proto.body for html in at.get("html"))

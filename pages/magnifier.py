@@ -1,0 +1,81 @@
+"""Magnifier: the whole network at a glance, and below it the one map that was chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.errors import CnnLabError
+from cnnlab.figures.sheets import SCALES
+from cnnlab.i18n import N_, _
+from cnnlab.lessons import lesson
+from pages import _answers, _choices, _drawing, _live, _magnified, _run_line, _session, _whole, _widgets
+
+if TYPE_CHECKING:
+    from cnnlab.description import ModelRef
+    from cnnlab.insight import Look
+    from cnnlab.model import Model, Tensor
+
+
+def _controls(said: str, state: str | None) -> str:
+    """Draw the choice of what shares a colour scale, the way to sort anew, and what the network says."""
+    labels = dict(zip(SCALES, (_("each map"), _("each layer"), _("all"))))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="magnifier_choices"):
+        scale = _choices.segments(
+            "magnifier.scale", _("One colour scale for"), SCALES, "layer", labels.__getitem__,
+        )  # fmt: skip
+        st.button(
+            _("Strongest first"), icon=":material/sort:", key="magnifier.sort", on_click=_whole.sort_anew,
+            help=_("Sorts the maps of every layer by how strongly they answer this picture. They keep their places "
+                   "otherwise, so that you can compare: while you draw, while a run learns, and along the slider."),
+        )  # fmt: skip
+        _widgets.what_is_this(lesson("magnifier", _session.language()))
+        st.markdown(said, width="content")
+        if state == "running":
+            st.badge(_("still learning"), icon=":material/autorenew:", color="blue")
+    return str(scale)
+
+
+def glance(ref: ModelRef, image: Tensor | None, asked: float | None) -> None:
+    """Draw the network as it is now, for ``image`` or, without one, for what is drawn here."""
+    _session.enter()
+    from cnnlab import runs
+
+    try:
+        model = runs.resolve(ref)
+        state = _live.state(ref)
+        if _run_line.is_another_pace(asked, _live.pace(state)):  # asking also says that somebody still watches
+            st.rerun()
+        if image is not None:
+            _draw(ref, model, image, state, True)
+            return
+        left, right = st.columns([1, 3.2], gap="medium")
+        with left:
+            image = _drawing.drawn_input(model)
+        with right:
+            _draw(ref, model, image, state, False)
+    except CnnLabError as error:
+        _widgets.show_error(error)
+
+
+def _draw(ref: ModelRef, model: Model, image: Tensor, state: str | None, known: bool) -> None:
+    from cnnlab.insight import look, padded
+
+    seen: Look = look(model, image)
+    scale = _controls(_widgets.verdict(model, seen, known), state)
+    picture = padded(model, image)
+    chosen = _whole.draw(ref, model, seen, picture, scale)
+    _answers.mirror_remark(model)
+    _magnified.below(model, seen, picture, *chosen)
+
+
+_widgets.begin_page(
+    N_("Magnifier"), N_("See the whole network at once: what each map makes of the picture, and what feeds it.")
+)
+ref, model = _widgets.model_line()
+here = model.preprocessing.data_shape[0] == 1 and _choices.toggle("magnifier.draw", _("Draw here"), False)
+image = None if here else _widgets.image_line(model)
+if here or image is not None:
+    pace = _live.pace(_live.state(ref))
+    st.fragment(glance, run_every=pace)(ref, image, pace)

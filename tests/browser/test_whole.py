@@ -1,0 +1,95 @@
+"""The whole network in a real browser: pointing is answered there, choosing and opening by the server, nothing moves."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, WebSocket, expect
+
+from cnnlab.data import loader
+from cnnlab.insight import look
+from cnnlab.insight.overview import overview, strongest
+from cnnlab.runs.models import named
+from tests.browser.conftest import settled
+from tests.browser.test_walk import go
+
+MINUS = "\u2212"
+
+
+def open_magnifier(page: Page) -> None:
+    go(page, "Magnifier")
+    expect(page.locator(".whole-root .tile").first).to_be_visible()
+    settled(page)
+
+
+def tile(page: Page, layer: str, map_: int) -> str:
+    return f'.whole-root .tile[aria-label^="{layer}, map {map_},"]'
+
+
+def test_pointing_lights_the_true_links_without_the_server_and_choosing_asks_it(visit: Callable[..., Page]) -> None:
+    page = visit("")
+    sent: list[int] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: sent.append(len(frame)))
+
+    page.on("websocket", listen)
+    page.reload()  # so that its connection is listened to
+    settled(page)
+    open_magnifier(page)
+    model, image = named("mnist-sprint"), loader.load("mnist").test.images[0]
+    seen = look(model, image)
+    view = overview(model, seen, strongest(model.architecture, seen))
+    index = [column.name for column in view.columns].index("conv2")
+    (fed,) = view.fed[index]
+    before = len(sent)
+    for place in (0, 3):
+        item = view.shown[index][place]
+        page.locator(tile(page, "conv2", item)).hover()
+        expect(page.locator(".says b")).to_contain_text(f"conv2 {item}: mean")
+        share = fed.strength[place].abs() / (fed.strength[place].abs().sum() + fed.rest[place])
+        best = int(share.argmax())
+        sign = MINUS if fed.strength[place][best] < 0 else ""
+        name = f"pool1 {view.shown[index - 1][best]}"
+        expect(page.locator(".says")).to_contain_text(f"Fed by {name}: {sign}{round(100 * float(share[best]))}%")
+        assert page.locator(".lit path").count() == len(view.shown[index - 1]) + 1  # what feeds it, and bn2
+    assert len(sent) == before
+    chosen = page.locator(tile(page, "relu2", view.shown[index][1]))
+    chosen.click()
+    expect(page.get_by_role("heading", name=f"relu2[{view.shown[index][1]}]")).to_be_visible()
+    assert len(sent) > before
+
+
+def test_the_keys_go_along_links_and_a_folded_layer_opens_in_place(visit: Callable[..., Page]) -> None:
+    page = visit("")
+    open_magnifier(page)
+    page.locator('.whole-root .tile[tabindex="0"]').focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    focused = page.evaluate(
+        "() => { let e = document.activeElement; while (e.shadowRoot) e = e.shadowRoot.activeElement; return e.ariaLabel }"
+    )
+    assert focused.startswith("bn1, map ")
+    expect(page.locator(".says b")).to_contain_text("bn1 ")
+    first = page.locator('.whole-root .tile[aria-label^="conv1, map"]')
+    names = first.evaluate_all("nodes => nodes.map((node) => node.ariaLabel)")
+    assert len(names) == 10
+    page.get_by_role("button", name="+6").first.click()
+    expect(first).to_have_count(16)
+    assert first.evaluate_all("nodes => nodes.map((node) => node.ariaLabel)")[:10] == names
+    page.keyboard.press("Tab")  # the button of the layer is still there, to fold it again
+    page.get_by_role("button", name=MINUS, exact=True).first.click()
+    expect(first).to_have_count(10)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_shows_the_layers_below_each_other(visit: Callable[..., Page], dark: bool) -> None:
+    page = visit("magnifier", locale="zh-CN", width=390, height=844, dark=dark)
+    tiles = page.locator(".whole-root .tile")
+    expect(tiles.first).to_be_visible()
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for box in (tiles.first.bounding_box(), tiles.last.bounding_box(), tiles.nth(5).bounding_box()):
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    tiles.nth(4).tap()
+    expect(page.locator('.whole-root .tile[aria-pressed="true"]')).to_have_count(1)
+    expect(page.locator(".says b")).to_contain_text("conv1 ")

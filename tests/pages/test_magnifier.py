@@ -1,0 +1,157 @@
+"""The Magnifier: the whole network as the browser gets it, what stays in place, what is chosen, what is drawn here."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cnnlab.architecture import layers as L
+from cnnlab.data import loader
+from cnnlab.model import Model
+from cnnlab.workspace import ImageRef, Workspace, new_id
+from pages import _session
+from tests.insight.makers import model_of
+from tests.pages.makers import keep_run
+from tests.pages.test_draw import sketch_of
+from tests.pages.test_explore import ruined, tree_net
+
+PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "magnifier.py")
+KEY = "magnifier.whole"
+
+
+def wide_net(seed: int = 0) -> Model:
+    conv = [L.Conv2d(out_channels=24, kernel_size=5, stride=2), L.ReLU(), L.MaxPool2d(kernel_size=2)]
+    return model_of((1, 28, 28), [*conv, L.Flatten(), L.Linear(out_features=10)], seed=seed)
+
+
+@pytest.fixture
+def space(lab_home: Path) -> Workspace:
+    return Workspace(new_id())
+
+
+@pytest.fixture
+def page(space: Workspace) -> Callable[..., AppTest]:
+    """Return a function that opens the page on a model."""
+
+    def open_page(model: Model, image: ImageRef | None = None, language: str = "en") -> AppTest:
+        at = AppTest.from_file(PAGE, default_timeout=60)
+        at.session_state[_session.keys.WORKSPACE] = space.id
+        at.session_state[_session.keys.LANGUAGE] = language
+        at.session_state[_session.keys.MODEL] = f"run:{keep_run(space, model)}"
+        at.session_state[_session.keys.IMAGE] = image or ImageRef()
+        return checked(at.run())
+
+    return open_page
+
+
+def checked(at: AppTest) -> AppTest:
+    assert not at.exception, [error.value for error in at.exception]
+    assert not at.error, [error.value for error in at.error]
+    return at
+
+
+def whole(at: AppTest) -> dict:
+    """Return what the picture of the network was given; no NaN may be in it."""
+    parts = [one.proto for one in at.main if one.type == "bidi_component"]
+    found = [json.loads(one.mixed.json or one.json, parse_constant=pytest.fail) for one in parts]
+    (data,) = [one for one in found if "columns" in one]
+    return data
+
+
+def tell(at: AppTest, **state: object) -> AppTest:
+    at.session_state[KEY] = state
+    return checked(at.run())
+
+
+def shown(at: AppTest) -> dict[str, list[int]]:
+    return {column["name"]: column["shown"] for column in whole(at)["columns"]}
+
+
+@pytest.mark.parametrize("make", [wide_net, tree_net, ruined])
+def test_every_layer_has_its_column(page, make):
+    model = make()
+    names = [column["name"] for column in whole(page(model))["columns"]]
+    assert names[0] == "input"
+    assert names[1:] == [*model.architecture.names, *([] if model.architecture.ends_in_softmax else ["probs"])]
+
+
+def test_a_wide_layer_is_folded_and_opens(page):
+    at = page(wide_net())
+    folded = shown(at)["conv1"]
+    assert len(folded) == 10
+    at = tell(at, opened=["conv1"])
+    assert whole(at)["opened"] == ["conv1"]
+    opened = shown(at)["conv1"]
+    assert sorted(opened) == list(range(24))
+    assert opened[:10] == folded  # the others join them, none moves
+    at = tell(at, opened=["nowhere"])
+    assert whole(at)["opened"] == []
+
+
+def test_a_map_that_is_chosen_is_shown_below_and_outlives_a_reload(page, space):
+    at = tell(page(wide_net()), chosen=["relu1", 7])
+    assert whole(at)["chosen"] == ["relu1", 7]
+    assert any(text.value == "relu1[7]" for text in at.subheader)
+    assert whole(page(wide_net()))["chosen"] == ["relu1", 7]
+
+
+@pytest.mark.parametrize(
+    "told", [["conv1", 99], ["conv1", -1], ["conv9", 0], ["conv1"], "conv1", [0, "conv1"], ["conv1", None]]
+)
+def test_what_a_browser_sends_as_the_chosen_map_is_checked(page, told):
+    at = page(wide_net())
+    before = whole(at)["chosen"]
+    assert whole(tell(at, chosen=told))["chosen"] == before
+
+
+@pytest.mark.parametrize("column", ["input", "conv1", "pool1", "flatten", "fc1", "probs"])
+def test_anything_can_be_chosen(page, column):
+    at = tell(page(wide_net()), chosen=[column, 0])
+    assert whole(at)["chosen"] == [column, 0]
+    assert bool(at.subheader) == (column != "input")
+
+
+def test_maps_keep_their_places_until_another_picture_or_sorting(page):
+    at = page(wide_net())
+    before = shown(at)
+    at.session_state[_session.keys.MODEL] = at.session_state[_session.keys.MODEL]
+    other = wide_net(seed=3)
+    (button,) = [one for one in at.button if one.key == "magnifier.sort"]
+    assert shown(checked(button.click().run())) == before  # the same picture: the same maps are the strongest
+    at.number_input[0].set_value(1)
+    assert whole(checked(at.run()))["columns"][0]["tiles"] != ""
+    assert shown(page(other))["conv1"] != before["conv1"]
+
+
+def test_what_is_drawn_here_goes_through_the_network_and_moves_no_map(page, space):
+    space.choose_widget("magnifier.draw", True)
+    at = page(wide_net())
+    at.session_state["draw.canvas"] = {"sketch": sketch_of(loader.load("mnist").test.images[0, 0].numpy()).model_dump()}
+    first = whole(checked(at.run()))
+    at.session_state["draw.canvas"] = {
+        "sketch": sketch_of(loader.load("mnist").test.images[1, 0].numpy(), 2).model_dump()
+    }
+    second = whole(checked(at.run()))
+    assert first["columns"][0]["tiles"] != second["columns"][0]["tiles"]
+    assert [one["shown"] for one in first["columns"]] == [one["shown"] for one in second["columns"]]
+
+
+def test_in_chinese(page):
+    at = page(wide_net(), language="zh_CN")
+    assert at.title[0].value == "放大镜"
+    assert whole(at)["text"]["names"]["probs"] == "概率"
+
+
+def test_what_the_chosen_unit_sees_stands_below(page):
+    at = tell(page(wide_net()), chosen=["pool1", 3])
+    assert any("What can reach pool1[3,3,3]" in text.value for text in at.markdown)
+    assert any(
+        "Its *receptive field*: 7×7 pixels, rows 12 to 18, columns 12 to 18." in text.value for text in at.markdown
+    )
+    (place,) = [one for one in at.segmented_control if one.key == "magnifier.place"]
+    at = checked(place.set_value("strongest").run())
+    assert not any("What can reach pool1[3,3,3]" in text.value for text in at.markdown)
+    at = tell(at, chosen=["fc1", 3])
+    assert any("What can reach fc1[3]" in text.value for text in at.markdown)
