@@ -67,3 +67,13 @@ def test_what_is_wrong_is_one_sentence(digit):
 def test_a_person_reads_a_table(digit):
     done = CliRunner().invoke(main, ["trace", "--model", "article-000-lenet5", digit, "--unit", "fc1[7]", "--top", "2"])
     assert "the rest (" in done.output and "fc1.weight[7," in done.output
+
+
+def test_the_trail_goes_down_to_a_pixel(digit):
+    value = traced("--model", "article-000-lenet5", digit, "--unit", "probs[0]", "--trail", "--top", "3")
+    hops = value["trail"]
+    assert hops[0]["unit"] == value["unit"] == "probs[0]" and hops[1]["unit"] == "fc3[0]"
+    assert [hop["follows"] for hop in hops[:-1]] == [hop["unit"] for hop in hops[1:]]
+    assert hops[-1]["kind"] == "Preprocessing" and hops[-1]["follows"].startswith("image[0,")
+    for hop in hops:
+        assert added_up(hop) == pytest.approx(hop["value"], abs=1e-4)

@@ -18,7 +18,7 @@ from cnnlab.architecture.rare import RARE, RBF, SelectChannels
 from cnnlab.description import bundled_models
 from cnnlab.errors import ArchitectureError, ModelError
 from cnnlab.insight import look
-from cnnlab.insight.arithmetic import RULES, Pass, batch_around, explain, pass_of, training_pass
+from cnnlab.insight.arithmetic import RULES, Pass, batch_around, explain, pass_of, trail, training_pass
 from cnnlab.runs import named
 from tests.architecture.strategies import LAYER_STRATEGIES, networks, running, trees
 from tests.insight.makers import GREY, MODELS, grey, image_of, mlp, model_of, picture_for
@@ -249,3 +249,29 @@ def test_a_look_that_is_there_is_used():
     image = image_of(GREY)
     seen = look(model, image)
     assert pass_of(model, image, seen).look is seen
+
+
+@settings(max_examples=25, deadline=None)
+@given(drawn=trees(), seed=st.integers(0, 1000))
+def test_the_way_down_hangs_together_in_any_network(drawn, seed):
+    passed = passes(ending_in_a_vector(drawn), seed)[seed % 2]
+    hops = trail(passed, "probs[0]", top=3)
+    assert hops[0].told.unit.layer == passed.probs_layer
+    for hop, after in zip(hops, hops[1:]):
+        assert hop.follows is not None and hop.follows.input == after.told.unit
+        assert hop.follows.input_value == after.told.value
+    for hop in hops:
+        check(passed, hop.told.unit, 3)
+        assert hop.follows in hop.told.terms or not hop.told.terms
+    assert hops[-1].told.kind == "Preprocessing" or not hops[-1].told.terms
+
+
+def test_the_way_down_goes_where_one_says():
+    model = MODELS["softmax"]()
+    passed = pass_of(model, picture_for(model))
+    second = explain(passed, "fc1[2]").terms[1].input
+    hops = trail(passed, "probs[2]", 4, ["fc1[2]", second])
+    assert [str(hop.told.unit) for hop in hops[:3]] == ["softmax[2]", "fc1[2]", str(second)]
+    assert len(hops) == 7  # softmax, fc1, flatten, pool1, relu1, conv1, input
+    with pytest.raises(ModelError, match="does not take in"):
+        trail(passed, "probs[2]", 4, ["fc1[3]"])
