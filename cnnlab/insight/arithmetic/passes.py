@@ -81,8 +81,10 @@ class Pass:
         return self.architecture.trace().row(layer)
 
 
-def pass_of(model: Model, image: Tensor, seen: Look | None = None) -> Pass:
+def pass_of(model: Model, image: Tensor | None = None, seen: Look | None = None) -> Pass:
     """Return the pass of ``image`` through ``model`` in evaluation mode, from ``seen`` where one has looked already.
+
+    One of the two is enough: the picture's bytes can be read off what the network received.
 
     Shape:
         image: (C, h, w) uint8, of ``model.preprocessing.data_shape``.
@@ -90,8 +92,25 @@ def pass_of(model: Model, image: Tensor, seen: Look | None = None) -> Pass:
     Raises:
         ModelError: the image has another shape than the model's pictures.
     """
-    seen = seen or look(model, image)
+    if seen is None:
+        if image is None:
+            raise TypeError("an image, or what was seen of one")
+        seen = look(model, image)
+    if image is None:
+        image = _picture(model, seen)
     return Pass(model.architecture, model.state, model.preprocessing, image, seen)
+
+
+def _picture(model: Model, seen: Look) -> Tensor:
+    """Return the bytes that became ``seen.input``."""
+    (left, _right, top, _bottom), (_channels, height, width) = (
+        model.preprocessing.padding,
+        model.preprocessing.data_shape,
+    )
+    mean = torch.tensor(model.preprocessing.mean).view(-1, 1, 1)
+    std = torch.tensor(model.preprocessing.std).view(-1, 1, 1)
+    pixels = ((seen.input * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+    return pixels[:, top : top + height, left : left + width].contiguous()
 
 
 class _Remembering(GeneratorDropout):
