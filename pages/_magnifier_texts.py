@@ -110,6 +110,7 @@ def _tables() -> dict[str, str]:
         "input": _("input"),
         "x": _("its value"),
         "factor": _("times"),
+        "weights": _("weights"),
         "product": _("adds"),
         "go": _("Go down to {unit}", unit="{unit}"),
         "rest": _("the rest: {count} more", count="{count}"),

@@ -29,7 +29,7 @@ export function decode(data) {
     ...data,
     out: plain(data.out),
     incoming: data.incoming.map((one) => ({
-      ...plain(one), kernel: floats(one.kernel), origin: places(one.origin), factor: doubles(one.factor),
+      ...plain(one), fold: data.fold, kernel: floats(one.kernel), origin: places(one.origin), factor: doubles(one.factor),
     })),
     rest: doubles(data.rest), shift: doubles(data.shift), weight: floats(data.weight),
   };
@@ -169,17 +169,38 @@ function element(tag, className = "", attributes = {}, text = "") {
   return node;
 }
 
-const shown = (map) => (map.vector ? [Math.ceil(map.size[1] / WRAP), Math.min(WRAP, map.size[1])] : map.size);
+// How numbers lie on a canvas: a map as it is, a vector in rows of WRAP, a flattened one as the maps that it was.
+export function layout(map) {
+  if (map.fold) {
+    const [count, height, width] = map.fold;
+    const across = Math.ceil(Math.sqrt((count * (height + 1)) / (width + 1)));
+    const size = [Math.ceil(count / across) * (height + 1) - 1, across * (width + 1) - 1];
+    const spot = (index) => {
+      const [tile, pixel] = [Math.floor(index / (height * width)), index % (height * width)];
+      return [Math.floor(tile / across) * (height + 1) + Math.floor(pixel / width), (tile % across) * (width + 1) + (pixel % width)];
+    };
+    const index = (row, column) => {
+      const [y, x] = [row % (height + 1), column % (width + 1)];
+      const tile = Math.floor(row / (height + 1)) * across + Math.floor(column / (width + 1));
+      return y < height && x < width && tile < count ? tile * height * width + y * width + x : -1;
+    };
+    return { size, spot, index };
+  }
+  const size = map.vector ? [Math.ceil(map.size[1] / WRAP), Math.min(WRAP, map.size[1])] : map.size;
+  return { size, spot: (index) => [Math.floor(index / size[1]), index % size[1]], index: (row, column) => row * size[1] + column };
+}
+
 const level = (value, low, high) => Math.round(255 * Math.min(1, Math.max(0, (value - low) / (high - low)))) || 0;
 
 // Draw numbers through a colour table, one canvas pixel for each; those from `until` on stay faint.
-function paint(canvas, [height, width], values, { low, high, mode }, tables, until = Infinity) {
+function paint(canvas, { size: [height, width], spot }, values, { low, high, mode }, tables, until = Infinity) {
   [canvas.width, canvas.height] = [width, height];
   const image = new ImageData(width, height);
+  const table = tables[mode];
   for (let i = 0; i < values.length; i++) {
     const at = 3 * level(values[i], low, high);
-    const table = tables[mode];
-    image.data.set([table[at], table[at + 1], table[at + 2], i < until ? 255 : 46], 4 * i);
+    const [row, column] = spot(i);
+    image.data.set([table[at], table[at + 1], table[at + 2], i < until ? 255 : 46], 4 * (row * width + column));
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
@@ -203,34 +224,36 @@ function picture(label, point, go, press) {
   const canvas = element("canvas", "map", { role: "img", "aria-label": label });
   const marks = element("div", "marks");
   holder.append(canvas, marks);
-  const made = { holder, canvas, marks, zoom: 1, at: 0 };
+  const made = { holder, canvas, marks, zoom: 1, at: 0, layout: null };
   if (!point) return made;
   canvas.tabIndex = 0;
+  const inside = (row, column) => row >= 0 && row < canvas.height && column >= 0 && column < canvas.width;
   canvas.setAttribute("role", "application");
   const place = (event) => {
     const area = canvas.getBoundingClientRect();
     const row = Math.min(canvas.height - 1, Math.max(0, Math.floor(((event.clientY - area.top) / area.height) * canvas.height)));
     const column = Math.min(canvas.width - 1, Math.max(0, Math.floor(((event.clientX - area.left) / area.width) * canvas.width)));
-    return row * canvas.width + column;
+    return made.layout.index(row, column);
   };
   canvas.onpointermove = canvas.onpointerdown = (event) => point(place(event));
-  canvas.onclick = (event) => press && press(place(event));
+  canvas.onclick = (event) => press?.(place(event));
   canvas.onkeydown = (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -canvas.width, ArrowDown: canvas.width }[event.key];
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     if (event.key === "Enter") (go ?? press)?.(made.at);
-    if (step === undefined) return;
+    if (!step) return;
     event.preventDefault();
-    const to = made.at + step;
-    if (to >= 0 && to < canvas.width * canvas.height) point(to);
+    let [row, column] = made.layout.spot(made.at);
+    do [row, column] = [row + step[0], column + step[1]];
+    while (inside(row, column) && made.layout.index(row, column) < 0); // over the gap between two maps
+    if (inside(row, column)) point(made.layout.index(row, column));
   };
   return made;
 }
 
 function mark(made, indices, kind) {
-  const across = made.canvas.width;
   return indices.map((index) => {
     const node = element("i", kind);
-    const [row, column] = [Math.floor(index / across), index % across];
+    const [row, column] = made.layout.spot(index);
     node.style.cssText = `left:${column * made.zoom}px;top:${row * made.zoom}px;width:${made.zoom}px;height:${made.zoom}px`;
     return node;
   });
@@ -239,9 +262,8 @@ function mark(made, indices, kind) {
 // A box around what may lie scattered: the smallest one that holds all.
 function around(made, indices, kind) {
   if (!indices.length) return [];
-  const across = made.canvas.width;
-  const rows = indices.map((index) => Math.floor(index / across));
-  const columns = indices.map((index) => index % across);
+  const spots = indices.map(made.layout.spot);
+  const [rows, columns] = [spots.map(([row]) => row), spots.map(([, column]) => column)];
   const [top, left] = [Math.min(...rows), Math.min(...columns)];
   const node = element("i", kind);
   node.style.cssText = `left:${left * made.zoom}px;top:${top * made.zoom}px;` +
@@ -273,14 +295,19 @@ function drawCrumbs(lab) {
   lab.crumbs.replaceChildren(...nodes);
 }
 
+function draw_on(made, map, values, scale, tables, room, until) {
+  made.layout = layout(map);
+  paint(made.canvas, made.layout, values, scale, tables, until);
+  made.zoom = fit(made.canvas, room);
+}
+
 function figureOf(lab, map, name, room) {
   const figure = element("figure");
   const at = lab.data.incoming.indexOf(map);
   const made = picture(
     fill(lab.data.text.input_keys, { name }), (index) => lab.pointIn(at, index), () => lab.over && lab.follow(lab.over.unit),
   );
-  paint(made.canvas, shown(map), map.values, map, lab.tables);
-  made.zoom = fit(made.canvas, room);
+  draw_on(made, map, map.values, map, lab.tables, room);
   figure.append(caption(name), made.holder);
   figure.made = made;
   return figure;
@@ -300,7 +327,7 @@ function drawIncoming(lab) {
     if (map.kernel) {
       const kernel = element("canvas", "map", { role: "img", "aria-label": fill(data.text.kernel, { name: nameOf(map) }) });
       const side = Math.sqrt(map.kernel.length);
-      paint(kernel, [side, side], map.kernel, { low: -data.limit, high: data.limit, mode: "signed" }, lab.tables);
+      paint(kernel, layout({ size: [side, side] }), map.kernel, { low: -data.limit, high: data.limit, mode: "signed" }, lab.tables);
       fit(kernel, Math.min(room, 64));
       const partial = Float64Array.from(data.out.values, (_none, index) => partialAt(data, map, index));
       made.partial = picture(fill(data.text.partial, { name: nameOf(map) }));
@@ -311,14 +338,14 @@ function drawIncoming(lab) {
       right.append(made.note, made.partial.holder);
       row.append(element("span", "op", { "aria-hidden": "true" }, "×"), left, element("span", "op", { "aria-hidden": "true" }, "="), right);
     }
+    if (data.view === "dense") drawWeights(lab, made, room);
     row.onpointerenter = () => lab.chooseRow(made);
     row.onfocusin = () => lab.chooseRow(made);
     return made;
   });
   const limit = symmetric(lab.rows.flatMap((one) => (one.values ? Array.from(one.values) : [])));
   for (const one of lab.rows.filter((row) => row.values)) {
-    paint(one.partial.canvas, data.out.size, one.values, limit, lab.tables);
-    one.partial.zoom = fit(one.partial.canvas, room);
+    draw_on(one.partial, data.out, one.values, limit, lab.tables, room);
   }
   const nodes = lab.rows.map((one) => one.row);
   const left = data.of_incoming - data.incoming.length;
@@ -330,6 +357,21 @@ function drawIncoming(lab) {
   lab.ins.replaceChildren(...nodes);
 }
 
+// The weights of a dense unit and what each input adds, laid out as the input is.
+function drawWeights(lab, made, room) {
+  const { data } = lab;
+  const { map } = made;
+  const added = Float64Array.from(RULES.dense(data), (one) => one.product);
+  made.beside = [[data.text.weights, data.weight], [data.text.product, added]].map(([name, values], place) => {
+    const one = picture(name);
+    draw_on(one, map, values, symmetric(values), lab.tables, room);
+    const figure = element("figure");
+    figure.append(caption(name), one.holder);
+    made.row.append(element("span", "op", { "aria-hidden": "true" }, place ? "→" : "×"), figure);
+    return one;
+  });
+}
+
 function partialAt(data, map, index) {
   const width = data.out.size[1];
   return taps(data.window, map.size, Math.floor(index / width), index % width)
@@ -337,8 +379,7 @@ function partialAt(data, map, index) {
 }
 
 function drawOut(lab, until) {
-  paint(lab.out.canvas, shown(lab.data.out), lab.data.out.values, lab.data.out, lab.tables, until);
-  lab.out.zoom = fit(lab.out.canvas, lab.room.large);
+  draw_on(lab.out, lab.data.out, lab.data.out.values, lab.data.out, lab.tables, lab.room.large, until);
 }
 
 // ---------------------------------------------------------------------------------------------- words
@@ -477,8 +518,9 @@ function sourceOf(data, one) {
 function drawCurve(lab, sum) {
   const { data } = lab;
   const f = CURVES[data.kind]?.(data.numbers);
-  lab.curve.hidden = !f || !sum.terms.length;
-  if (lab.curve.hidden) return;
+  const shows = Boolean(f && sum.terms.length);
+  lab.curve.toggleAttribute("hidden", !shows); // an SVG has no property of that name
+  if (!shows) return;
   const [map] = data.incoming;
   const most = Math.max(1, map.values.reduce((one, other) => Math.max(one, Math.abs(other)), 0));
   const xs = Array.from({ length: 121 }, (_none, i) => -most + (2 * most * i) / 120);
@@ -531,7 +573,9 @@ function point(lab, index) {
     const own = sum.terms.filter((each) => each.map === one.map);
     const seen = own.map((each) => each.index);
     const winner = data.view === "pool" && !data.tall && own.length ? mark(one.picture, [own[0].index], "cell") : [];
-    one.picture.marks.replaceChildren(...(data.view === "dense" || data.view === "flatten" ? mark(one.picture, seen.slice(0, 6), "cell") : around(one.picture, seen, "box")), ...winner);
+    const box = data.view === "window" || data.view === "pool";
+    one.picture.marks.replaceChildren(...(box ? around(one.picture, seen, "box") : mark(one.picture, seen.slice(0, 6), "cell")), ...winner);
+    for (const beside of one.beside ?? []) beside.marks.replaceChildren(...mark(beside, seen.slice(0, 6), "cell"));
     if (!one.values) continue;
     one.partial.marks.replaceChildren(...mark(one.partial, [index], "cell"));
     one.note.textContent = number(one.values[index]);
@@ -655,8 +699,8 @@ function draw(lab) {
   const phone = lab.width < 640;
   lab.root.classList.toggle("phone", phone);
   lab.root.classList.toggle("narrow", lab.width < 1000);
-  lab.room = { small: phone ? 96 : data.view === "window" ? 118 : 230, large: phone ? Math.min(260, lab.width - 20) : 280 };
-  if (phone && data.view !== "window") lab.room.small = Math.min(230, lab.width - 20);
+  lab.room = { small: phone ? 96 : { window: 118, dense: 170 }[data.view] ?? 230, large: phone ? Math.min(260, lab.width - 20) : 280 };
+  if (phone && data.view !== "window" && data.view !== "dense") lab.room.small = Math.min(230, lab.width - 20);
   lab.title.textContent = data.title;
   lab.out_name.textContent = nameOf(data.out);
   drawCrumbs(lab);

@@ -55,7 +55,7 @@ def number_data(passed: Pass, unit: Address, count: int = 6, *, dark: bool = Fal
         "weight": pack(made.weight.numpy()) if made.weight is not None else None,
         "limit": max((limits(one, "signed")[1] for one in kernels), default=1.0),
         "numbers": made.numbers,
-        "fold": list(passed.values(made.incoming[0].layer).shape) if made.view == "flatten" else None,
+        "fold": _fold(passed, made.incoming[0].layer) if made.incoming and made.view in ("flatten", "dense") else None,
         "told": _told(passed, unit) if made.view == "terms" else None,
         "leaf": made.kind in ("Preprocessing", "Picture"),
         "at": at,
@@ -71,6 +71,18 @@ def _sentence(made: Plane) -> str:
     if made.kind in ("Dropout", "Dropout2d"):
         return "dropped" if made.numbers["training"] else "passes"
     return _SENTENCES.get(made.kind, "curve")
+
+
+def _fold(passed: Pass, layer: str) -> list[int] | None:
+    """Return (C, H, W) of the maps that a vector was before it was flattened, None where it never was any."""
+    shape = passed.values(layer).shape
+    while len(shape) == 1 and layer in passed.look.maps:
+        sources, kind = passed.look.takes[layer], passed.row(layer).layer.kind
+        before = passed.values(sources[0] or "input").shape
+        if kind != "Flatten" and (len(sources) != 1 or before != shape or kind == "Linear"):
+            return None
+        layer, shape = sources[0] or "input", before
+    return list(shape) if len(shape) == 3 else None
 
 
 def _told(passed: Pass, unit: Address) -> dict[str, Any]:
