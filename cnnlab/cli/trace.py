@@ -1,0 +1,104 @@
+"""``trace``: any number inside a model, explained by its own arithmetic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnnlab.cli import emit, json_option, table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cnnlab.insight.arithmetic import Pass
+    from cnnlab.model import Model
+
+
+def register(group: click.Group) -> None:
+    """Add ``trace`` to ``group``."""
+    group.add_command(trace)
+
+
+@click.command()
+@click.option("--model", "model_name", required=True, help="A bundled model, a model file, or a run's id.")
+@click.option("--unit", default=None, help="Which number: conv2[3,4,5], fc1[7], probs[3]; else the predicted class's.")
+@click.option("--top", type=click.IntRange(min=0), default=10, show_default=True, help="How many terms are shown.")
+@click.option("--trail", "down", is_flag=True, help="Go on from the largest term, hop by hop, down to a pixel.")
+@click.option("--training", is_flag=True, help="BatchNorm and dropout as in training, among a batch of the data set.")
+@click.option("--batch", type=click.IntRange(1, 1024), default=32, show_default=True, help="With --training: its size.")
+@click.option("--seed", type=int, default=0, show_default=True, help="With --training: what dropout draws from.")
+@click.argument("image", type=click.Path(path_type=Path))
+@json_option
+def trace(
+    model_name: str,
+    unit: str | None,
+    top: int,
+    down: bool,
+    training: bool,
+    batch: int,
+    seed: int,
+    image: Path,
+    as_json: bool,
+) -> None:
+    """Say of which terms a number inside the model is the sum, for IMAGE.
+
+    value = bias + the terms' products + the rest. What is not shown of the terms is added up as the rest. In training
+    mode the batch is IMAGE and behind it the first images of the training set of the model's data.
+    """
+    from cnnlab.data.prepare import file_to_input
+    from cnnlab.insight.arithmetic import explain, trail
+    from cnnlab.runs import named
+
+    model = named(model_name)
+    picture = file_to_input(image, model)
+    passed, among = _pass(model, picture, batch if training else 0, seed)
+    unit = unit or f"probs[{int(passed.look.probs.argmax())}]"
+    told = explain(passed, unit, top)
+    value: dict[str, Any] = {**told.to_json(), "mode": "training" if training else "evaluation"}
+    if down:
+        value["trail"] = [hop.to_json() for hop in trail(passed, unit, top)]
+    if among:
+        value["batch"] = among
+    emit(value, as_json, lambda: _written(value))
+
+
+def _pass(model: Model, picture: Tensor, batch: int, seed: int) -> tuple[Pass, dict[str, Any]]:
+    """Return the picture's pass and, in training mode, what it went through together with."""
+    from cnnlab.insight.arithmetic import batch_around, pass_of, training_pass
+
+    if not batch:
+        return pass_of(model, picture), {}
+    around = batch_around(model, picture, batch)
+    return training_pass(model, around.images, 0, seed), {**around.to_json(), "seed": seed}
+
+
+def _written(value: dict[str, Any]) -> str:
+    hops = value.get("trail", [value])
+    parts = ["\n\n".join(_hop(hop) for hop in hops)]
+    if "batch" in value:
+        among = value["batch"]
+        parts.append(
+            f"in a batch of {among['size']}: this image and the first {among['first']} training images of {among['data']}"
+        )
+    return "\n".join(parts)
+
+
+def _hop(value: dict[str, Any]) -> str:
+    """Return one number as a sentence and the table of its terms."""
+    rows: list[tuple[str, ...]] = [
+        (term["input"], _entering(term), term["weight"] or "", f"{term['factor']:.6g}", f"{term['product']:.6g}")
+        for term in value["terms"]
+    ]
+    if value["rest_count"]:
+        rows.append((f"the rest ({value['rest_count']})", "", "", "", f"{value['rest']:.6g}"))
+    rows.append(("bias", "", "", "", f"{value['bias']:.6g}"))
+    rows.append(("sum", "", "", "", f"{value['sum']:.6g}"))
+    return "\n".join([value["says"], table(rows, ("input", "value", "weight", "factor", "product"))])
+
+
+def _entering(term: dict[str, Any]) -> str:
+    """Return the number that comes in, and what it becomes before it is multiplied."""
+    became = f" -> {term['amount']:.6g}" if "amount" in term else ""
+    return f"{term['input_value']:.6g}{became}"

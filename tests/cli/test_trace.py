@@ -1,0 +1,79 @@
+"""``trace``: one object whose terms add up, in both modes, with errors in one sentence."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from cnnlab.cli import main
+from cnnlab.data.loader import load
+
+
+@pytest.fixture(scope="module")
+def digit(tmp_path_factory):
+    path = tmp_path_factory.mktemp("trace") / "digit.png"
+    Image.fromarray(load("mnist").test.images[3, 0].numpy()).resize((96, 96)).save(path)
+    return str(path)
+
+
+def traced(*words: str) -> dict:
+    done = CliRunner().invoke(main, ["trace", *words, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def added_up(value: dict) -> float:
+    return value["bias"] + math.fsum(term["product"] for term in value["terms"]) + value["rest"]
+
+
+@pytest.mark.parametrize("unit", ["conv2[3,4,5]", "fc1[7]", "pool1[1,2,3]", "input[0,9,9]", "probs[3]"])
+def test_the_terms_and_the_rest_are_the_number(digit, unit):
+    value = traced("--model", "article-000-lenet5", digit, "--unit", unit, "--top", "4")
+    assert value["unit"].endswith(unit[unit.index("[") :])
+    assert {"unit", "value", "bias", "terms", "rest", "sum"} <= value.keys()
+    assert len(value["terms"]) <= 4
+    assert added_up(value) == pytest.approx(value["sum"], abs=1e-9)
+    assert abs(value["sum"] - value["value"]) <= 1e-5 * max(1.0, abs(value["value"]))
+    for term in value["terms"]:
+        assert term.keys() >= {"input", "weight", "product"}
+
+
+def test_without_a_unit_it_is_the_predicted_class(digit):
+    value = traced("--model", "article-003-keras", digit)
+    assert value["kind"] == "Softmax" and value["value"] > 0.5
+
+
+def test_training_mode_says_its_batch(digit):
+    words = ("--model", "mnist-sprint", digit, "--unit", "bn1[2,5,5]")
+    evaluated, trained = traced(*words), traced(*words, "--training", "--batch", "16")
+    assert evaluated["mode"] == "evaluation" and "batch" not in evaluated
+    assert trained["batch"] == {"data": "mnist", "split": "train", "first": 15, "size": 16, "seed": 0}
+    assert trained["numbers"]["mean"] != evaluated["numbers"]["mean"]
+    assert added_up(trained) == pytest.approx(trained["value"], abs=1e-4)
+
+
+def test_what_is_wrong_is_one_sentence(digit):
+    done = CliRunner().invoke(main, ["trace", "--model", "article-000-lenet5", digit, "--unit", "conv2[99,0,0]"])
+    assert done.exit_code == 2
+    assert done.stderr.strip().splitlines() == [
+        "conv2[99,0,0]: no such number; conv2 has 16x10x10 numbers, the last one is conv2[15,9,9]"
+    ]
+
+
+def test_a_person_reads_a_table(digit):
+    done = CliRunner().invoke(main, ["trace", "--model", "article-000-lenet5", digit, "--unit", "fc1[7]", "--top", "2"])
+    assert "the rest (" in done.output and "fc1.weight[7," in done.output
+
+
+def test_the_trail_goes_down_to_a_pixel(digit):
+    value = traced("--model", "article-000-lenet5", digit, "--unit", "probs[0]", "--trail", "--top", "3")
+    hops = value["trail"]
+    assert hops[0]["unit"] == value["unit"] == "probs[0]" and hops[1]["unit"] == "fc3[0]"
+    assert [hop["follows"] for hop in hops[:-1]] == [hop["unit"] for hop in hops[1:]]
+    assert hops[-1]["kind"] == "Preprocessing" and hops[-1]["follows"].startswith("image[0,")
+    for hop in hops:
+        assert added_up(hop) == pytest.approx(hop["value"], abs=1e-4)

@@ -1,0 +1,68 @@
+// node --test tests/components
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { CURVES, erf, fill, number, reached, signs, sumAt, taps, unitOf } from "../../assets/components/number.js"
+
+const map = (size, values, more = {}) => ({ layer: "conv1", channel: 2, vector: false, size, values: Float32Array.from(values), ...more })
+const ramp = (n) => Array.from({ length: n }, (_none, i) => i + 1)
+
+test("a window looks where stride, padding and dilation let it", () => {
+  assert.deepEqual(taps([2, 1, 0, 1], [4, 5], 1, 2), [[7, 0], [8, 1], [12, 2], [13, 3]])
+  assert.deepEqual(taps([3, 1, 1, 1], [4, 5], 0, 0), [[0, 4], [1, 5], [5, 7], [6, 8]])
+  assert.deepEqual(taps([2, 2, 0, 2], [4, 5], 0, 1), [[2, 0], [4, 1], [12, 2], [14, 3]])
+})
+
+test("a convolution is bias, products and the maps that are not shown", () => {
+  const data = {
+    view: "window", window: [2, 1, 0, 1], bias: 0.5, rest: Float64Array.from([10, 20, 30, 40]), shift: null,
+    out: { layer: "conv2", channel: 0, size: [2, 2] },
+    incoming: [map([3, 3], ramp(9), { kernel: Float32Array.from([1, 0, 0, -2]) })],
+  }
+  const sum = sumAt(data, 3)
+  assert.equal(sum.total, 0.5 + 40 + 5 - 18)
+  assert.deepEqual(sum.terms.map((one) => one.product), [-18, 5, 0, 0])
+  assert.equal(unitOf(sum.terms[0].map, sum.terms[0].index), "conv1[2,2,2]")
+})
+
+test("a number of the input reaches the windows that hold it", () => {
+  const data = { view: "window", window: [3, 2, 1, 1], out: { size: [3, 3] } }
+  assert.deepEqual(reached(data, map([5, 5], ramp(25)), 6), [0, 1, 3, 4])
+  assert.deepEqual(reached(data, map([5, 5], ramp(25)), 0), [0])
+  const dilated = { view: "window", window: [2, 1, 0, 2], out: { size: [3, 3] } }
+  assert.deepEqual(reached(dilated, map([5, 5], ramp(25)), 12), [0, 2, 6, 8])
+})
+
+test("what is reached is what takes it in, whatever the window", () => {
+  for (const window of [[1, 1, 0, 1], [2, 2, 0, 1], [3, 1, 1, 1], [3, 2, 2, 2], [5, 3, 2, 1]]) {
+    const [kernel, stride, padding, dilation] = window
+    const side = Math.floor((9 + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1
+    const data = { view: "window", window, out: { size: [side, side] } }
+    for (let at = 0; at < 81; at++) {
+      const takers = []
+      for (let i = 0; i < side * side; i++)
+        if (taps(window, [9, 9], Math.floor(i / side), i % side).some(([place]) => place === at)) takers.push(i)
+      assert.deepEqual(reached(data, map([9, 9], ramp(81)), at), takers)
+    }
+  }
+})
+
+test("the error function is that of the books", () => {
+  // Abramowitz & Stegun, table 7.1
+  for (const [x, y] of [[0.5, 0.5204998778], [1, 0.8427007929], [2, 0.995322265], [2.6, 0.9997639656], [-1, -0.8427007929]])
+    assert.ok(Math.abs(erf(x) - y) < 5e-10, `erf(${x})`)
+  assert.ok(Math.abs(erf(2.5 + 1e-12) - erf(2.5)) < 1e-11)
+})
+
+test("curves at their joints", () => {
+  assert.equal(CURVES.ReLU6({})(7), 6)
+  assert.equal(CURVES.LeakyReLU({ negative_slope: 0.1 })(-2), -0.2)
+  assert.equal(CURVES.Hardswish({})(3), 3)
+  assert.equal(CURVES.Sigmoid({})(0), 0.5)
+})
+
+test("numbers and words as a person reads them", () => {
+  assert.equal(number(-0.123456), "\u22120.1235")
+  assert.equal(number(NaN), "–")
+  assert.equal(signs("1 + \u22122 \u2212 \u22123"), "1 \u2212 2 + 3")
+  assert.equal(fill("{unit} = {x}", { unit: "a" }), "a = {x}")
+})
