@@ -7,72 +7,39 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cnnlab.i18n import _
-from pages import _choices, _session, _widgets
+from pages import _choices, _looks, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
+    from cnnlab.insight.jobs import Job
     from cnnlab.insight.surgery import Lesions
     from cnnlab.model import Model
 
-LOOK_S = 0.4
 MOST_ROWS = 128
 KIND = "lesions"
 
 
 def table(ref: ModelRef, model: Model, layer: str) -> None:
     """Draw the lesion table of ``layer``, or what leads to it."""
-    from cnnlab.insight import jobs
+    from cnnlab.insight.surgery.lesions import found_for, searched
 
     st.subheader(_("Which channel matters for which class"), anchor=False)
-    job = jobs.current(_session.workspace().owner, KIND)
-    live = job is not None and job.live
-    st.fragment(_view, run_every=LOOK_S if live else None)(ref, model, layer, live)
-
-
-def _key(ref: ModelRef, model: Model, layer: str) -> str:
-    return f"{ref} {id(model)} {layer}"
-
-
-def _view(ref: ModelRef, model: Model, layer: str, live: bool) -> None:
-    _session.enter()
-    from cnnlab.insight import jobs
-    from cnnlab.insight.surgery.lesions import found_for
-
-    owner = _session.workspace().owner
-    job = jobs.current(owner, KIND)
-    if (job is not None and job.live) != live:
-        st.rerun()
-    mine = job if job is not None and job.key == _key(ref, model, layer) else None
-    found = found_for(model, layer)
-    if found is not None:
-        _shown(found, model)
-    elif mine is not None and mine.live:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            waiting = _("Another look comes first.") if mine.state == "waiting" else ""
-            told = waiting or _("{layer}: channel {done} of {total}", layer=layer, done=mine.done, total=mine.total)
-            st.progress(mine.done / max(1, mine.total), text=told)
-            st.button(
-                _("Cancel"),
-                icon=":material/close:",
-                key="surgery.lesions.cancel",
-                on_click=jobs.cancel,
-                args=(owner, KIND),
-            )
-    else:
-        if mine is not None and mine.error is not None:
-            _widgets.show_error(mine.error)
+    known = found_for(model, layer)
+    if known is not None:
+        _shown(known, model)
+        return
+    key = f"{ref} {id(model)} {layer}"
+    if not _looks.is_live(KIND, key):
         st.markdown(_("Each channel of {layer} is silenced alone, and the test images are asked again.", layer=layer))
         if st.button(_("Silence one after the other"), icon=":material/grid_on:", key="surgery.lesions.start"):
-            _start(owner, ref, model, layer)
+            count = (model.architecture.trace().row(layer).output_shape or (0,))[0]
+            _looks.begin(KIND, key, count, lambda: searched(model, layer))
             st.rerun()
+    _looks.view(KIND, key, lambda found: _shown(found, model), _told)
 
 
-def _start(owner: str, ref: ModelRef, model: Model, layer: str) -> None:
-    from cnnlab.insight import jobs
-    from cnnlab.insight.surgery.lesions import searched
-
-    count = (model.architecture.trace().row(layer).output_shape or (0,))[0]
-    jobs.start(owner, KIND, _key(ref, model, layer), count, lambda: searched(model, layer))
+def _told(job: Job) -> str:
+    return _("channel {done} of {total}", done=job.done, total=job.total)
 
 
 def _shown(found: Lesions, model: Model) -> None:
@@ -98,11 +65,13 @@ def _shown(found: Lesions, model: Model) -> None:
 
 def _said(found: Lesions) -> str:
     """Return in a sentence which loss costs most, and how many cost nothing."""
+    from cnnlab.figures.surgery import points_lost
+
     place = int(found.cost.argmax())
     nothing = int((found.after == found.before).all(axis=1).sum())
     said = _(
-        "In points of accuracy, on {images:,} test images. The costliest is channel **{unit}**: {points:+.1f} on all of them.",
-        images=int(found.counts.sum()), unit=found.units[place], points=-100 * float(found.cost[place]),
+        "In points of accuracy, on {images:,} test images. The costliest is channel **{unit}**: {points} on all of them.",
+        images=int(found.counts.sum()), unit=found.units[place], points=points_lost(found, place),
     )  # fmt: skip
     if nothing:
         said += " " + _(

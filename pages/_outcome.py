@@ -55,18 +55,10 @@ def _initial(ref: ModelRef, done: tuple[Edit, ...]) -> Mapping[str, Tensor] | No
 
 
 def _numbers(table: Table, effect: Effect) -> None:
-    points = 100 * effect.change
-    loss = effect.loss_after - effect.loss_before
-    with st.container(horizontal=True, gap="large", key="surgery_numbers"):
-        st.metric(_("Before"), f"{effect.acc_before:.1%}", width=100)
-        said = _("{points:+.1f} points", points=points) if effect.changed else None
-        st.metric(_("After"), f"{effect.acc_after:.1%}", said, delta_color="normal" if points else "off", width=130)
-        st.metric(_("Other answers"), f"{len(effect.changed):,}", width=120)
-        st.metric(
-            _("Loss"), f"{effect.loss_after:.3f}", f"{loss:+.3f}" if loss else None, delta_color="inverse", width=110
-        )
+    from cnnlab.figures.surgery import numbers_html
+
     facts = _("right on {count:,} test images of {data}", count=effect.images, data=data_title(table.dataset.name))
-    st.html(f'<p class="lab-facts">{facts}</p>')
+    st.html(numbers_html(effect, facts))
 
 
 def _filters(model: Model, changed: Model, layer: str, unit: int) -> None:
@@ -93,8 +85,9 @@ def _by_class(table: Table, effect: Effect) -> None:
     from cnnlab.figures import surgery as figures
 
     names = [_(name) for name in table.model.class_names]
-    figure = figures.class_change(effect, names, dark=_session.dark())
-    _widgets.plot(figure, "surgery.classes", figures.class_height(len(names)), figures.class_text(effect, names))
+    numbers = (effect.counts, effect.before, effect.after)
+    figure = figures.class_change(*numbers, names, dark=_session.dark())
+    _widgets.plot(figure, "surgery.classes", figures.class_height(len(names)), figures.class_text(*numbers, names))
 
 
 def _answers(table: Table, effect: Effect) -> None:

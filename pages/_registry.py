@@ -41,6 +41,7 @@ PAGES: tuple[PageInfo, ...] = (
     PageInfo("smaller", N_("Smaller"), N_("Make"), ":material/compress:"),
     PageInfo("draw", N_("Draw"), N_("Use"), ":material/gesture:"),
     PageInfo("explore", N_("Explore"), N_("Look inside"), ":material/search:"),
+    PageInfo("units", N_("Units"), N_("Look inside"), ":material/fingerprint:"),
     PageInfo("surgery", N_("Surgery"), N_("Look inside"), ":material/content_cut:"),
     PageInfo("explain", N_("Explain"), N_("Question"), ":material/help_center:"),
     PageInfo("teacher", N_("Your class"), N_("Teach"), ":material/groups:", for_teacher=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,38 @@ ROW_PX = 24
 _EDGE = "outline:1px solid var(--line);outline-offset:1px"
 _LEAST_CHANGE = 0.02
 """The scale of the lesion table never shows less than this as its strongest colour: 2 points."""
+
+
+def numbers_html(effect: Effect, facts: str) -> str:
+    """Return the accuracy before and after, how many answers changed and the loss, as large figures in a row.
+
+    Args:
+        facts: what stands below, escaped where need be.
+    """
+    loss = effect.loss_after - effect.loss_before
+    points = _points(100 * effect.change, 1)
+    cells = [
+        (_("Before"), f"{effect.acc_before:.1%}", "", 0.0),
+        (_("After"), f"{effect.acc_after:.1%}", _("{points} points", points=points), effect.change),
+        (_("Other answers"), f"{len(effect.changed):,}", "", 0.0),
+        (_("Loss"), f"{effect.loss_after:.3f}", _points(loss, 3), -loss),
+    ]
+    shown = []
+    for label, value, change, good in cells:
+        colour = "var(--good)" if good > 0 else "var(--bad)" if good < 0 else "var(--soft)"
+        shown.append(
+            f'<div><dt style="color:var(--soft);font-size:.875rem">{escape(label)}</dt>'
+            f'<dd style="margin:0;font-size:1.9rem;line-height:1.3">{value}'
+            f'<div style="font-size:.8125rem;color:{colour};min-height:1.3em">{escape(change)}</div></dd></div>'
+        )
+    row = "display:flex;flex-wrap:wrap;gap:.25rem 2rem;margin:0;font-variant-numeric:tabular-nums"
+    return f'<dl style="{row}">{"".join(shown)}</dl><p class="lab-facts">{facts}</p>'
+
+
+def _points(value: float, digits: int) -> str:
+    """Return ``value`` with its sign, a true minus; "0" where nothing is left of it."""
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "\u2212") if float(text) else "0"
 
 
 def channel_img(weight: NDArray[Any], unit: int, alt: str, *, limit: float | None = None, dark: bool = False) -> str:
@@ -47,18 +80,26 @@ def channel_img(weight: NDArray[Any], unit: int, alt: str, *, limit: float | Non
     return hard_img(picture, alt, style=_EDGE)
 
 
-def class_change(effect: Effect, names: Sequence[str], *, dark: bool = False) -> go.Figure:
-    """Return for each class by how many points the accuracy rose or fell, as bars to the right and left of zero."""
-    counts = np.maximum(np.array(effect.counts), 1)
-    change = 100 * (np.array(effect.after) - np.array(effect.before)) / counts
-    texts = [f"{value:+.1f}".replace("-", "\u2212") if value else "0" for value in change]
+def class_change(
+    counts: Sequence[int], before: Sequence[int], after: Sequence[int], names: Sequence[str], *, dark: bool = False
+) -> go.Figure:
+    """Return for each class by how many points the accuracy rose or fell, as bars to the right and left of zero.
+
+    Args:
+        counts: images of each class.
+        before, after: how many of them are named rightly.
+        names: of the classes, translated.
+        dark: the theme.
+    """
+    change = 100 * (np.array(after) - np.array(before)) / np.maximum(np.array(counts), 1)
+    texts = [_points(value, 1) for value in change]
     limit = max(1.0, float(np.abs(change).max()))
     figure = go.Figure(layout={"template": theme.template(dark), "height": class_height(len(names))})
     figure.add_bar(
         x=change, y=list(names), orientation="h", text=texts, textposition="outside", cliponaxis=False,
         textfont={"size": 12},
         marker={"color": [theme.NEGATIVE[dark] if value < 0 else theme.POSITIVE[dark] for value in change]},
-        customdata=np.stack([effect.before, effect.after, effect.counts], axis=1),
+        customdata=np.stack([before, after, counts], axis=1),
         hovertemplate="%{y}: %{customdata[0]} → %{customdata[1]} / %{customdata[2]}<extra></extra>",
     )  # fmt: skip
     figure.update_layout(
@@ -76,11 +117,11 @@ def class_height(count: int) -> int:
     return 50 + ROW_PX * count
 
 
-def class_text(effect: Effect, names: Sequence[str]) -> str:
+def class_text(counts: Sequence[int], before: Sequence[int], after: Sequence[int], names: Sequence[str]) -> str:
     """Return in words what ``class_change`` shows."""
     return "; ".join(
-        _("{name}: {before} of {count} before, {after} after", name=name, before=before, after=after, count=count)
-        for name, before, after, count in zip(names, effect.before, effect.after, effect.counts)
+        _("{name}: {before} of {count} before, {after} after", name=name, before=was, after=now, count=count)
+        for name, was, now, count in zip(names, before, after, counts)
     )
 
 
@@ -99,7 +140,7 @@ def lesion_heat(
     figure.add_heatmap(
         z=values, x=list(names), y=[str(found.units[place]) for place in order], zmin=-limit, zmax=limit,
         colorscale=theme.signed_scale(dark), xgap=1, ygap=1 if len(order) <= 64 else 0,
-        text=[[_point(value) for value in row] for row in values], texttemplate="%{text}" if len(order) <= 64 else None,
+        text=[["" if abs(value) < 0.05 else _points(value, 1) for value in row] for row in values], texttemplate="%{text}" if len(order) <= 64 else None,
         textfont={"size": 11},
         hovertemplate=f"{found.layer}[%{{y}}] · %{{x}}: %{{z:+.2f}}<extra></extra>",
         colorbar={"thickness": 10, "outlinewidth": 0, "ticksuffix": "", "nticks": 5, "len": min(1.0, 220 / lesion_height(len(order)))},
@@ -113,6 +154,11 @@ def lesion_heat(
     return figure
 
 
+def points_lost(found: Lesions, place: int) -> str:
+    """Return by how many points the accuracy changes without the channel at ``place``."""
+    return _points(-100 * float(found.cost[place]), 1)
+
+
 def lesion_height(count: int) -> int:
     """Return how high ``lesion_heat`` is for ``count`` channels."""
     return 90 + (20 if count <= 64 else 6) * max(3, count)
@@ -122,11 +168,7 @@ def lesion_text(found: Lesions, order: Sequence[int]) -> str:
     """Return in words what ``lesion_heat`` shows: the channels whose loss costs most."""
     worst = sorted(order, key=lambda place: -float(found.cost[place]))[:5]
     rows = [
-        _("channel {unit}: {points:+.1f} points", unit=found.units[place], points=-100 * float(found.cost[place]))
+        _("channel {unit}: {points} points", unit=found.units[place], points=points_lost(found, place))
         for place in worst
     ]
     return _("What silencing each channel of {layer} changes; most: {rows}", layer=found.layer, rows="; ".join(rows))
-
-
-def _point(value: float) -> str:
-    return "" if abs(value) < 0.05 else f"{value:+.1f}".replace("-", "\u2212")

@@ -50,6 +50,15 @@ def onward(network: Network, values: Mapping[int, Tensor], start: int) -> Tensor
     return held[len(rows) - 1]
 
 
+def output(network: Network, x: Tensor, index: int) -> Tensor:
+    """Return what leaves row ``index``; with a gradient where ``x`` has one.
+
+    Shape:
+        x: (N, C, H, W); returned: (N, ...)
+    """
+    return network.run(x, index + 1)
+
+
 @torch.no_grad()
 def advance(network: Network, values: Values, start: int, stop: int) -> None:
     """Carry out the rows from ``start`` to before ``stop`` on ``values``; what nobody needs afterwards is let go."""

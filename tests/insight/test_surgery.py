@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from cnnlab.architecture import layers as L
-from cnnlab.data.dataset import DataSet, Split
 from cnnlab.data.loader import load
 from cnnlab.errors import ModelError
 from cnnlab.insight import filters, halfway, look
@@ -18,37 +17,11 @@ from cnnlab.model import Model
 from cnnlab.runs.models import named
 from cnnlab.training.loop import Training
 from cnnlab.training.recipe import Recipe
-from tests.insight.makers import GREY, MODELS, colour, grey, image_of, mlp, model_of, picture_for
-
-NETS = {**MODELS, "mlp": mlp, "mirror": lambda: mirrored(colour())}
-
-
-def mirrored(model: Model) -> Model:
-    about = model.about.model_copy(update={"mirror": True})
-    return Model(model.description.model_copy(update={"about": about}), model.state)
-
-
-def images_for(model: Model, count: int = 60) -> DataSet:
-    classes = len(model.class_names)
-    targets = torch.arange(count) % classes
-    split = Split(image_of((count, *model.preprocessing.data_shape)), targets)
-    return DataSet("drawn", "Drawn", model.class_names, split, split, "")
+from tests.insight.makers import GREY, NETS, colour, grey, image_of, images_for, model_of, picture_for, result, same
 
 
 def layers_of(model: Model) -> list[str]:
     return [row.name for row in model.architecture.trace().rows if row.layer.kind in ("Conv2d", "Linear")]
-
-
-def result(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
-def same(one: dict, other: dict) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("net", NETS)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +16,7 @@ from cnnlab.architecture.tape import Row
 from cnnlab.errors import ModelError
 from cnnlab.insight.halfway import Values, advance, onward
 from cnnlab.insight.jobs import Step, Steps
+from cnnlab.insight.memo import Memo
 from cnnlab.insight.surgery.chain import chain, silent_from
 from cnnlab.insight.surgery.table import Table, table_for
 from cnnlab.model import Model
@@ -108,19 +107,13 @@ def _sure(table: Table, logits: Tensor) -> NDArray[np.float64]:
 
 def searched(model: Model, layer: str) -> Steps:
     """Yield how far it is, as a job does; return the table of the whole ``layer``, which ``found_for`` then has."""
-    table = table_for(model)
-    found = yield from _stepwise(lesions(table, layer))
-    with _guard:
-        _found[id(table), layer] = (table, found)
-        while len(_found) > _MOST:
-            _found.popitem(last=False)
-    return found
+    found = yield from _stepwise(lesions(table_for(model), layer))
+    return _found.put(model, layer, found)
 
 
 def found_for(model: Model, layer: str) -> Lesions | None:
     """Return the lesion table of ``layer`` if somebody has asked for it lately, else None."""
-    with _guard:
-        return next((found for table, found in _found.values() if table.model is model and found.layer == layer), None)
+    return _found.get(model, layer)
 
 
 def _stepwise(steps: Generator[int, None, Lesions]) -> Generator[Step, None, Lesions]:
@@ -132,9 +125,7 @@ def _stepwise(steps: Generator[int, None, Lesions]) -> Generator[Step, None, Les
             return made
 
 
-_found: OrderedDict[tuple[int, str], tuple[Table, Lesions]] = OrderedDict()
-_guard = threading.Lock()
-_MOST = 32
+_found: Memo[Lesions] = Memo(32)
 
 
 class _Theatre:

@@ -14,9 +14,10 @@ from cnnlab.data.dataset import DataSet
 from cnnlab.data.loader import at_hand, load
 from cnnlab.errors import ModelError
 from cnnlab.insight.halfway import Values, advance, before, onward
+from cnnlab.insight.memo import Memo
 from cnnlab.insight.surgery.edits import Edit, operated
 from cnnlab.model import Model
-from cnnlab.training.images import generator_for
+from cnnlab.training.images import some_index
 
 MOST_IMAGES = 2_000
 FEWEST_IMAGES = 200
@@ -214,8 +215,7 @@ def first_change(model: Model, changed: Model) -> int | None:
     return next((row.index for row in model.architecture.trace().rows if row.name in layers), None)
 
 
-_tables: OrderedDict[int, Table] = OrderedDict()
-_guard = threading.Lock()
+_tables: Memo[Table] = Memo(MOST_TABLES)
 
 
 def table_for(model: Model) -> Table:
@@ -225,17 +225,7 @@ def table_for(model: Model) -> Table:
         DataError: the data set is not here.
         ModelError: it has other pictures or classes than the model.
     """
-    with _guard:
-        found = _tables.get(id(model))  # as long as the table is kept, its model is, too: the number is no one else's
-        if found is not None:
-            _tables.move_to_end(id(model))
-            return found
-    made = Table(model, load(at_hand(model.about.data)))
-    with _guard:
-        found = _tables.setdefault(id(model), made)
-        while len(_tables) > MOST_TABLES:
-            _tables.popitem(last=False)
-    return found
+    return _tables.get(model) or _tables.put(model, None, Table(model, load(at_hand(model.about.data))))
 
 
 def _check(model: Model, dataset: DataSet) -> None:
@@ -252,7 +242,7 @@ def _sample(model: Model, count: int, most: int) -> Tensor:
     passes = 2 if model.about.mirror else 1
     fitting = WORK // max(1, passes * model.architecture.trace().macs)
     wanted = min(count, most, max(FEWEST_IMAGES, fitting // 100 * 100))
-    return torch.randperm(count, generator=generator_for(0, "some"))[:wanted].sort().values
+    return some_index(count, wanted)
 
 
 def _bytes(parts: list[Values]) -> int:
