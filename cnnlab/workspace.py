@@ -10,6 +10,7 @@ written whole.
         drawings/ID.png     28x28 grey, ink bright, the label as a PNG text
         uploads/ID.png      pictures the learner brought
         predictions.json    how often a prediction was right
+        models/ID.safetensors   models the learner has changed by hand
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ DRAWING_PX = 28
 MAX_DRAWINGS = 500
 MAX_UPLOADS = 50
 MAX_NETWORKS = 100
+MAX_MODELS = 20
 MAX_WIDGETS = 200
 MAX_PAST = 30
 MAX_BIN = 50
@@ -292,6 +294,45 @@ class Workspace:
 
     def _network_path(self, name: str) -> Path:
         return self.folder / "networks" / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
+
+    # ---------------------------------------------------------------- models
+    def models(self) -> dict[str, str]:
+        """Return the names of the kept models by their sources (``file:PATH``), oldest first; never two alike."""
+        from cnnlab.description import read_description
+        from cnnlab.errors import ModelError
+
+        found: dict[str, str] = {}
+        for path in sorted((self.folder / "models").glob("*.safetensors")):
+            try:
+                name = read_description(path).about.name
+            except ModelError:
+                continue
+            again = sum(1 for kept in found.values() if kept == name or kept.startswith(f"{name} ("))
+            found[f"file:{path}"] = f"{name} ({again + 1})" if again else name
+        return found
+
+    def save_model(self, file: bytes) -> str:
+        """Keep the model whose file is ``file`` and return its source (``file:PATH``), which every page can look into.
+
+        Raises:
+            BudgetError: the workspace holds as many models as it may.
+        """
+        _check_room(self.folder / "models", "*.safetensors", MAX_MODELS)
+        path = self.folder / "models" / f"{_file_id()}.safetensors"
+        write_whole(path, file)
+        return f"file:{path}"
+
+    def has_model(self, source: str) -> bool:
+        """Return whether ``source`` is a model of this workspace, and no other file of the machine."""
+        kind, _colon, value = source.partition(":")
+        path = Path(value)
+        named = path.suffix == ".safetensors" and _FILE_ID.fullmatch(path.stem) is not None
+        return kind == "file" and path.parent == self.folder / "models" and named and path.is_file()
+
+    def delete_model(self, source: str) -> None:
+        """Forget the model ``source``; nothing happens where it is none of this workspace."""
+        if self.has_model(source):
+            Path(source.partition(":")[2]).unlink(missing_ok=True)
 
     # ---------------------------------------------------------------- drawings
     def save_drawing(self, pixels: Any, label: int | None = None) -> str:

@@ -67,13 +67,13 @@ def _resolved(ref: ModelRef) -> tuple[ModelRef, Model, CnnLabError | None]:
 
 
 def _check_own(ref: ModelRef) -> None:
-    """Raise where a browser may not open ``ref``: files are for the command line, and runs for their owner."""
+    """Raise where a browser may not open ``ref``: runs are their owner's, and so are kept models; no other files."""
     from cnnlab import runs
 
     if ref.kind == "run":
         if runs.engine().snapshot(ref.value).owner != _session.workspace().owner:
             raise RunError("there is no run {id}", id=ref.value[:40])
-    elif ref.kind != "bundled":
+    elif ref.kind != "bundled" and not _session.workspace().has_model(ref.source):
         raise ModelError("A model in a file can be opened on the command line only.")
 
 

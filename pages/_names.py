@@ -51,8 +51,10 @@ def run_label(number: int, run: Snapshot) -> str:
 
 
 def model_labels() -> dict[str, str]:
-    """Return a label for each model that can be looked into: the learner's runs with weights, the bundled ones."""
+    """Return a label for each model that can be looked into: the learner's runs with weights and own changes, the bundled ones."""
     labels = {f"run:{run.id}": run_label(number, run) for number, run in own_runs().items() if run.has_model}
+    for source, name in _session.workspace().models().items():
+        labels[source] = _("{name}: your own change", name=name)
     for name in bundled_models():
         labels[f"bundled:{name}"] = _("{name}: comes with the lab", name=name)
     return labels
@@ -61,6 +63,7 @@ def model_labels() -> dict[str, str]:
 def short_names(refs: Iterable[ModelRef]) -> list[str]:
     """Return a short name for each of ``refs``, to stand over its answer."""
     named = {run.id: (number, run.name) for number, run in own_runs().items()}
+    changed = _session.workspace().models()
 
     def short(ref: ModelRef) -> str:
         if ref.kind == "run" and ref.value in named:
@@ -68,7 +71,7 @@ def short_names(refs: Iterable[ModelRef]) -> list[str]:
             if ref.step is not None:
                 return _("{name}: your run {number}, step {step:,}", name=name, number=number, step=ref.step)
             return _("{name}: your run {number}", name=name, number=number)
-        return PurePath(ref.value).stem
+        return changed.get(ref.source) or PurePath(ref.value).stem
 
     return [short(ref) for ref in refs]
 

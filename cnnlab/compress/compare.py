@@ -17,6 +17,7 @@ from cnnlab.compress.magnitude import weight_names
 from cnnlab.data.dataset import Split
 from cnnlab.description import Preprocessing
 from cnnlab.errors import DataError
+from cnnlab.insight.surgery.table import ChangedAnswer
 from cnnlab.model import Model
 
 BATCHES = (1, 64)
@@ -103,16 +104,6 @@ class Measured:
     macs_nonzero: int
     latency_s: dict[int, float]
     fastest_s: dict[int, float]
-
-
-@dataclass(frozen=True)
-class ChangedAnswer:
-    """One test image that got another answer: its position, its class, both answers."""
-
-    image: int
-    target: int
-    before: int
-    after: int
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from cnnlab.compress.pruning import Plan, prune
 from cnnlab.compress.spelling import spelled_out
 from cnnlab.compress.tuning import learned
 from cnnlab.data.dataset import DataSet
-from cnnlab.data.known import KNOWN
-from cnnlab.data.loader import is_present
+from cnnlab.data.loader import at_hand
 from cnnlab.model import Model
 from cnnlab.training.events import Event
 from cnnlab.training.images import some
@@ -50,9 +49,7 @@ class Made:
 
 def data_for(model: Model) -> str:
     """Return the data set that ``model`` learned from; where that is not here, the smaller one with its classes if that is."""
-    own = model.about.data
-    relative = KNOWN[own].relative if own in KNOWN else ""
-    return relative if relative and not is_present(own) and is_present(relative) else own
+    return at_hand(model.about.data)
 
 
 def pruned(model: Model, plan: Plan, dataset: DataSet, recipe: Recipe | None = None) -> Generator[Event, None, Made]:

@@ -101,3 +101,9 @@ def present() -> tuple[str, ...]:
     """Return the names that can be loaded, bundled ones first."""
     bundled = tuple(name for name, known in KNOWN.items() if known.bundled)
     return bundled + tuple(name for name in store.names() if name not in bundled)
+
+
+def at_hand(name: str) -> str:
+    """Return ``name``; where that is not here, the smaller or larger set with the same classes if that is."""
+    relative = KNOWN[name].relative if name in KNOWN else ""
+    return relative if relative and not is_present(name) and is_present(relative) else name

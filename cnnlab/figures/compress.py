@@ -10,11 +10,12 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from cnnlab.compress.compare import ChangedAnswer, Histogram, Measured
+from cnnlab.compress.compare import Histogram, Measured
 from cnnlab.figures import theme
 from cnnlab.figures.numbers import bytes_text, count_text
 from cnnlab.figures.tiles import image_png, tiles_html
 from cnnlab.i18n import N_, _
+from cnnlab.insight.surgery.table import ChangedAnswer
 
 STYLE = """<style>
 .lab-smaller{overflow-x:auto}

@@ -40,5 +40,10 @@ def some(split: Split, count: int) -> Split:
     """Return ``count`` images of ``split``, in its order, always the same ones; all where there are no more."""
     if count >= len(split):
         return split
-    index = torch.randperm(len(split), generator=generator_for(0, "some"))[:count].sort().values
+    index = some_index(len(split), count)
     return Split(split.images[index], split.targets[index])
+
+
+def some_index(there_are: int, count: int) -> torch.Tensor:
+    """Return the places of ``count`` out of ``there_are`` images, in order, always the same ones. Shape: (count,) int64."""
+    return torch.randperm(there_are, generator=generator_for(0, "some"))[:count].sort().values

@@ -9,6 +9,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture import blocks as B
 from cnnlab.architecture import layers as L
 from cnnlab.build import build
+from cnnlab.data.dataset import DataSet, Split
 from cnnlab.description import ModelAbout, ModelDescription, Preprocessing
 from cnnlab.model import Model
 
@@ -144,3 +145,32 @@ MODELS = {"grey": grey, "colour": colour, "softmax": softmax, "tree": tree}
 
 def picture_for(model: Model, seed=1) -> Tensor:
     return image_of(model.preprocessing.data_shape, seed)
+
+
+NETS = {**MODELS, "mlp": mlp, "mirror": lambda: mirrored(colour())}
+
+
+def mirrored(model: Model) -> Model:
+    """Return the same model, averaging with the mirror image."""
+    about = model.about.model_copy(update={"mirror": True})
+    return Model(model.description.model_copy(update={"about": about}), model.state)
+
+
+def images_for(model: Model, count: int = 60) -> DataSet:
+    classes = len(model.class_names)
+    targets = torch.arange(count) % classes
+    split = Split(image_of((count, *model.preprocessing.data_shape)), targets)
+    return DataSet("drawn", "Drawn", model.class_names, split, split, "")
+
+
+def result(steps):
+    """Return what a generator returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def same(one: dict, other: dict) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

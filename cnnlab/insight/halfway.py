@@ -1,0 +1,74 @@
+"""A network's pass in two halves: what is known before a layer, and the way from there on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from cnnlab.architecture.tape import INPUT, Row
+from cnnlab.build import Network
+
+Values = dict[int, Tensor]
+"""Outputs by the index of their row, ``INPUT`` for the network's input: just those that a later row still takes."""
+
+
+def rows_of(network: Network) -> tuple[Row, ...]:
+    """Return the rows up to the logits: all, without a last Softmax."""
+    rows = network.architecture.trace().rows
+    return rows[:-1] if network.architecture.ends_in_softmax else rows
+
+
+def needed(network: Network, start: int) -> set[int]:
+    """Return which outputs the rows from ``start`` on take from the rows before it."""
+    return {source for row in rows_of(network)[start:] for source in row.inputs if source < start}
+
+
+def before(network: Network, x: Tensor, start: int) -> Values:
+    """Return what the rows from ``start`` on need, for the input ``x``.
+
+    Shape:
+        x: (N, C, H, W); each value returned: (N, ...)
+    """
+    values: Values = {INPUT: x}
+    advance(network, values, 0, start)
+    return values
+
+
+def onward(network: Network, values: Mapping[int, Tensor], start: int) -> Tensor:
+    """Return the logits, from what ``before`` gave; ``values`` stay as they are.
+
+    Shape:
+        returned: (N, classes)
+    """
+    rows = rows_of(network)
+    if start >= len(rows):
+        return values[len(rows) - 1]
+    held = dict(values)
+    advance(network, held, start, len(rows))
+    return held[len(rows) - 1]
+
+
+def output(network: Network, x: Tensor, index: int) -> Tensor:
+    """Return what leaves row ``index``; with a gradient where ``x`` has one.
+
+    Shape:
+        x: (N, C, H, W); returned: (N, ...)
+    """
+    return network.run(x, index + 1)
+
+
+@torch.no_grad()
+def advance(network: Network, values: Values, start: int, stop: int) -> None:
+    """Carry out the rows from ``start`` to before ``stop`` on ``values``; what nobody needs afterwards is let go."""
+    rows = rows_of(network)
+    keep = needed(network, stop) | ({stop - 1} if stop == len(rows) else set())
+    last = {source: row.index for row in rows[start:stop] for source in row.inputs}
+    for row in rows[start:stop]:
+        values[row.index] = network[row.index](*(values[source] for source in row.inputs))
+        for source in set(row.inputs):
+            if last[source] == row.index and source not in keep:
+                del values[source]
+    for index in [index for index in values if index not in keep]:
+        del values[index]

@@ -1,0 +1,152 @@
+"""Looking that takes seconds, beside a page: it begins it, sees how far it is and what there is so far, can call it off."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from cnnlab.errors import CnnLabError, RunError
+
+_log = logging.getLogger(__name__)
+
+_MOST = 100
+_END_S = 10.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """It as it stands.
+
+    Attributes:
+        key: what is looked at, in the asker's own words.
+        total: how many steps it has.
+        state: ``waiting`` (for another's), ``running``, ``done``, ``failed`` or ``cancelled``.
+        done: how many of the steps are done.
+        found: what there is of the result so far; all of it once it is done.
+        error: why it failed.
+    """
+
+    key: str
+    total: int
+    state: str = "waiting"
+    done: int = 0
+    found: Any = None
+    error: CnnLabError | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it goes on."""
+        return self.state in ("waiting", "running")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a job says between two steps: how many are done, and what it has found so far."""
+
+    done: int
+    found: Any = None
+
+
+Steps = Generator[Step, None, Any]
+
+
+def start(owner: str, kind: str, key: str, total: int, steps: Callable[[], Steps]) -> None:
+    """Begin a job of ``kind`` for ``owner``; the one of that kind before is called off and forgotten.
+
+    Args:
+        steps: makes the generator that does the work, in the job's own thread, and returns the result.
+    """
+    worker = _Worker(Job(key, total), steps)
+    with _guard:
+        before = _workers.pop((owner, kind), None)
+        _workers[owner, kind] = worker
+        while len(_workers) > _MOST:
+            _workers.popitem(last=False)[1].stop.set()
+    if before is not None:
+        before.stop.set()
+    worker.thread.start()
+
+
+def current(owner: str, kind: str) -> Job | None:
+    """Return the job of ``kind`` that goes on for ``owner``, or did last, or None."""
+    worker = _workers.get((owner, kind))
+    return worker.job if worker else None
+
+
+def cancel(owner: str, kind: str) -> None:
+    """Call the job of ``kind`` off; it ends before its next step and keeps what it has found."""
+    worker = _workers.get((owner, kind))
+    if worker is not None and worker.job.live:
+        worker.stop.set()
+        worker.job = replace(worker.job, state="cancelled")
+
+
+def wait(owner: str, kind: str, timeout_s: float) -> Job | None:
+    """Return the job of ``kind`` once it is over, or as it is when ``timeout_s`` have passed."""
+    worker = _workers.get((owner, kind))
+    if worker is not None:
+        worker.thread.join(timeout_s)
+    return current(owner, kind)
+
+
+class _Worker:
+    """A job and the thread that does it; one works at a time, on one core, and pages keep the other."""
+
+    def __init__(self, job: Job, steps: Callable[[], Steps]) -> None:
+        self.job, self.steps = job, steps
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._run, name="look", daemon=True)
+
+    def _run(self) -> None:
+        while not _one_at_a_time.acquire(timeout=0.1):
+            if self.stop.is_set():
+                return
+        try:
+            torch.set_num_threads(1)  # of this thread alone
+            self._tell(state="running")
+            self._work()
+        except CnnLabError as error:
+            self._tell(state="failed", error=error)
+        except Exception as error:  # the boundary of a thread: whatever it was, the app goes on
+            _log.exception("a look into a model failed")
+            reason = RunError("something went wrong that should not have: {reason}", reason=repr(error)[:300])
+            self._tell(state="failed", error=reason)
+        finally:
+            _one_at_a_time.release()
+
+    def _work(self) -> None:
+        steps = self.steps()
+        while not self.stop.is_set():
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                self._tell(state="done", done=self.job.total, found=end.value)
+                return
+            self._tell(done=step.done, found=step.found)
+        steps.close()
+
+    def _tell(self, **changes: Any) -> None:
+        if not self.stop.is_set():
+            self.job = replace(self.job, **changes)
+
+
+def _leave() -> None:
+    """Let the threads end first: one still inside torch when the interpreter ends would abort the process."""
+    for worker in list(_workers.values()):
+        worker.stop.set()
+    for worker in list(_workers.values()):
+        if worker.thread.is_alive():
+            worker.thread.join(_END_S)
+
+
+_workers: OrderedDict[tuple[str, str], _Worker] = OrderedDict()
+_guard = threading.Lock()
+_one_at_a_time = threading.Lock()
+atexit.register(_leave)

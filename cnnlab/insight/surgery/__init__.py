@@ -1,0 +1,7 @@
+"""Operations on a copy of a model's weights, what they do to its answers, and which channel matters for which class."""
+
+from cnnlab.insight.surgery.edits import OPERATIONS, Edit, beginning, operated
+from cnnlab.insight.surgery.lesions import Lesions, lesions
+from cnnlab.insight.surgery.table import Effect, Table, table_for
+
+__all__ = ["OPERATIONS", "Edit", "Effect", "Lesions", "Table", "beginning", "lesions", "operated", "table_for"]

@@ -1,0 +1,193 @@
+"""The lesion table: each channel of a layer silenced alone, and what that costs each class."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from cnnlab.architecture.layers import Conv2d, Linear
+from cnnlab.architecture.tape import Row
+from cnnlab.errors import ModelError
+from cnnlab.insight.halfway import Values, advance, onward
+from cnnlab.insight.jobs import Step, Steps
+from cnnlab.insight.memo import Memo
+from cnnlab.insight.surgery.chain import chain, silent_from
+from cnnlab.insight.surgery.table import Table, table_for
+from cnnlab.model import Model
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """What it costs to lose each channel of a layer.
+
+    Attributes:
+        layer: its name.
+        units: the channels that were silenced, one at a time.
+        counts: images of each class. Shape: (classes,)
+        before: how many of them are named rightly. Shape: (classes,)
+        after: the same without each channel. Shape: (units, classes)
+        sure_before, sure_after: mean probability of the true class; the same shapes, float64.
+    """
+
+    layer: str
+    units: tuple[int, ...]
+    counts: NDArray[np.int64]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    sure_before: NDArray[np.float64]
+    sure_after: NDArray[np.float64]
+
+    @property
+    def change(self) -> NDArray[np.float64]:
+        """Return the change of the accuracy on each class, in [-1, 1]. Shape: (units, classes)."""
+        return (self.after - self.before) / np.maximum(self.counts, 1)
+
+    @property
+    def sure_change(self) -> NDArray[np.float64]:
+        """Return the change of the mean probability of the true class. Shape: (units, classes)."""
+        return self.sure_after - self.sure_before
+
+    @property
+    def cost(self) -> NDArray[np.float64]:
+        """Return the accuracy on all images that is lost with each channel. Shape: (units,)."""
+        lost = self.before.sum() - self.after.sum(axis=1)
+        return np.asarray(lost / max(1, int(self.counts.sum())), dtype=np.float64)
+
+
+def lesions(table: Table, layer: str, units: Sequence[int] | None = None) -> Generator[int, None, Lesions]:
+    """Yield how many channels have been silenced so far; return the table for ``units`` of ``layer`` (None: all).
+
+    A channel is silent as ``surgery.edits`` silences it: zero behind the batch normalisations that follow it. What
+    comes between there and the next layer that mixes channels is computed for that channel alone, and that layer's
+    output is changed by the difference, since it is linear in what arrives:
+
+        y' = y + W[:, k] * (h'_k - h_k)
+
+    Raises:
+        ModelError, ArchitectureError: there is no such layer, or no such channel.
+    """
+    row = table.model.architecture.trace().row(layer)
+    count = (row.output_shape or (0,))[0]
+    units = tuple(range(count)) if units is None else tuple(units)
+    if any(not 0 <= unit < count for unit in units):
+        raise ModelError("{layer}: there are the channels 0 to {last}", layer=layer, last=count - 1)
+    theatre = _Theatre(table, layer)
+    right, sure = [], []
+    for done, unit in enumerate(units):
+        yield done
+        logits = theatre.without(unit)
+        right.append(table.per_class(logits.argmax(1) == table.targets))
+        sure.append(_sure(table, logits))
+    whole = table.logits.argmax(1) == table.targets
+    shape = (len(units), len(table.model.class_names))
+    return Lesions(
+        layer,
+        units,
+        np.array(table.per_class(torch.ones_like(whole))),
+        np.array(table.per_class(whole)),
+        np.array(right, dtype=np.int64).reshape(shape),
+        _sure(table, table.logits),
+        np.array(sure, dtype=np.float64).reshape(shape),
+    )
+
+
+def _sure(table: Table, logits: Tensor) -> NDArray[np.float64]:
+    """Return the mean probability of the true class, for each class; 0 where there is no image of it."""
+    probs = logits.double().softmax(1).gather(1, table.targets[:, None])[:, 0]
+    sums = torch.zeros(len(table.model.class_names), dtype=torch.float64).index_add_(0, table.targets, probs)
+    counts = torch.bincount(table.targets, minlength=len(sums)).clamp_min(1)
+    return (sums / counts).numpy()
+
+
+def searched(model: Model, layer: str) -> Steps:
+    """Yield how far it is, as a job does; return the table of the whole ``layer``, which ``found_for`` then has."""
+    found = yield from _stepwise(lesions(table_for(model), layer))
+    return _found.put(model, layer, found)
+
+
+def found_for(model: Model, layer: str) -> Lesions | None:
+    """Return the lesion table of ``layer`` if somebody has asked for it lately, else None."""
+    return _found.get(model, layer)
+
+
+def _stepwise(steps: Generator[int, None, Lesions]) -> Generator[Step, None, Lesions]:
+    while True:
+        try:
+            yield Step(next(steps))
+        except StopIteration as end:
+            made: Lesions = end.value
+            return made
+
+
+_found: Memo[Lesions] = Memo(32)
+
+
+class _Theatre:
+    """One layer, prepared so that the pass without any of its channels is short."""
+
+    def __init__(self, table: Table, layer: str) -> None:
+        model = table.model
+        self.table, self.network = table, model.network
+        self.rows = model.architecture.trace().rows
+        self.end = silent_from(model.architecture, layer)
+        behind = [row for row in chain(model.architecture, layer) if row.index > self.end.index]
+        self.mixer = self._mixer(behind[-1] if behind else self.end)
+        self.way = behind if self.mixer is not None else []
+        self.parts = [self._prepared(values) for values in table.values(self.end.index + 1)]
+
+    def _mixer(self, last: Row) -> Row | None:
+        """Return the convolution or dense layer that takes the channels of ``last`` and nothing else, or None."""
+        takers = self.table.model.architecture.trace().takers(last)
+        if len(takers) == 1 and takers[0].layer.kind == "Flatten":
+            takers = self.table.model.architecture.trace().takers(takers[0])
+        row = takers[0] if len(takers) == 1 else None
+        if row is None or row.index - last.index > 2:
+            return None
+        spec = row.layer
+        return row if isinstance(spec, Linear) or (isinstance(spec, Conv2d) and spec.groups == 1) else None
+
+    @torch.no_grad()
+    def _prepared(self, values: Values) -> tuple[Values, Tensor, Tensor]:
+        """Return what is needed behind the mixer, what arrives there by channels, and what would of zeros."""
+        if self.mixer is None:
+            return values, values[self.end.index], torch.empty(0)
+        h = values[self.end.index]
+        silent = torch.zeros_like(h[:1])
+        for row in self.way:
+            module = self.network[row.index]
+            h, silent = module(h), module(silent)
+        held = dict(values)
+        advance(self.network, held, self.end.index + 1, self.mixer.index + 1)
+        return held, h, silent
+
+    @torch.no_grad()
+    def without(self, unit: int) -> Tensor:
+        """Return the scores of all images without channel ``unit``."""
+        return torch.cat([self.table.mean(self._part(unit, *part)) for part in self.parts])
+
+    def _part(self, unit: int, values: Values, h: Tensor, silent: Tensor) -> Tensor:
+        if self.mixer is None:
+            cut = h.clone()
+            cut[:, unit] = 0.0
+            return onward(self.network, {**values, self.end.index: cut}, self.end.index + 1)
+        change = silent[:, unit : unit + 1] - h[:, unit : unit + 1]
+        y = values[self.mixer.index] + self._mixed(change, unit)
+        return onward(self.network, {**values, self.mixer.index: y}, self.mixer.index + 1)
+
+    def _mixed(self, change: Tensor, unit: int) -> Tensor:
+        """Return what a change of one channel makes of the mixer's output, bias apart."""
+        module = self.network[self.mixer.index] if self.mixer is not None else None
+        if isinstance(module, torch.nn.Conv2d):
+            weight = module.weight[:, unit : unit + 1]
+            return functional.conv2d(change, weight, None, module.stride, module.padding, module.dilation)
+        if not isinstance(module, torch.nn.Linear):
+            raise TypeError(f"{self.mixer} mixes nothing")
+        flat = change.flatten(1)
+        width = flat.shape[1]
+        return flat @ module.weight[:, unit * width : (unit + 1) * width].T

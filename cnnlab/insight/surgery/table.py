@@ -1,0 +1,252 @@
+"""The operating table: test images whose way up to a layer is remembered, so that a changed copy answers at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cnnlab.data.dataset import DataSet
+from cnnlab.data.loader import at_hand, load
+from cnnlab.errors import ModelError
+from cnnlab.insight.halfway import Values, advance, before, onward
+from cnnlab.insight.memo import Memo
+from cnnlab.insight.surgery.edits import Edit, operated
+from cnnlab.model import Model
+from cnnlab.training.images import some_index
+
+MOST_IMAGES = 2_000
+FEWEST_IMAGES = 200
+WORK = 45_000_000_000
+"""Multiply-adds of one pass over all images; of a larger network fewer images are looked at."""
+MOST_BYTES = 160 * 2**20
+"""What may be remembered for one model; beyond that the way is gone anew."""
+MOST_TABLES = 4
+_CHUNK = 250
+_MOST_OPERATED = 8
+
+
+@dataclass(frozen=True)
+class ChangedAnswer:
+    """One test image that got another answer: its position, its class, both answers."""
+
+    image: int
+    target: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a change does to the answers, on the same test images.
+
+    Attributes:
+        counts: images of each class.
+        before, after: how many of them are named rightly. Shape of the three: (classes,)
+        loss_before, loss_after: mean cross-entropy.
+        changed: the images whose answer is another, those that became wrong first, those that became right last.
+    """
+
+    counts: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    loss_before: float
+    loss_after: float
+    changed: tuple[ChangedAnswer, ...]
+
+    @property
+    def images(self) -> int:
+        """Return how many images were looked at."""
+        return sum(self.counts)
+
+    @property
+    def acc_before(self) -> float:
+        """Return the share that was named rightly, in [0, 1]."""
+        return sum(self.before) / self.images
+
+    @property
+    def acc_after(self) -> float:
+        """Return the share that is named rightly now, in [0, 1]."""
+        return sum(self.after) / self.images
+
+    @property
+    def change(self) -> float:
+        """Return the change of that share, in [-1, 1]."""
+        return (sum(self.after) - sum(self.before)) / self.images
+
+
+class Table:
+    """A model on the operating table.
+
+    Attributes:
+        model: the one that is looked into; it never changes.
+        dataset: whose test images answer.
+        index: which of them. Shape: (N,) int64
+        targets: their classes. Shape: (N,) int64
+        logits: the model's scores for them. Shape: (N, classes)
+
+    Raises:
+        ModelError: the data set has other pictures or classes than the model.
+    """
+
+    def __init__(self, model: Model, dataset: DataSet, most: int = MOST_IMAGES) -> None:
+        _check(model, dataset)
+        self.model, self.dataset = model, dataset
+        self.index = _sample(model, len(dataset.test), most)
+        self.targets = dataset.test.targets[self.index]
+        self._kept: OrderedDict[int, list[Values]] = OrderedDict()
+        self._operated: OrderedDict[tuple[Edit, ...], tuple[Model, Effect]] = OrderedDict()
+        self._guard = threading.Lock()
+        self.logits = torch.cat([self.mean(onward(model.network, values, 0)) for values in self.values(0)])
+
+    def values(self, start: int) -> Iterator[Values]:
+        """Yield what the rows from ``start`` on need, some images at a time; remembered where there is room.
+
+        Where the model averages with the mirror image, each part holds the pictures and then their mirror images.
+        """
+        with self._guard:
+            kept = self._kept.get(start)
+        if kept is not None:
+            yield from kept
+            return
+        made = []
+        for held in self._nearest(start):
+            made.append(held)
+            yield held
+        with self._guard:
+            self._kept[start] = made
+            while sum(map(_bytes, self._kept.values())) > MOST_BYTES:
+                self._kept.popitem(last=False)
+
+    def _nearest(self, start: int) -> Iterator[Values]:
+        """Yield what the rows from ``start`` on need, from the nearest row before it that is remembered."""
+        with self._guard:
+            first = max((row for row in self._kept if row <= start), default=None)
+            kept = self._kept[first] if first is not None else []
+        if first is None:
+            for part in self.index.split(_CHUNK):
+                yield before(self.model.network, self._input(part), start)
+        for values in kept:
+            held = dict(values)
+            advance(self.model.network, held, first or 0, start)
+            yield held
+
+    def answers(self, changed: Model, start: int) -> Tensor:
+        """Return the scores of ``changed``, which differs from the model in no row before ``start``.
+
+        Shape:
+            returned: (N, classes)
+        """
+        return torch.cat([self.mean(onward(changed.network, values, start)) for values in self.values(start)])
+
+    def operate(self, edits: Sequence[Edit], initial: Mapping[str, Tensor] | None = None) -> tuple[Model, Effect]:
+        """Return the model after ``edits`` and what they do to its answers; the last few are remembered.
+
+        Raises:
+            ModelError, DataError: as ``operated`` says.
+        """
+        key = tuple(edits)
+        with self._guard:
+            found = self._operated.get(key)
+        if found is None:
+            changed = operated(self.model, edits, initial)
+            found = changed, self.effect(changed)
+            with self._guard:
+                self._operated[key] = found
+                while len(self._operated) > _MOST_OPERATED:
+                    self._operated.popitem(last=False)
+        return found
+
+    def effect(self, changed: Model) -> Effect:
+        """Return what the weights of ``changed`` do to the answers of the model."""
+        start = first_change(self.model, changed)
+        return self.compare(self.logits if start is None else self.answers(changed, start))
+
+    def compare(self, logits: Tensor) -> Effect:
+        """Return what other scores for the same images mean.
+
+        Shape:
+            logits: (N, classes)
+        """
+        was, now = self.logits.argmax(1), logits.argmax(1)
+        other = (was != now).nonzero().flatten()
+        rank = (now[other] == self.targets[other]).long() - (was[other] == self.targets[other]).long()
+        other = other[rank.argsort(stable=True)]
+        found = torch.stack([self.index, self.targets, was, now], dim=1)[other]
+        cross = torch.nn.functional.cross_entropy
+        return Effect(
+            self.per_class(torch.ones_like(self.targets, dtype=torch.bool)),
+            self.per_class(was == self.targets),
+            self.per_class(now == self.targets),
+            float(cross(self.logits, self.targets)),
+            float(cross(logits, self.targets)),
+            tuple(ChangedAnswer(*row) for row in found.tolist()),
+        )
+
+    def per_class(self, which: Tensor) -> tuple[int, ...]:
+        """Return for how many images of each class ``which`` is true.
+
+        Shape:
+            which: (N,) bool
+        """
+        return tuple(torch.bincount(self.targets[which], minlength=len(self.model.class_names)).tolist())
+
+    def _input(self, part: Tensor) -> Tensor:
+        x = self.model.preprocessing.apply(self.dataset.test.images[part])
+        return torch.cat([x, x.flip(3)]) if self.model.about.mirror else x
+
+    def mean(self, logits: Tensor) -> Tensor:
+        """Return the scores, averaged over a picture and its mirror image where the model does that."""
+        if not self.model.about.mirror:
+            return logits
+        plain, mirrored = logits.chunk(2)
+        return (plain + mirrored) / 2
+
+
+def first_change(model: Model, changed: Model) -> int | None:
+    """Return the index of the first row whose weights differ, None where none do."""
+    layers = {
+        name.rpartition(".")[0] for name, tensor in model.state.items() if not torch.equal(tensor, changed.state[name])
+    }
+    return next((row.index for row in model.architecture.trace().rows if row.name in layers), None)
+
+
+_tables: Memo[Table] = Memo(MOST_TABLES)
+
+
+def table_for(model: Model) -> Table:
+    """Return the operating table of ``model`` with the test images of its data set, made once for all who look.
+
+    Raises:
+        DataError: the data set is not here.
+        ModelError: it has other pictures or classes than the model.
+    """
+    return _tables.get(model) or _tables.put(model, None, Table(model, load(at_hand(model.about.data))))
+
+
+def _check(model: Model, dataset: DataSet) -> None:
+    if dataset.image_shape != model.preprocessing.data_shape or len(dataset.class_names) != len(model.class_names):
+        raise ModelError(
+            "{data} has pictures of {shape} in {classes} classes; this model takes {wanted} and knows {known}",
+            data=dataset.name, shape="×".join(map(str, dataset.image_shape)), classes=len(dataset.class_names),
+            wanted="×".join(map(str, model.preprocessing.data_shape)), known=len(model.class_names),
+        )  # fmt: skip
+
+
+def _sample(model: Model, count: int, most: int) -> Tensor:
+    """Return which test images are looked at: always the same ones, as many as the network's size allows."""
+    passes = 2 if model.about.mirror else 1
+    fitting = WORK // max(1, passes * model.architecture.trace().macs)
+    wanted = min(count, most, max(FEWEST_IMAGES, fitting // 100 * 100))
+    return some_index(count, wanted)
+
+
+def _bytes(parts: list[Values]) -> int:
+    return sum(tensor.nbytes for values in parts for tensor in values.values())
+
+
+__all__ = ["Effect", "Table", "first_change", "table_for"]

@@ -1,0 +1,79 @@
+"""The Units page's view of all channels of a layer: for each what it likes best, what excites it, what its loss costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.figures.theme import number
+from cnnlab.i18n import _
+from pages import _choices, _looks
+
+if TYPE_CHECKING:
+    from cnnlab.description import ModelRef
+    from cnnlab.figures.unit_page import Box
+    from cnnlab.insight.jobs import Job
+    from cnnlab.insight.units import Gallery
+    from cnnlab.model import Model
+
+KIND = "gallery"
+
+
+def channels(ref: ModelRef, model: Model, layer: str, count: int) -> None:
+    """Draw the gallery of ``layer``, or what leads to it."""
+    from cnnlab.insight.units import gallery, gallery_of
+
+    known = gallery_of(model, layer)
+    if known is not None:
+        _draw(model, layer, known)
+        return
+    key = f"{ref} {id(model)} {layer}"
+    if not _looks.is_live(KIND, key):
+        st.markdown(
+            _("A picture is made for each of the {count} channels of {layer}, from noise.", count=count, layer=layer)
+        )
+        if st.button(_("Make them"), icon=":material/play_arrow:", type="primary", key="units.gallery"):
+            _looks.begin(KIND, key, count, lambda: gallery(model, layer))
+            st.rerun()
+    _looks.view(KIND, key, lambda found: _draw(model, layer, found), _told)
+
+
+def _told(job: Job) -> str:
+    return _("channel {done} of {total}", done=job.done, total=job.total)
+
+
+def _draw(model: Model, layer: str, found: Gallery) -> None:
+    from cnnlab.figures.surgery import points_lost
+    from cnnlab.figures.unit_page import marked_html
+    from cnnlab.insight.surgery import table_for
+    from cnnlab.insight.units import field_box
+
+    shows = {"picture": _("what it likes best"), "image": _("what excites it most")}
+    orders = {"number": _("by number"), "cost": _("costliest first")}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        show = _choices.segments("units.gallery.show", _("Of each channel"), list(shows), "picture", shows.__getitem__)
+        order = _choices.segments("units.gallery.order", _("Channels"), list(orders), "number", orders.__getitem__)
+    units = list(range(len(found.pictures)))
+    if order == "cost":
+        units.sort(key=lambda unit: -float(found.lesions.cost[unit]))
+    answers = found.responses
+    captions = [f"{unit} · {points_lost(found.lesions, unit)}" for unit in units]
+    boxes: list[Box | None] = [None] * len(units)
+    if show == "picture":
+        images = found.pictures[units]
+        alts = [
+            _("A picture made for {layer}[{unit}], {way}", layer=layer, unit=unit, way=_("smooth and jittered"))
+            for unit in units
+        ]
+    else:
+        first = answers.strongest[units, 0]
+        images = table_for(model).dataset.test.images[first].numpy()
+        boxes = [field_box(model, layer, answers.rows[unit, 0], answers.columns[unit, 0]) for unit in units]
+        alts = [
+            _("Test image {number} excites {layer}[{unit}] most: {value}",
+              number=int(place), layer=layer, unit=unit, value=number(float(answers.values[unit, 0])))
+            for place, unit in zip(first, units)
+        ]  # fmt: skip
+    st.html(f'<div tabindex="0">{marked_html(images, boxes, captions, alts)}</div>')
+    st.caption(_("Below each: its number, and by how many points the accuracy changes without it."))

@@ -1,0 +1,82 @@
+"""The lesion table below the Surgery page: which channel of a layer matters for which class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from cnnlab.i18n import _
+from pages import _choices, _looks, _session, _widgets
+
+if TYPE_CHECKING:
+    from cnnlab.description import ModelRef
+    from cnnlab.insight.jobs import Job
+    from cnnlab.insight.surgery import Lesions
+    from cnnlab.model import Model
+
+MOST_ROWS = 128
+KIND = "lesions"
+
+
+def table(ref: ModelRef, model: Model, layer: str) -> None:
+    """Draw the lesion table of ``layer``, or what leads to it."""
+    from cnnlab.insight.surgery.lesions import found_for, searched
+
+    st.subheader(_("Which channel matters for which class"), anchor=False)
+    known = found_for(model, layer)
+    if known is not None:
+        _shown(known, model)
+        return
+    key = f"{ref} {id(model)} {layer}"
+    if not _looks.is_live(KIND, key):
+        st.markdown(_("Each channel of {layer} is silenced alone, and the test images are asked again.", layer=layer))
+        if st.button(_("Silence one after the other"), icon=":material/grid_on:", key="surgery.lesions.start"):
+            count = (model.architecture.trace().row(layer).output_shape or (0,))[0]
+            _looks.begin(KIND, key, count, lambda: searched(model, layer))
+            st.rerun()
+    _looks.view(KIND, key, lambda found: _shown(found, model), _told)
+
+
+def _told(job: Job) -> str:
+    return _("channel {done} of {total}", done=job.done, total=job.total)
+
+
+def _shown(found: Lesions, model: Model) -> None:
+    from cnnlab.figures import surgery as figures
+
+    ways = {"acc": _("accuracy"), "sure": _("how sure it is")}
+    orders = {"cost": _("costliest first"), "number": _("by number")}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        way = _choices.segments("surgery.lesions.way", _("Change of"), list(ways), "acc", ways.__getitem__)
+        order = _choices.segments("surgery.lesions.order", _("Channels"), list(orders), "cost", orders.__getitem__)
+    places: Any = range(len(found.units))
+    if order == "cost":
+        lost = found.cost if way == "acc" else -found.sure_change.mean(axis=1)
+        places = sorted(places, key=lambda place: (-float(lost[place]), place))
+    shown = list(places)[:MOST_ROWS]
+    names = [_(name) for name in model.class_names]
+    st.markdown(_said(found))
+    figure = figures.lesion_heat(found, shown, names, sure=way == "sure", dark=_session.dark())
+    _widgets.plot(figure, "surgery.lesions.heat", figures.lesion_height(len(shown)), figures.lesion_text(found, shown))
+    if len(shown) < len(found.units):
+        st.caption(_("{shown} of {count} channels are shown.", shown=len(shown), count=len(found.units)))
+
+
+def _said(found: Lesions) -> str:
+    """Return in a sentence which loss costs most, and how many cost nothing."""
+    from cnnlab.figures.surgery import points_lost
+
+    place = int(found.cost.argmax())
+    nothing = int((found.after == found.before).all(axis=1).sum())
+    said = _(
+        "In points of accuracy, on {images:,} test images. The costliest is channel **{unit}**: {points} on all of them.",
+        images=int(found.counts.sum()), unit=found.units[place], points=points_lost(found, place),
+    )  # fmt: skip
+    if nothing:
+        said += " " + _(
+            "Without {nothing} of {count} channels no class loses or gains anything.",
+            nothing=nothing,
+            count=len(found.units),
+        )
+    return said

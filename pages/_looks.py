@@ -1,0 +1,94 @@
+"""A look that takes seconds, made beside the page: how far it is, what there is so far, and how to call it off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from cnnlab.i18n import _
+from pages import _session, _widgets
+
+if TYPE_CHECKING:
+    from cnnlab.insight.jobs import Job, Steps
+
+LOOK_S = 0.4
+"""How often a page looks how far it is, in seconds."""
+
+
+def begin(kind: str, key: str, total: int, steps: Callable[[], Steps]) -> None:
+    """Begin the look ``key``, whatever was before."""
+    from cnnlab.insight import jobs
+
+    jobs.start(_session.workspace().owner, kind, key, total, steps)
+
+
+def begin_once(kind: str, key: str, total: int, steps: Callable[[], Steps]) -> None:
+    """Begin the look ``key`` unless it was the last one of its kind: one that was called off stays so."""
+    from cnnlab.insight import jobs
+
+    job = jobs.current(_session.workspace().owner, kind)
+    if job is None or job.key != key:
+        begin(kind, key, total, steps)
+
+
+def is_live(kind: str, key: str) -> bool:
+    """Return whether the look ``key`` goes on."""
+    from cnnlab.insight import jobs
+
+    job = jobs.current(_session.workspace().owner, kind)
+    return job is not None and job.key == key and job.live
+
+
+def view(
+    kind: str,
+    key: str,
+    draw: Callable[[Any], None],
+    told: Callable[[Job], str],
+    again: Callable[[], None] | None = None,
+) -> None:
+    """Draw what ``draw`` makes of what the look ``key`` has found so far, with its progress as long as it goes on.
+
+    Where it was called off or failed, a button calls ``again``, if that is given.
+    """
+    from cnnlab.insight import jobs
+
+    job = jobs.current(_session.workspace().owner, kind)
+    live = job is not None and job.live
+    st.fragment(_view, run_every=LOOK_S if live else None)(kind, key, draw, told, again, live)
+
+
+def _view(
+    kind: str,
+    key: str,
+    draw: Callable[[Any], None],
+    told: Callable[[Job], str],
+    again: Callable[[], None] | None,
+    live: bool,
+) -> None:
+    _session.enter()
+    from cnnlab.insight import jobs
+
+    owner = _session.workspace().owner
+    job = jobs.current(owner, kind)
+    if (job is not None and job.live) != live:
+        st.rerun()
+    if job is None or job.key != key:
+        return
+    slot = st.container(horizontal=True, vertical_alignment="center", key=f"{kind}_progress")
+    if job.live:
+        with slot:
+            said = _("Another look comes first.") if job.state == "waiting" else told(job)
+            st.progress(min(1.0, job.done / max(1, job.total)), text=said)
+            st.button(
+                _("Cancel"), icon=":material/close:", key=f"{kind}.cancel", on_click=jobs.cancel, args=(owner, kind)
+            )
+    elif job.error is not None:
+        _widgets.show_error(job.error)
+    if job.state in ("cancelled", "failed") and again is not None:
+        if slot.button(_("Try again"), icon=":material/refresh:", key=f"{kind}.again"):
+            again()
+            st.rerun()
+    if job.found is not None:
+        draw(job.found)

@@ -1,0 +1,152 @@
+"""The Surgery page's right half: the filter before and after, what the operations do to the answers, keeping the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.description import ModelRef
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import _
+from pages import _session, _widgets
+from pages._looking import data_title
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cnnlab.insight.surgery import Edit, Effect, Table
+    from cnnlab.model import Model, Tensor
+
+MOST_TILES = 16
+"""How many of the images whose answer changed are shown."""
+
+
+def result(ref: ModelRef, model: Model, layer: str, unit: int, done: tuple[Edit, ...]) -> None:
+    """Draw what ``done`` does to a copy of ``model``.
+
+    Raises:
+        CnnLabError: the data set is not here, or an operation cannot be done.
+    """
+    from cnnlab.insight.surgery import table_for
+
+    with st.spinner(_("Asking the test images"), show_time=True):
+        table = table_for(model)
+        changed, effect = table.operate(done, _initial(ref, done))
+    _numbers(table, effect)
+    _filters(model, changed, layer, unit)
+    if done:
+        _by_class(table, effect)
+        _answers(table, effect)
+        _keep(model, changed, effect)
+    _kept()
+
+
+def _initial(ref: ModelRef, done: tuple[Edit, ...]) -> Mapping[str, Tensor] | None:
+    """Return the weights with which the run ``ref`` began, where its first moment was kept and somebody asks for them."""
+    from cnnlab import runs
+
+    if ref.kind != "run" or all(one.do != "initial" for one in done):
+        return None
+    try:
+        return runs.resolve(ModelRef(ref.source, 0), stays=False).state
+    except CnnLabError:
+        return None  # then they are drawn anew from the seed
+
+
+def _numbers(table: Table, effect: Effect) -> None:
+    from cnnlab.figures.surgery import numbers_html
+
+    facts = _("right on {count:,} test images of {data}", count=effect.images, data=data_title(table.dataset.name))
+    st.html(numbers_html(effect, facts))
+
+
+def _filters(model: Model, changed: Model, layer: str, unit: int) -> None:
+    from cnnlab.figures.filters import filter_limit
+    from cnnlab.figures.surgery import channel_img
+    from cnnlab.insight import filters
+
+    before, after = (filters(one, layer).weight.numpy() for one in (model, changed))
+    limit = filter_limit(before)
+    dark = _session.dark()
+    words = {"before": before, "after": after}
+    titles = {"before": _("Before"), "after": _("After")}
+    with st.container(horizontal=True, gap="medium", key="surgery_filters"):
+        for when, weight in words.items():
+            alt = _("{when}: the filter of {layer}[{unit}]", when=titles[when], layer=layer, unit=unit)
+            picture = channel_img(weight, unit, alt, limit=limit, dark=dark)
+            st.html(
+                f'<figure style="margin:0"><figcaption class="lab-facts">{alt}</figcaption>{picture}</figure>',
+                width="content",
+            )
+
+
+def _by_class(table: Table, effect: Effect) -> None:
+    from cnnlab.figures import surgery as figures
+
+    names = [_(name) for name in table.model.class_names]
+    numbers = (effect.counts, effect.before, effect.after)
+    figure = figures.class_change(*numbers, names, dark=_session.dark())
+    _widgets.plot(figure, "surgery.classes", figures.class_height(len(names)), figures.class_text(*numbers, names))
+
+
+def _answers(table: Table, effect: Effect) -> None:
+    from cnnlab.figures.compress import changed_html
+
+    shown = effect.changed[:MOST_TILES]
+    if not shown:
+        st.markdown(_("No image has another answer now."))
+        return
+    with st.expander(_("Images whose answer changed: {count:,}", count=len(effect.changed))):
+        images = table.dataset.test.images[[one.image for one in shown]].numpy()
+        st.html(changed_html(images, shown, [_(name) for name in table.dataset.class_names]))
+        if len(effect.changed) > len(shown):
+            st.html(f'<p class="lab-facts">{_("The first {count} are shown.", count=len(shown))}</p>')
+
+
+def _keep(model: Model, changed: Model, effect: Effect) -> None:
+    """Draw the button that keeps the copy as a model of the workspace."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        name = st.text_input(
+            _("Name"), changed.about.name, key=f"surgery.name.{changed.about.name}", max_chars=60, width=260
+        )
+        pressed = st.button(_("Keep as a model"), icon=":material/save:", key="surgery.keep")
+    if not pressed:
+        return
+    from cnnlab.insight.surgery.edits import named
+
+    try:
+        source = _session.workspace().save_model(named(changed, name, effect).to_bytes())
+    except CnnLabError as error:
+        _widgets.show_error(error)
+        return
+    _session.set_here("surgery.kept", source)
+
+
+def _kept() -> None:
+    """Draw the models that were kept, each with a way to look into it and a way to delete it."""
+    models = _session.workspace().models()
+    if not models:
+        return
+    now = _session.model_ref().source
+    with st.expander(
+        _("Your own changes: {count}", count=len(models)), expanded=_session.here("surgery.kept") in models
+    ):
+        for place, (source, name) in enumerate(models.items()):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.markdown(f"**{_widgets.plain(name)}**", width="stretch")
+                st.button(
+                    _("Look into it"), key=f"surgery.open.{place}", disabled=source == now, type="tertiary",
+                    icon=":material/visibility:", on_click=_session.set_model_ref, args=(source,),
+                )  # fmt: skip
+                st.button(
+                    _("Delete"), key=f"surgery.delete.{place}", type="tertiary", icon=":material/delete:",
+                    on_click=_delete, args=(source,),
+                )  # fmt: skip
+        st.caption(_("Every page offers them in its choice of models."))
+
+
+def _delete(source: str) -> None:
+    _session.workspace().delete_model(source)
+    if _session.model_ref().source == source:
+        _session.set_model_ref(_session.DEFAULT_MODEL)

@@ -1,0 +1,36 @@
+"""Surgery: change single channels and connections on a copy of a model, and see at once what that does."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import N_, _
+from cnnlab.lessons import lesson
+from pages import _lesions, _operation, _outcome, _session, _widgets
+
+
+def main() -> None:
+    _widgets.begin_page(
+        N_("Surgery"),
+        N_("Silence, turn or rewrite a channel of a copy, and see at once which answers hang on it."),
+    )
+    ref, model = _widgets.model_line()
+    layers = _operation.layers_of(model)
+    if not layers:
+        st.info(_("This network has no filters and no dense weights to operate on."))
+        return
+    edits = _operation.edits(ref)
+    with st.container(horizontal=True, gap="large"):
+        with st.container(key="surgery_ask", width=430):
+            layer, unit = _operation.ask(ref, model, layers, edits)
+        with st.container(key="surgery_result", width="stretch"):
+            try:
+                _outcome.result(ref, model, layer, unit, edits)
+            except CnnLabError as error:
+                _widgets.show_error(error)
+    _lesions.table(ref, model, layer)
+    _widgets.what_is_this(lesson("surgery", _session.language()), _("What happens here"))
+
+
+main()

@@ -1,0 +1,204 @@
+"""Surgery: always on a copy, as torch would do it, and the quick way gives what the long way gives."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cnnlab.architecture import layers as L
+from cnnlab.data.loader import load
+from cnnlab.errors import ModelError
+from cnnlab.insight import filters, halfway, look
+from cnnlab.insight.surgery import Edit, Table, beginning, lesions, operated, table_for
+from cnnlab.insight.surgery.chain import chain, norms, silent_from
+from cnnlab.insight.surgery.edits import OPERATIONS
+from cnnlab.insight.surgery.lesions import found_for, searched
+from cnnlab.model import Model
+from cnnlab.runs.models import named
+from cnnlab.training.loop import Training
+from cnnlab.training.recipe import Recipe
+from tests.insight.makers import GREY, NETS, colour, grey, image_of, images_for, model_of, picture_for, result, same
+
+
+def layers_of(model: Model) -> list[str]:
+    return [row.name for row in model.architecture.trace().rows if row.layer.kind in ("Conv2d", "Linear")]
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_two_halves_are_the_whole(net):
+    model = NETS[net]()
+    x = model.preprocessing.apply(image_of((3, *model.preprocessing.data_shape)))
+    with torch.no_grad():
+        whole = model.network.logits(x)
+    for start in range(len(halfway.rows_of(model.network)) + 1):
+        values = halfway.before(model.network, x, start)
+        kept = {index: value.clone() for index, value in values.items()}
+        assert torch.equal(halfway.onward(model.network, values, start), whole)
+        assert same(kept, values)
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_an_effect_is_what_the_changed_model_answers(net):
+    model = NETS[net]()
+    data = images_for(model)
+    table = Table(model, data)
+    before = {name: tensor.clone() for name, tensor in model.state.items()}
+    torch.testing.assert_close(table.logits, model.logits(data.test.images))
+    for layer in layers_of(model):
+        edits = [Edit(do="silence", layer=layer, unit=0), Edit(do="scale", layer=layer, unit=1, factor=-2)]
+        changed, effect = table.operate(edits)
+        long = changed.logits(data.test.images)
+        torch.testing.assert_close(table.answers(changed, model.architecture.trace().row(layer).index), long)
+        assert effect == table.compare(long)
+        assert sum(effect.counts) == len(data.test)
+        assert len(effect.changed) == int((long.argmax(1) != table.logits.argmax(1)).sum())
+        for one in effect.changed:
+            assert (one.before, one.after) == (int(table.logits[one.image].argmax()), int(long[one.image].argmax()))
+            assert one.target == int(data.test.targets[one.image])
+    assert same(before, model.state) and same(before, model.network.state_dict())
+    assert all(not module._forward_hooks and not module.training for module in model.network.modules())
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_the_lesion_table_is_one_silence_after_the_other(net):
+    model = NETS[net]()
+    table = Table(model, images_for(model))
+    for layer in layers_of(model):
+        found = result(lesions(table, layer))
+        assert found.units == tuple(range(len(filters(model, layer).weight)))
+        for place, unit in enumerate(found.units):
+            changed, effect = table.operate([Edit(do="silence", layer=layer, unit=unit)])
+            probs = table.answers(changed, model.architecture.trace().row(layer).index).double().softmax(1)
+            sure = [float(probs[table.targets == k, k].mean()) for k in range(len(model.class_names))]
+            assert found.sure_after[place] == pytest.approx(sure, abs=1e-5)
+            assert tuple(found.after[place]) == effect.after
+            assert found.cost[place] == pytest.approx(-effect.change)
+        assert tuple(found.before) == effect.before
+
+
+def test_a_silent_channel_says_nothing_to_the_next_layer():
+    layers = [
+        L.Conv2d(out_channels=4, kernel_size=3), L.MaxPool2d(kernel_size=2), L.BatchNorm2d(), L.ReLU(), L.Flatten(),
+        L.Linear(out_features=3),
+    ]  # fmt: skip
+    model = model_of(GREY, layers)
+    assert [row.name for row in chain(model.architecture, "conv1")] == ["pool1", "bn1", "relu1"]
+    assert silent_from(model.architecture, "conv1").name == "bn1" and not norms(model.architecture, "fc1")
+    changed = operated(model, [Edit(do="silence", layer="conv1", unit=2)])
+    seen, was = look(changed, picture_for(model)).maps, look(model, picture_for(model)).maps
+    assert not seen["relu1"][2].any() and was["relu1"][2].any()
+    others = [0, 1, 3]
+    assert torch.equal(seen["relu1"][others], was["relu1"][others])
+
+
+def kernels(weight: torch.Tensor) -> dict[str, tuple[dict, torch.Tensor]]:
+    order = torch.randperm(weight.numel(), generator=torch.Generator().manual_seed(5))
+    return {
+        "silence": ({}, torch.zeros_like(weight)),
+        "scale": ({"factor": -1.5}, weight * -1.5),
+        "flip": ({"axis": "rows"}, weight.flip(-2)),
+        "rotate": ({"turns": 3}, weight.rot90(-1, (-2, -1))),
+        "shuffle": ({"seed": 5}, weight.flatten()[order].view_as(weight)),
+    }
+
+
+@pytest.mark.parametrize("source", [None, 5])
+@pytest.mark.parametrize("do", ["silence", "scale", "flip", "rotate", "shuffle"])
+def test_only_what_is_operated_on_changes(do, source):
+    model = colour()  # conv2 has three groups: channel 4 sees the inputs 4 and 5
+    place = (4,) if source is None else (4, 1)
+    weight = model.state["conv2.weight"]
+    settings, wanted = kernels(weight[place])[do]
+    changed = operated(model, [Edit(do=do, layer="conv2", unit=4, source=source, **settings)])
+    assert torch.equal(changed.state["conv2.weight"][place], wanted)
+    rest = changed.state["conv2.weight"].clone()
+    rest[place] = weight[place]
+    assert torch.equal(rest, weight)
+    bias = model.state["conv2.bias"].clone()
+    if source is None:
+        bias[4] *= {"silence": 0.0, "scale": -1.5}.get(do, 1.0)
+    assert torch.equal(changed.state["conv2.bias"], bias)
+    assert {name for name in model.state if not torch.equal(model.state[name], changed.state[name])} <= {
+        "conv2.weight", "conv2.bias",
+    }  # fmt: skip
+
+
+def test_sobel_takes_the_norm_of_what_it_replaces():
+    model = grey()
+    old = model.state["conv2.weight"][3]
+    new = operated(model, [Edit(do="sobel", layer="conv2", unit=3, axis="rows")]).state["conv2.weight"][3]
+    torch.testing.assert_close(new.norm(dim=(1, 2)), old.norm(dim=(1, 2)))
+    sobel = torch.tensor([[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]])
+    for kernel in new:
+        torch.testing.assert_close(kernel / kernel[2, 0], sobel)
+
+
+def test_a_kernel_is_written_by_hand():
+    model = grey()
+    values = ((1.0, 2, 3), (4, 5, 6), (7, 8, 9))
+    changed = operated(model, [Edit(do="write", layer="conv2", unit=1, source=2, values=values)])
+    assert changed.state["conv2.weight"][1, 2].tolist() == [list(row) for row in values]
+    dense = operated(model, [Edit(do="write", layer="fc1", unit=1, source=7, values=((0.25,),))])
+    assert dense.state["fc1.weight"][1, 7] == 0.25
+
+
+def test_operations_come_one_after_the_other():
+    model = grey()
+    turn = Edit(do="rotate", layer="conv1", unit=0)
+    assert same(operated(model, [turn] * 4).state, model.state)
+    flips = [Edit(do="flip", layer="conv1", unit=0, axis=axis) for axis in ("rows", "columns")]
+    assert same(operated(model, flips).state, operated(model, [turn, turn]).state)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        ({"do": "silence", "layer": "relu1", "unit": 0}, "relu1: this layer has no filters"),
+        ({"do": "silence", "layer": "conv2", "unit": 6}, "channels 0 to 5"),
+        ({"do": "silence", "layer": "conv2", "unit": 0, "source": 4}, "input channels 0 to 3"),
+        ({"do": "rotate", "layer": "fc1", "unit": 0}, "only a kernel"),
+        ({"do": "write", "layer": "conv2", "unit": 0}, "choose one connection"),
+        ({"do": "write", "layer": "conv2", "unit": 0, "source": 1, "values": ((1.0,),)}, "3×3 numbers are needed"),
+        ({"do": "initial", "layer": "conv2", "unit": 0}, "does not say"),
+    ],
+)
+def test_what_makes_no_sense_is_said(edit, said):
+    with pytest.raises(ModelError, match=said):
+        operated(grey(), [Edit.model_validate(edit)])
+
+
+def test_the_beginning_is_that_of_the_training():
+    model = named("mnist-sprint")
+    recipe = Recipe.of(model.about.recipe)
+    training = Training(model.architecture, load("mnist"), recipe.changed(limit_train=256, batch_size=64))
+    assert same(beginning(model), {n: t.detach().float() for n, t in training.network.state_dict().items()})
+    changed = operated(model, [Edit(do="initial", layer="conv1", unit=3)])
+    assert torch.equal(changed.state["conv1.weight"][3], beginning(model)["conv1.weight"][3])
+    assert torch.equal(changed.state["conv1.bias"][3], beginning(model)["conv1.bias"][3])
+
+
+def test_a_whitened_beginning_is_whitened():
+    model = named("mnist-sprint")
+    about = model.about.model_copy(update={"recipe": {**model.about.recipe, "whiten": True, "limit_train": 500}})
+    asked = Model(model.description.model_copy(update={"about": about}), model.state)
+    training = Training(model.architecture, load("mnist"), Recipe.of(about.recipe))
+    assert torch.equal(beginning(asked)["conv1.weight"], training.network.conv1.weight.detach())
+
+
+def test_the_table_of_a_bundled_model_is_shared_and_found_again():
+    model = named("mnist-sprint")
+    assert table_for(model) is table_for(model)
+    assert len(table_for(model).index) == 2_000
+    assert found_for(model, "fc1") is None
+    assert result(searched(model, "fc1")) is found_for(model, "fc1")
+
+
+def test_other_pictures_or_classes_are_refused():
+    with pytest.raises(ModelError, match="takes 1×10×10"):
+        Table(grey(), images_for(colour()))
+
+
+def test_every_operation_says_what_it_does():
+    said = {Edit(do=do, layer="conv1", unit=0).said.text() for do in OPERATIONS}
+    assert len(said) == len(OPERATIONS) and all(said)
+    assert Edit(do="silence", layer="conv2", unit=3, source=1).where == "conv2.weight[3,1]"

@@ -1,0 +1,128 @@
+"""The Surgery page: operations add up, are taken back, survive a reload, and what is kept opens on every page."""
+
+import re
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cnnlab.description import ModelRef
+from cnnlab.insight import jobs
+from cnnlab.insight.surgery import Edit, table_for
+from cnnlab.model import Model
+from cnnlab.runs import resolve
+from cnnlab.workspace import Workspace
+from pages import _session
+from tests.wording import english_left
+
+PAGES = Path(__file__).resolve().parent.parent.parent / "pages"
+MODEL = ModelRef("bundled:mnist-sprint")
+
+
+@pytest.fixture
+def page(lab_home: Path) -> AppTest:
+    return checked(AppTest.from_file(str(PAGES / "surgery.py"), default_timeout=60).run())
+
+
+def checked(at: AppTest) -> AppTest:
+    assert not at.exception, [error.value for error in at.exception]
+    assert not at.error, [error.value for error in at.error]
+    return at
+
+
+def choose(at: AppTest, key: str, value: object) -> AppTest:
+    found = next(one for one in [*at.get("button_group"), *at.selectbox, *at.number_input] if one.key == key)
+    return checked(found.set_value(value).run())
+
+
+def press(at: AppTest, key: str) -> AppTest:
+    return checked(at.button(key=key).click().run())
+
+
+def space_of(at: AppTest) -> Workspace:
+    return Workspace(at.session_state[_session.keys.WORKSPACE])
+
+
+def numbers(at: AppTest) -> dict[str, str]:
+    (told,) = (html.proto.body for html in at.get("html") if html.proto.body.startswith("<dl"))
+    return dict(re.findall(r"<dt[^>]*>([^<]*)</dt><dd[^>]*>([^<]*)", told))
+
+
+def test_operations_add_up_and_are_taken_back(page):
+    table = table_for(resolve(MODEL))
+    plain = numbers(page)
+    assert plain["Before"] == plain["After"] and plain["Other answers"] == "0"
+    at = press(choose(choose(page, "surgery.layer", "conv2"), "surgery.unit.conv2", 5), "surgery.operate")
+    at = choose(choose(at, "surgery.source.conv2", 3), "surgery.do", "rotate")
+    at = press(at, "surgery.operate")
+    edits = [Edit(do="silence", layer="conv2", unit=5), Edit(do="rotate", layer="conv2", unit=5, source=3)]
+    effect = table.operate(edits)[1]
+    assert numbers(at)["After"] == f"{effect.acc_after:.1%}"
+    assert numbers(at)["Other answers"] == f"{len(effect.changed):,}"
+    shown = "\n".join(one.value for one in at.markdown)
+    assert "2. `conv2.weight[5,3]` turned to the left by 90°" in shown and "1. `conv2[5]` silenced" in shown
+    again = AppTest.from_file(str(PAGES / "surgery.py"), default_timeout=60)  # as after a reload
+    again.session_state[_session.keys.WORKSPACE] = at.session_state[_session.keys.WORKSPACE]
+    assert numbers(checked(again.run())) == numbers(at)
+    at = press(press(at, "surgery.undo"), "surgery.undo")
+    assert numbers(at) == plain
+    at = press(press(at, "surgery.redo"), "surgery.redo")
+    assert numbers(at)["Loss"] == f"{effect.loss_after:.3f}"
+    assert numbers(press(at, "surgery.clear")) == plain
+
+
+@pytest.mark.parametrize("do", ["scale", "flip", "shuffle", "sobel", "initial", "write"])
+def test_every_operation_can_be_done(page, do):
+    at = choose(page, "surgery.source.conv1", 0) if do == "write" else page
+    at = press(choose(at, "surgery.do", do), "surgery.operate")
+    assert len(at.session_state[_session.keys.SURGERY][str(MODEL)]) == 1
+
+
+def test_what_is_kept_is_a_model_for_every_page(page):
+    at = press(page, "surgery.operate")
+    name = next(one for one in at.text_input if one.label == "Name")
+    name.set_value("without channel 0").run()
+    at = press(at, "surgery.keep")
+    (source,) = space_of(at).models()
+    kept = Model.load(source.partition(":")[2])
+    assert kept.about.result["surgery"] == [{"do": "silence", "layer": "conv1", "unit": 0}]
+    assert "test_acc" not in kept.about.result
+    assert not kept.state["conv1.weight"][0].any()
+    at = press(at, "surgery.open.0")
+    assert at.session_state[_session.keys.MODEL] == source
+    for name in ("explore", "explain"):
+        other = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=60)
+        for key in (_session.keys.WORKSPACE, _session.keys.MODEL):
+            other.session_state[key] = at.session_state[key]
+        checked(other.run())
+        model = next(one for one in other.selectbox if one.key == "model_line.ref")
+        assert model.value == source and "without channel 0: your own change" in model.options
+    at = press(at, "surgery.delete.0")
+    assert not space_of(at).models() and at.session_state[_session.keys.MODEL] == _session.DEFAULT_MODEL
+
+
+def test_nobody_opens_a_file_that_is_not_theirs(page, tmp_path):
+    foreign = Workspace("x" * 43)
+    source = foreign.save_model(resolve(MODEL).to_bytes())
+    for path in (source, f"file:{tmp_path / 'a.safetensors'}"):
+        at = AppTest.from_file(str(PAGES / "surgery.py"), default_timeout=60)
+        at.session_state[_session.keys.MODEL] = path
+        at.run()
+        assert [error.value for error in at.error] == ["A model in a file can be opened on the command line only."]
+
+
+def test_the_lesion_table_is_made_beside_the_page(page):
+    at = press(page, "surgery.lesions.start")
+    assert jobs.wait(space_of(at).owner, "lesions", 60).state == "done"
+    at = checked(at.run())
+    assert any("The costliest is channel" in one.value for one in at.markdown)
+    assert len(at.get("plotly_chart")) == 1
+    checked(choose(choose(at, "surgery.lesions.way", "sure"), "surgery.lesions.order", "number"))
+
+
+def test_it_speaks_chinese(page):
+    page.session_state[_session.keys.LANGUAGE] = "zh_CN"
+    at = press(checked(page.run()), "surgery.operate")
+    labels = [one.label for one in [*at.button, *at.selectbox, *at.number_input]]
+    words = [*labels, *(one.value for one in at.markdown), *(one.value for one in at.caption)]
+    assert not {word: english_left(word) for word in words if english_left(word.replace("mnist-sprint", ""))}
