@@ -135,7 +135,7 @@ def edit(recipe: Recipe, key: str, beside: Callable[[Recipe], None] | None = Non
             _("More of the recipe"), f"{key}.more.open", icon=":material/tune:", width="content",
             help=_("Everything else that a run fixes: momentum, weight decay, the loss, precision, threads."),
         ):  # fmt: skip
-            skip = (*MAIN, "augmentation")
+            skip = (*MAIN, "augmentation", "layer_lr")
             edited = spec_editor(Recipe, edited, f"{key}.more", skip=skip, columns=2, labels=LABELS, refused=refused)
         for _open in _choices.drawer(
             _("Vary the images"), f"{key}.augmentation.open", icon=":material/shuffle:", width="content",

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from cnnlab.cli import emit, json_option
 from cnnlab.data.augmentation import Augmentation
+from cnnlab.errors import RecipeError
 from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def recipe_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _flag(name: str, info: FieldInfo) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     flag, kind = name.replace("_", "-"), info.annotation
+    if name == "layer_lr":
+        return click.option(f"--{flag}", name, multiple=True, metavar="LAYER=FACTOR", help=info.description)
     if kind is bool:
         return click.option(f"--{flag}/--no-{flag}", name, default=None, help=info.description)
     choices = [choice for choice in get_args(kind) if isinstance(choice, str)]
@@ -167,9 +170,22 @@ def _say_findings(runs: EngineFace, id: str) -> list[str]:
 
 def with_flags(fields: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a recipe with those that were given as flags in place of the others."""
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value is not None and value != ()}
+    if "layer_lr" in given:
+        given["layer_lr"] = dict(_factor(text) for text in given["layer_lr"])
     changes = {name: given.pop(name) for name in Augmentation.model_fields if name in given}
     return {**fields, **given, "augmentation": {**dict(fields.get("augmentation", {})), **changes}}
+
+
+def _factor(text: str) -> tuple[str, float]:
+    """Return the layer and its factor in ``conv1=0.1``."""
+    layer, _equals, factor = text.partition("=")
+    try:
+        return layer.strip(), float(factor)
+    except ValueError as error:
+        raise RecipeError(
+            "--layer-lr {given}: write a layer and a factor above 0, for example conv1=0.1", given=text[:80]
+        ) from error
 
 
 def _follow(runs: EngineFace, id: str) -> Snapshot:
