@@ -19,6 +19,7 @@ from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from cnnlab.runs import EngineFace, RunSpec, Snapshot
+    from cnnlab.training.transfer import Start
 
 OWNER = "command line"
 """Whose the runs of the command line are."""
@@ -61,6 +62,13 @@ def _flag(name: str, info: FieldInfo) -> Callable[[Callable[..., Any]], Callable
 @click.option(
     "--find-lr", "finding", is_flag=True, help="Train nothing: try growing learning rates on a copy, and suggest one."
 )
+@click.option(
+    "--start",
+    metavar="MODEL",
+    help="Begin with the weights of a bundled model, a run's id, a file, or fetched weights (see: net weights), as far as they fit.",
+)
+@click.option("--fresh", multiple=True, metavar="LAYER", help="A layer that begins with new weights all the same.")
+@click.option("--freeze", multiple=True, metavar="LAYER", help="A layer that stands still (with --start).")
 @recipe_flags
 @json_option
 def train(
@@ -70,6 +78,9 @@ def train(
     out: Path | None,
     half: bool,
     finding: bool,
+    start: str | None,
+    fresh: tuple[str, ...],
+    freeze: tuple[str, ...],
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -86,6 +97,7 @@ def train(
         recipe=recipe,
         name=run_name[:80],
         owner=OWNER,
+        start=start_of(start, fresh, freeze),
     )
     if finding:
         return _find_lr(spec, as_json)
@@ -93,6 +105,20 @@ def train(
         check_writable(out)
     runs = engine()
     answer(runs, runs.submit(spec), out, half, as_json)
+
+
+def start_of(model: str | None, fresh: tuple[str, ...], freeze: tuple[str, ...]) -> Start | None:
+    """Return what ``--start``, ``--fresh`` and ``--freeze`` ask for; None where a run begins with new weights."""
+    from cnnlab.runs.models import reference
+    from cnnlab.training.transfer import Start
+    from cnnlab.weights import NAMES, saved
+
+    if model is None:
+        if fresh or freeze:
+            raise RecipeError("--fresh and --freeze go with --start MODEL: new weights have nothing to keep")
+        return None
+    ref = f"file:{saved(model)}" if model in NAMES and saved(model).is_file() else str(reference(model))
+    return Start(model=ref, fresh=fresh, frozen=freeze)
 
 
 def _find_lr(spec: RunSpec, as_json: bool) -> None:
