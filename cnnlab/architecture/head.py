@@ -62,5 +62,5 @@ def fitting(architecture: Architecture, image_shape: tuple[int, int, int], class
     return with_head(chosen, classes)
 
 
-def _weights(architecture: Architecture) -> list[int]:
+def _weights(architecture: Architecture) -> list[int | None]:
     return [row.num_params for row in architecture.trace().rows]

@@ -99,8 +99,8 @@ def repeatable(result: Mapping[str, Any]) -> tuple[Applied, ...] | None:
 
 
 def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message]:
-    result, found = description.about.result, []
-    begun, result = _begun(result, ref)
+    found: list[Message] = []
+    begun, result = _begun(description.about.result, ref)
     if begun is not None:
         found.append(begun)
     if repeatable(result) is None:
