@@ -112,6 +112,8 @@ def layers(network: Architecture, model: Model, chosen: str, class_names: tuple[
     now = st.session_state.get(_LAYERS)
     if not isinstance(now, Layers) or now.of != of:
         last = head(network)
+        if isinstance(now, Layers) and _session.recipe().layer_lr:  # they were meant for others
+            _session.set_recipe(_session.recipe().changed(layer_lr={}))
         now = Layers(of, (last,) if last and model.class_names != class_names else ())
         st.session_state[_LAYERS] = now
     return now

@@ -11,7 +11,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
-from pages import _begin, _choices, _lr, _session
+from pages import _begin, _choices, _lr, _session, _set_sizes
 from pages._editor import spec_editor
 from pages._links import go_to
 from pages._looking import data_title
@@ -50,6 +50,8 @@ def draw(run: Snapshot | None) -> None:
         start = button.button(
             _("Start"), icon=":material/play_arrow:", type="primary", key="train.start", disabled=held or bool(refused)
         )
+        if dataset is not None and start_with is not None and not held and not refused:
+            _set_sizes.draw(network, dataset, recipe, start_with)
         if dataset is not None:
             plan.html(f'<p class="lab-facts">{_plan(network, dataset, recipe)}</p>', width="content")
             if start:
