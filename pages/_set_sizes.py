@@ -63,8 +63,8 @@ def _view(asked: SizesSpec, pace: float | None, live: bool) -> None:
     if now.live != live or _run_line.is_another_pace(pace, 2 * _session.interval() if now.live else None):
         st.rerun()
     _bar(asked, now)
-    if (error := st.session_state.pop("train.sizes.problem", None)) is not None:
-        _widgets.show_error(error)
+    if (problem := st.session_state.pop("train.sizes.problem", None)) is not None:
+        _widgets.show_error(problem)
     if now.note is not None:
         st.error(now.note.text(_session.language()), icon=":material/error:")
     if any(point.values for point in now.points):
