@@ -7,7 +7,7 @@ written whole.
     home()/workspaces/<sha256 of the id>/
         workspace.json      name and choices
         networks/NAME.json  architectures
-        drawings/ID.png     28x28 grey, ink bright, the label as a PNG text
+        drawings/ID.png     28x28 grey, ink bright, the label or the learner's own class as a PNG text
         uploads/ID.png      pictures the learner brought
         predictions.json    how often a prediction was right
         models/ID.safetensors   models the learner has changed by hand
@@ -132,11 +132,15 @@ class Score(BaseModel):
 
 @dataclass(frozen=True)
 class Drawing:
-    """A kept drawing: ``pixels`` is uint8 (28, 28) with bright ink, ``label`` what the learner says it is."""
+    """A kept drawing: ``pixels`` is uint8 (28, 28) with bright ink, ``label`` what the learner says it is.
+
+    ``class_name`` is a class of the learner's own that it was drawn for; empty where it was drawn for none.
+    """
 
     id: str
     label: int | None
     pixels: np.ndarray
+    class_name: str = ""
 
 
 def new_id() -> str:
@@ -335,7 +339,7 @@ class Workspace:
             Path(source.partition(":")[2]).unlink(missing_ok=True)
 
     # ---------------------------------------------------------------- drawings
-    def save_drawing(self, pixels: Any, label: int | None = None) -> str:
+    def save_drawing(self, pixels: Any, label: int | None = None, class_name: str = "") -> str:
         """Keep a drawing and return its id; the newest one kept again, with nothing new to say of it, stays one.
 
         Shape:
@@ -354,12 +358,15 @@ class Workspace:
                 kind=str(array.dtype),
             )
         newest = self.newest_drawing()
-        if newest is not None and np.array_equal(newest.pixels, array) and label in (None, newest.label):
+        said = label in (None, newest.label) and class_name in ("", newest.class_name) if newest is not None else False
+        if newest is not None and said and np.array_equal(newest.pixels, array):
             return newest.id
         _check_room(self.folder / "drawings", "*.png", MAX_DRAWINGS)
         info = PngImagePlugin.PngInfo()
         if label is not None:
             info.add_text("label", str(int(label)))
+        if class_name:
+            info.add_itxt("class", class_name_of(class_name))
         buffer = io.BytesIO()
         Image.fromarray(array).save(buffer, "PNG", pnginfo=info)
         id = _file_id()
@@ -385,11 +392,13 @@ class Workspace:
             with Image.open(self.folder / "drawings" / f"{id}.png", formats=["PNG"]) as image:
                 if image.size != (DRAWING_PX, DRAWING_PX) or image.mode != "L":
                     return None
-                label = image.info.get("label", "")
+                label, class_name = image.info.get("label", ""), str(image.info.get("class", ""))
                 pixels = np.array(image)
         except (OSError, SyntaxError, ValueError):
             return None
-        return Drawing(id, int(label) if label.isdecimal() and len(label) < 4 else None, pixels)
+        return Drawing(
+            id, int(label) if label.isdecimal() and len(label) < 4 else None, pixels, class_name_of(class_name)
+        )
 
     def delete_drawing(self, id: str) -> None:
         """Forget the drawing ``id``; nothing happens when there is none."""
@@ -420,6 +429,11 @@ class Workspace:
     def delete(self) -> None:
         """Remove the workspace and everything in it from the disk. Runs belong to the engine and are not touched."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def class_name_of(text: str) -> str:
+    """Return ``text`` as the name of a class: at most 40 printable characters, single spaces."""
+    return " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())[:40].strip()
 
 
 def name_of(owner: str) -> str:
@@ -490,6 +504,7 @@ __all__ = [
     "ImageRef",
     "Score",
     "Workspace",
+    "class_name_of",
     "is_id",
     "name_of",
     "new_id",

@@ -16,7 +16,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import seen, theme
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
-from pages import _drawings_kept, _session, _widgets
+from pages import _drawings_kept, _drawn_classes, _session, _widgets
 from pages._looking import picture_input
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def stage(named: tuple[tuple[str, ModelRef], ...], mode: str) -> None:
 def _draw_stage(models: Named) -> None:
     steps, ink = canvas(models)
     _drawings_kept.keep_bar(models[0][1], steps)
+    _drawn_classes.draw(steps)
     if steps is not None and ink is not None:
         _digit_steps(steps)
         _maps(models[0][1], ink)
@@ -159,7 +160,7 @@ def _mount(models: Named, probs: list[list[float]] | None, **data: Any) -> None:
     _canvas(
         key=_CANVAS,
         data={
-            "answered": 0, "sketch": None, "note": "", "brush": _brush(), "space": _session.workspace().owner[:16], "labels": labels,
+            "answered": 0, "wipe": _drawn_classes.wiped(), "sketch": None, "note": "", "brush": _brush(), "space": _session.workspace().owner[:16], "labels": labels,
             "classes": [_(name) for name in first.class_names], "colours": list(theme.CLASS_COLOURS),
             "models": [{"name": name, "probs": probs[i] if probs else None} for i, (name, _model) in enumerate(models)],
             **data,

@@ -14,6 +14,7 @@ from pages import _names, _registry, _session
 if TYPE_CHECKING:
     from cnnlab.data.pictures import Steps
     from cnnlab.model import Model
+    from cnnlab.workspace import Drawing
 
 _MOST_SHOWN = 48
 
@@ -68,6 +69,12 @@ def look_bar() -> None:
         st.switch_page(f"pages/{page}.py")
 
 
+def _number(drawing: Drawing, number: int) -> str:
+    if drawing.class_name:
+        return _("{name}, drawing {number}", name=drawing.class_name, number=number)
+    return _("drawing {number}", number=number)
+
+
 def kept_drawings(model: Model) -> None:
     """Draw the kept drawings with what the chosen model says of each now, and what one can do with one of them."""
     every = _session.workspace().drawings()
@@ -85,7 +92,7 @@ def kept_drawings(model: Model) -> None:
         items.append(
             seen.Kept(drawing.pixels, _(model.class_names[best]), f"{probs[best]:.1%}",
                       None if not known else best == drawing.label,
-                      _("drawing {number}", number=numbers[drawing.id]))
+                      _number(drawing, numbers[drawing.id]))
         )  # fmt: skip
     said = _("What {model} reads now.", model=model.about.name or _("the model"))
     if labelled:

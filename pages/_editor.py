@@ -55,6 +55,7 @@ def spec_editor(
     model = spec if isinstance(spec, type) else type(spec)
     current: Any = value if value is not None else (model() if isinstance(spec, type) else spec)
     names = [n for n in (only or tuple(model.model_fields)) if n not in skip and n not in _HIDDEN]
+    names = [n for n in names if not isinstance(getattr(current, n), Mapping)]  # no widget holds one
     changes: dict[str, Any] = {}
     for first in range(0, len(names), columns):
         places = st.columns(columns) if columns > 1 else [st.container()]

@@ -127,7 +127,7 @@ def _form_key(run: Snapshot) -> str:
 
 def simple_fields(now: Recipe) -> list[str]:
     """Return the fields that can change live and are one value each, without those that this optimizer has not."""
-    none = {"augmentation"}  # several values: it has a part of the form to itself
+    none = {"augmentation", "layer_lr"}  # several values: they have a part of the form to themselves
     none |= set() if now.optimizer in HAS_MOMENTUM else {"momentum"}
     none |= set() if now.optimizer == "sgd" else {"nesterov"}
     return [name for name in LIVE_FIELDS if name not in none]
@@ -287,4 +287,6 @@ def _value(value: Any) -> str:
         return _("on") if value else _("off")
     if value is None:
         return _("automatic")
+    if isinstance(value, dict):
+        return ", ".join(f"{name} ×{factor:g}" for name, factor in value.items()) or _("none")
     return f"{value:g}" if isinstance(value, float) else _(LABELS.get(str(value), str(value)))

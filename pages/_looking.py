@@ -100,7 +100,18 @@ def _model_facts(model: Model) -> str:
 
 def data_title(name: str) -> str:
     """Return what people call the data set ``name``."""
-    return _(KNOWN[name].title) if name in KNOWN else name
+    if name in KNOWN:
+        return _(KNOWN[name].title)
+    return _drawn_title(name) if name.startswith("drawn-") else name
+
+
+def _drawn_title(name: str) -> str:
+    from cnnlab.data import store
+
+    try:
+        return _("drawn: {classes}", classes=store.describe(name).title)
+    except CnnLabError:
+        return name
 
 
 def image_line(model: Model) -> Tensor | None:

@@ -11,7 +11,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
-from pages import _choices, _lr, _session
+from pages import _begin, _choices, _lr, _session, _set_sizes
 from pages._editor import spec_editor
 from pages._links import go_to
 from pages._looking import data_title
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
     from cnnlab.runs import Snapshot
     from cnnlab.training.recipe import Recipe
+    from cnnlab.training.transfer import Start
 
 MAIN = ("epochs", "batch_size", "optimizer", "lr", "schedule", "seed")
 
@@ -32,8 +33,14 @@ def draw(run: Snapshot | None) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             network = _network_choice()
             dataset = _data_choice()
+            begin = _begin.choice(network)
             button, plan = st.container(width="content"), st.empty()
         held = dataset is None or _fit(network, dataset) is not None
+        start_with = None
+        if dataset is not None and not held:
+            held = _begin.mend_head(network, dataset)
+        if dataset is not None and network.trace().error is None:
+            start_with = _begin.draw(network, dataset, begin)
         why = st.container()
         finder = None if dataset is None else lambda edited: _lr.finder(network, dataset.name, edited)
         recipe, refused = edit(_session.recipe(), "train.recipe", finder)
@@ -43,10 +50,12 @@ def draw(run: Snapshot | None) -> None:
         start = button.button(
             _("Start"), icon=":material/play_arrow:", type="primary", key="train.start", disabled=held or bool(refused)
         )
+        if dataset is not None and start_with is not None and not held and not refused:
+            _set_sizes.draw(network, dataset, recipe, start_with)
         if dataset is not None:
             plan.html(f'<p class="lab-facts">{_plan(network, dataset, recipe)}</p>', width="content")
             if start:
-                _submit(network, dataset.name, recipe)
+                _submit(network, dataset.name, recipe, start_with)
 
 
 def _network_choice() -> Architecture:
@@ -135,7 +144,7 @@ def edit(recipe: Recipe, key: str, beside: Callable[[Recipe], None] | None = Non
             _("More of the recipe"), f"{key}.more.open", icon=":material/tune:", width="content",
             help=_("Everything else that a run fixes: momentum, weight decay, the loss, precision, threads."),
         ):  # fmt: skip
-            skip = (*MAIN, "augmentation")
+            skip = (*MAIN, "augmentation", "layer_lr")
             edited = spec_editor(Recipe, edited, f"{key}.more", skip=skip, columns=2, labels=LABELS, refused=refused)
         for _open in _choices.drawer(
             _("Vary the images"), f"{key}.augmentation.open", icon=":material/shuffle:", width="content",
@@ -161,7 +170,7 @@ def _plan(network: Architecture, dataset: DataSet, recipe: Recipe) -> str:
     )
 
 
-def _submit(network: Architecture, data: str, recipe: Recipe) -> None:
+def _submit(network: Architecture, data: str, recipe: Recipe, start: Start | None) -> None:
     from cnnlab import runs
 
     spec = runs.RunSpec(
@@ -170,6 +179,7 @@ def _submit(network: Architecture, data: str, recipe: Recipe) -> None:
         recipe=recipe,
         name=network.name or _("network"),
         owner=_session.workspace().owner,
+        start=start,
     )
     try:
         id = runs.engine().submit(spec)

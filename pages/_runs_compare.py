@@ -9,7 +9,7 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import runs as figures
 from cnnlab.i18n import _
-from pages import _choices, _hand, _run_line, _runs_table, _session, _widgets
+from pages import _choices, _hand, _run_line, _runs_table, _session, _started, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -102,6 +102,7 @@ def _differences(chosen: Chosen) -> None:
 
     st.subheader(_("What is different"), anchor=False)
     _family(chosen)
+    _beginnings(chosen)
     labels = [_("run {number}", number=number) for number, _run in chosen]
     places = list(range(len(chosen)))
     snapshots = [run for _number, run in chosen]
@@ -141,9 +142,19 @@ def _family(chosen: Chosen) -> None:
         st.markdown(_("Changed at step {step:,}: {what}", step=step, what="; ".join(found) or _("nothing")))
 
 
+def _beginnings(chosen: Chosen) -> None:
+    """Say what each run has begun with, where one of them has borrowed weights."""
+    if all(run.start is None for _number, run in chosen):
+        return
+    for number, run in chosen:
+        said = _started.words(run) or (_("Began with new weights.") if run.parent is None else "")
+        if said:
+            st.markdown(_widgets.plain(_("Run {number}: {said}", number=number, said=said)))
+
+
 def _live_changes(chosen: Chosen) -> None:
     for number, run in chosen:
-        if run.changes:
+        if run.changes and not (run.start is not None and _started.only_frozen(run)):
             st.markdown(_("Run {number}, changed by hand while learning:", number=number))
             _hand.told_changes(run)
 
@@ -180,4 +191,5 @@ def _choose_button(group: Seeds, label: str) -> None:
 
 
 def _without_seed(group: Seeds) -> str:
-    return figures.recipe_text(group.runs[0].recipe, seed=False)
+    first = group.runs[0]
+    return " · ".join(part for part in (figures.recipe_text(first.recipe, seed=False), _started.short(first)) if part)

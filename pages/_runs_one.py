@@ -11,7 +11,7 @@ import streamlit as st
 from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
-from pages import _export, _session, _widgets
+from pages import _export, _session, _started, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -23,6 +23,7 @@ def draw(number: int, run: Snapshot) -> None:
     for said in (run.error, run.warning):
         if said is not None:
             st.warning(said.text(_session.language()), icon=":material/error:")
+    _started.line(run)
     with st.container(horizontal=True, vertical_alignment="top", gap="medium", key="runs_one"):
         name = st.text_input(
             _("Name"), key=_session.seed(f"runs.{run.id}.name", run.name), max_chars=80, width=260,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cnnlab.architecture import Architecture
-from cnnlab.data.known import KNOWN
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import runs as figures
 from cnnlab.figures.live import checked_on, seconds
@@ -17,6 +16,7 @@ from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import LIVE, state_word
 from pages import _choices, _names, _run_line, _session
+from pages._looking import data_title
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -62,7 +62,7 @@ def _searched(number: int, run: Snapshot) -> str:
 
 
 def _title(name: str) -> str:
-    return _(KNOWN[name].title) if name in KNOWN else name
+    return data_title(name)
 
 
 def chosen(mine: Numbered) -> list[tuple[int, Snapshot]]:
@@ -136,7 +136,12 @@ def columns() -> list[dict[str, Any]]:
         ("acc", _("Accuracy"), True, tested),
         ("time", _("Time"), True, _("Spent in steps: no pauses, no validation.")),
         ("state", _("State"), False, ""),
-        ("parent", _("From"), False, _("The run that this one goes on from, and at which step.")),
+        (
+            "parent",
+            _("From"),
+            False,
+            _("The run that this one goes on from, and at which step; or the model whose weights it began with."),
+        ),
     )
     return [{"name": name, "title": title, "number": count, "help": help} for name, title, count, help in named]
 
@@ -164,6 +169,12 @@ def row(number_: int, run: Snapshot, mine: Numbered, chosen: tuple[str, ...]) ->
         },
         "parent": {"text": "–", "sort": None},
     }  # fmt: skip
+    if run.start is not None:
+        cells["parent"] = {
+            "text": run.start.title,
+            "small": _("{count} layers", count=len(run.start.taken)),
+            "sort": None,
+        }
     if run.parent is not None:
         said = _("run {number}", number=parent) if parent is not None else _("a run that is gone")
         cells["parent"] = {"text": said, "small": _("step {step:,}", step=run.parent_step or 0), "sort": parent or 0}
@@ -186,7 +197,8 @@ def _note(run: Snapshot) -> str:
 
 
 def _changed(run: Snapshot) -> str:
-    made = sum(not change.get("inherited") for change in run.changes)
+    begun = run.start is not None and bool(run.start.frozen)  # what it began with frozen: said with its beginning
+    made = sum(not change.get("inherited") for change in run.changes) - begun
     return _("live changes: {count}", count=made) if made else ""
 
 

@@ -11,7 +11,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import live as pictures
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import state_word
-from pages import _branch, _class, _hand, _names, _run_line, _runs_bin, _session, _time
+from pages import _branch, _class, _hand, _names, _run_line, _runs_bin, _session, _started, _time
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -31,6 +31,7 @@ def runs_line(run: Snapshot | None) -> None:
         _time.line(_time.of_run(run.id))
         _branch.offer(run)
     _branch.parent_line(run)
+    _started.line(run)
 
 
 def _run_choice(run: Snapshot) -> None:

@@ -339,6 +339,8 @@ class Surface {
       remembered.set(data.space, { strokes: this.strokes })
       if (before?.unsent) this.changed(true)
     }
+    if (data.wipe !== this.wiped && this.wiped !== undefined && this.strokes.clear()) this.changed(true) // it was kept
+    this.wiped = data.wipe
     const drawing = data.mode === "draw"
     this.canvas.hidden = this.tools.hidden = this.keys.hidden = !drawing
     this.picture.hidden = drawing || !data.picture

@@ -73,13 +73,17 @@ def _told(run: Snapshot, more: dict[str, Any]) -> str:
     text = {
         **more, "owner": _owner(run.owner), "recipe": "",
         "checkpoints": ", ".join(f"{kept['step']:,}" for kept in more["checkpoints"]) or None,
-        "changes": "" if run.changes else None,
+        "changes": "" if run.changes else None, "start": "" if run.start else None,
     }  # fmt: skip
     usual, recipe = Recipe(), run.recipe.model_dump(mode="json")
     below = {
         "recipe": {
             name: value for name, value in recipe.items()
             if name in _ALWAYS_TOLD or getattr(run.recipe, name) != getattr(usual, name)
+        },
+        "start": {} if run.start is None else {
+            name: ", ".join(value) if isinstance(value, list) else value
+            for name, value in run.start.model_dump(mode="json").items() if value
         },
         "changes": {f"at step {made['step']:,}": made["change"] for made in run.changes},
     }  # fmt: skip
@@ -223,6 +227,7 @@ def _row(run: Snapshot) -> dict[str, Any]:
     return {
         "run": run.id, "name": run.name, "state": run.state, "net": run.net, "data": run.data, "step": run.step,
         "epoch": run.epoch, "val_acc": run.val_acc, "test_acc": run.test_acc, "parent": run.parent,
+        "start": run.start and run.start.model_dump(mode="json"),
         "created": datetime.fromtimestamp(run.created, timezone.utc).isoformat(timespec="seconds"),
     }  # fmt: skip
 

@@ -14,10 +14,12 @@ from pydantic.fields import FieldInfo
 
 from cnnlab.cli import emit, json_option
 from cnnlab.data.augmentation import Augmentation
+from cnnlab.errors import RecipeError
 from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from cnnlab.runs import EngineFace, RunSpec, Snapshot
+    from cnnlab.training.transfer import Start
 
 OWNER = "command line"
 """Whose the runs of the command line are."""
@@ -38,6 +40,8 @@ def recipe_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _flag(name: str, info: FieldInfo) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     flag, kind = name.replace("_", "-"), info.annotation
+    if name == "layer_lr":
+        return click.option(f"--{flag}", name, multiple=True, metavar="LAYER=FACTOR", help=info.description)
     if kind is bool:
         return click.option(f"--{flag}/--no-{flag}", name, default=None, help=info.description)
     choices = [choice for choice in get_args(kind) if isinstance(choice, str)]
@@ -58,6 +62,13 @@ def _flag(name: str, info: FieldInfo) -> Callable[[Callable[..., Any]], Callable
 @click.option(
     "--find-lr", "finding", is_flag=True, help="Train nothing: try growing learning rates on a copy, and suggest one."
 )
+@click.option(
+    "--start",
+    metavar="MODEL",
+    help="Begin with the weights of a bundled model, a run's id, a file, or fetched weights (see: net weights), as far as they fit.",
+)
+@click.option("--fresh", multiple=True, metavar="LAYER", help="A layer that begins with new weights all the same.")
+@click.option("--freeze", multiple=True, metavar="LAYER", help="A layer that stands still (with --start).")
 @recipe_flags
 @json_option
 def train(
@@ -67,6 +78,9 @@ def train(
     out: Path | None,
     half: bool,
     finding: bool,
+    start: str | None,
+    fresh: tuple[str, ...],
+    freeze: tuple[str, ...],
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -83,6 +97,7 @@ def train(
         recipe=recipe,
         name=run_name[:80],
         owner=OWNER,
+        start=start_of(start, fresh, freeze),
     )
     if finding:
         return _find_lr(spec, as_json)
@@ -90,6 +105,20 @@ def train(
         check_writable(out)
     runs = engine()
     answer(runs, runs.submit(spec), out, half, as_json)
+
+
+def start_of(model: str | None, fresh: tuple[str, ...], freeze: tuple[str, ...]) -> Start | None:
+    """Return what ``--start``, ``--fresh`` and ``--freeze`` ask for; None where a run begins with new weights."""
+    from cnnlab.runs.models import reference
+    from cnnlab.training.transfer import Start
+    from cnnlab.weights import NAMES, saved
+
+    if model is None:
+        if fresh or freeze:
+            raise RecipeError("--fresh and --freeze go with --start MODEL: new weights have nothing to keep")
+        return None
+    ref = f"file:{saved(model)}" if model in NAMES and saved(model).is_file() else str(reference(model))
+    return Start(model=ref, fresh=fresh, frozen=freeze)
 
 
 def _find_lr(spec: RunSpec, as_json: bool) -> None:
@@ -167,9 +196,22 @@ def _say_findings(runs: EngineFace, id: str) -> list[str]:
 
 def with_flags(fields: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a recipe with those that were given as flags in place of the others."""
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value is not None and value != ()}
+    if "layer_lr" in given:
+        given["layer_lr"] = dict(_factor(text) for text in given["layer_lr"])
     changes = {name: given.pop(name) for name in Augmentation.model_fields if name in given}
     return {**fields, **given, "augmentation": {**dict(fields.get("augmentation", {})), **changes}}
+
+
+def _factor(text: str) -> tuple[str, float]:
+    """Return the layer and its factor in ``conv1=0.1``."""
+    layer, _equals, factor = text.partition("=")
+    try:
+        return layer.strip(), float(factor)
+    except ValueError as error:
+        raise RecipeError(
+            "--layer-lr {given}: write a layer and a factor above 0, for example conv1=0.1", given=text[:80]
+        ) from error
 
 
 def _follow(runs: EngineFace, id: str) -> Snapshot:

@@ -31,7 +31,7 @@ _NAMED = 5  # unreadable pictures that are named; the rest is counted
 
 
 @dataclass
-class _Gathered:
+class Gathered:
     """Pictures as they are read: ``(split or "", class) -> list of (C, S, S)``."""
 
     images: dict[tuple[str, str], list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
@@ -78,7 +78,7 @@ def read_picture_set(path: Path, size: int, report: Report) -> Found:
             size=size,
         )
     gathered = _gather(path, places, size, report)
-    splits = _dealt(gathered, classes, path.name)
+    splits = dealt(gathered, classes, path.name)
     notes = _notes(gathered, size, loose, any(split for split, _target in places.values()))
     return Found(splits["train"], splits["test"], tuple(classes), "", notes)
 
@@ -108,8 +108,8 @@ def _places(names: list[str]) -> tuple[dict[str, tuple[str, str]], int]:
     return places, len(names) - len(places)
 
 
-def _gather(path: Path, places: dict[str, tuple[str, str]], size: int, report: Report) -> _Gathered:
-    gathered = _Gathered()
+def _gather(path: Path, places: dict[str, tuple[str, str]], size: int, report: Report) -> Gathered:
+    gathered = Gathered()
     for done, (name, data) in enumerate(archives.members(path, places.__contains__)):
         report(Progress(Message("reading pictures"), done, len(places), "pictures"))
         try:
@@ -128,7 +128,7 @@ def _square(picture: Image.Image, size: int) -> np.ndarray:
     return np.asarray(fitted).transpose(2, 0, 1)
 
 
-def _dealt(gathered: _Gathered, classes: list[str], where: str) -> dict[str, Split]:
+def dealt(gathered: Gathered, classes: list[str], where: str) -> dict[str, Split]:
     """Return both splits. Classes are mixed evenly from end to end, so that any tail (the validation set) is fair."""
     given = any(split for split, _target in gathered.images)
     generator = torch.Generator().manual_seed(0)
@@ -159,7 +159,7 @@ def _dealt(gathered: _Gathered, classes: list[str], where: str) -> dict[str, Spl
     return splits
 
 
-def _notes(gathered: _Gathered, size: int, loose: int, given: bool) -> tuple[Message, ...]:
+def _notes(gathered: Gathered, size: int, loose: int, given: bool) -> tuple[Message, ...]:
     notes = [
         Message(
             "each picture was scaled until its shorter side had {size} pixels, and its middle {size}x{size} was cut out",

@@ -20,6 +20,8 @@ from cnnlab.data.known import KNOWN
 from cnnlab.data.pictures import MAX_BYTES, Gray, centre_digit, digit_steps, open_picture
 from cnnlab.errors import DataError, PictureError
 
+DRAWN = "drawn-"
+"""How the name of a data set begins that a learner has drawn."""
 _RIM_OF = 1000  # training images that tell what ground they stand on
 _DARK, _LIGHT = 40, 215
 
@@ -68,12 +70,14 @@ class Photo:
 def reads_writing(model: Asked) -> bool:
     """Return whether ``model`` has learned handwriting prepared as MNIST's is: bright ink, centred on black.
 
-    A data set that the lab knows says so itself; of another greyscale one, classes of one letter or digit do.
+    A data set that the lab knows says so itself, and drawings are; of another greyscale one, classes of one letter or digit do.
     """
     if model.preprocessing.data_shape[0] != 1:
         return False
     if model.about.data in KNOWN:
         return KNOWN[model.about.data].writing
+    if model.about.data.startswith(DRAWN):
+        return True
     return all(len(name) == 1 for name in model.class_names)
 
 

@@ -136,7 +136,8 @@ def _halved(subject: Subject) -> bool:
 KNOWN_FIELDS = frozenset(
     """epochs batch_size optimizer lr momentum nesterov weight_decay l1 clip_norm schedule step_epochs step_factor warmup
     warmup_epochs plateau_factor plateau_patience early_stopping loss label_smoothing augmentation mixup whiten mirror seed
-    precision memory_format threads limit_train full_train shift crop_padding rotate scale shear flip cutout noise""".split()
+    precision memory_format threads limit_train
+    limit_per_class layer_lr full_train shift crop_padding rotate scale shear flip cutout noise""".split()
 )
 """The fields of a recipe and of its augmentation that the notebook's code carries out."""
 

@@ -244,6 +244,23 @@ _OPTIMIZERS = {
 }
 
 
+def _factors(recipe: Recipe) -> str:
+    """Return the lines that give layers learning rates of their own; nothing where no layer has one."""
+    if not recipe.layer_lr:
+        return ""
+    return f"""\
+FACTORS = {recipe.layer_lr!r}  # what the learning rate of a layer is multiplied by
+groups = {{}}
+for name, parameter in network.named_parameters():
+    if parameter.requires_grad:
+        groups.setdefault(FACTORS.get(name.rpartition(".")[0], 1.0), []).append(parameter)
+options = {{name: value for name, value in optimizer.param_groups[0].items() if name != "params"}}
+optimizer.param_groups[:] = [
+    {{"params": parameters, "factor": factor, **options}} for factor, parameters in groups.items()
+]
+"""
+
+
 def learning_rate(plan: Plan) -> str:
     """Return the cell with the optimizer, the learning rate of each step, and the loss."""
     recipe = plan.recipe
@@ -256,7 +273,7 @@ STEPS_PER_EPOCH = len(targets) // BATCH_SIZE
 STEPS = EPOCHS * STEPS_PER_EPOCH
 learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
 optimizer = {optimizer}
-
+{_factors(recipe)}
 
 def learning_rate(step):
     \"\"\"Return the learning rate of a step, counted from 0.\"\"\"

@@ -153,6 +153,12 @@ def _split(plan: Plan) -> str:
             f"    kept = torch.randperm(len(targets), generator=always)[:{limit}].sort().values",
             "    images, targets = images[kept], targets[kept]",
         ]
+    if plan.recipe.limit_per_class is not None:
+        lines += [
+            f"first = [(targets == target).nonzero().squeeze(1)[:{plan.recipe.limit_per_class}] for target in targets.unique()]",
+            "kept = torch.cat(first).sort().values  # the first ones of each class",
+            "images, targets = images[kept], targets[kept]",
+        ]
     pre = plan.preprocessing
     lines += [
         f"MEAN = torch.tensor({_floats(pre.mean)}).view(1, -1, 1, 1)  # of each channel, over all training images",

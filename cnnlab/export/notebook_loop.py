@@ -48,10 +48,11 @@ def training(plan: Plan) -> str:
 def _step(plan: Plan, half: bool) -> list[str]:
     recipe, deep = plan.recipe, "        "
     scale = " * scale" if recipe.schedule == "reduce_on_plateau" else ""
+    factor = ' * group["factor"]' if recipe.layer_lr else ""
     lines = [
         *(["change(step)"] if plan.changes else []),
         "for group in optimizer.param_groups:",
-        f'    group["lr"] = learning_rate(step){scale}',
+        f'    group["lr"] = learning_rate(step){scale}{factor}',
         "optimizer.zero_grad(set_to_none=True)",
     ]
     forward = [

@@ -77,7 +77,7 @@ def of_model(model: Model, ref: ModelRef | None = None) -> Subject:
 
 
 KNOWN_RESULTS = frozenset(
-    {"step", "steps", "test_acc", "train_s", "images_per_s", "command", "changes", "parent", "parent_step"}
+    {"step", "steps", "test_acc", "train_s", "images_per_s", "command", "changes", "parent", "parent_step", "start"}
 )
 """What a run of the lab's training writes into a model of what came of it; anything else made the model otherwise."""
 
@@ -99,7 +99,10 @@ def repeatable(result: Mapping[str, Any]) -> tuple[Applied, ...] | None:
 
 
 def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message]:
-    result, found = description.about.result, []
+    found: list[Message] = []
+    begun, result = _begun(description.about.result, ref)
+    if begun is not None:
+        found.append(begun)
     if repeatable(result) is None:
         found.append(
             Message(
@@ -145,6 +148,35 @@ def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message
             )
         )
     return found
+
+
+def _begun(result: Mapping[str, Any], ref: ModelRef | None) -> tuple[Message | None, Mapping[str, Any]]:
+    """Return what is to be said of borrowed weights, or None, and ``result`` without what was frozen with them."""
+    start = result.get("start")
+    if start is None and ref is not None and ref.kind == "run":
+        from cnnlab.runs.engine import engine
+
+        run = engine().snapshot(ref.value)
+        start = run.start and run.start.model_dump(mode="json")
+    if start is None:
+        return None, result
+    values: Mapping[str, Any] = start if isinstance(start, Mapping) else {}  # the file may come from anyone
+    taken = values.get("taken")
+    told = Message(
+        "This run began with weights of {model} ({layers}). The notebook begins with new weights, and does not repeat "
+        "that: its accuracy will be another.",
+        model=re.sub(r"[^\w.,:%()/ -]+", " ", str(values.get("title") or "-"))[:80],
+        layers=re.sub(r"[^\w., -]+", " ", ", ".join(map(str, taken)) if isinstance(taken, list) else "-")[:300],
+    )
+    changes = result.get("changes")
+    if not isinstance(changes, list):
+        return told, result
+    later = [
+        one
+        for one in changes
+        if not (isinstance(one, Mapping) and one.keys() == {"step", "frozen"} and not one["step"])
+    ]
+    return told, {**result, "changes": later}
 
 
 def _branched(step: object) -> Message:

@@ -179,6 +179,8 @@ def recipe_text(recipe: Recipe, seed: bool = True) -> str:
         said.append(_("varied images"))
     if recipe.limit_train is not None:
         said.append(_("{count:,} images", count=recipe.limit_train))
+    if recipe.limit_per_class is not None:
+        said.append(_("{count:,} images a class", count=recipe.limit_per_class))
     if seed:
         said.append(_(_PARTS["seed"], value=recipe.seed))
     return " · ".join(said)
@@ -194,6 +196,8 @@ def value_text(value: Any) -> str:
         return f"{value:,}" if isinstance(value, int) and abs(value) < 10**7 else theme.number(float(value))
     if isinstance(value, str):
         return _(LABELS[value]) if value in LABELS else value
+    if isinstance(value, dict):
+        return ", ".join(f"{name} ×{theme.number(factor)}" for name, factor in value.items()) or "–"
     return json.dumps(value)
 
 

@@ -65,15 +65,18 @@ def facts_for(name: str, recipe: Recipe) -> DataFacts:
     """
     from cnnlab.data.loader import load
 
-    return _facts_for(name, load(name).hash, recipe.limit_train, recipe.full_train)
+    return _facts_for(name, load(name).hash, recipe.limit_train, recipe.limit_per_class, recipe.full_train)
 
 
 @lru_cache(maxsize=32)
-def _facts_for(name: str, _hash: str, limit_train: int | None, full_train: bool) -> DataFacts:
+def _facts_for(
+    name: str, _hash: str, limit_train: int | None, limit_per_class: int | None, full_train: bool
+) -> DataFacts:
     from cnnlab.data.loader import load
     from cnnlab.training.recipe import Recipe
 
-    return DataFacts.of(load(name), Recipe(limit_train=limit_train, full_train=full_train))
+    recipe = Recipe(limit_train=limit_train, limit_per_class=limit_per_class, full_train=full_train)
+    return DataFacts.of(load(name), recipe)
 
 
 def _nearest_mean(fit: Split, val: Split, counts: tuple[int, ...]) -> float:

@@ -98,6 +98,8 @@ def expected(data: str, recipe: Recipe) -> DataFacts | None:
     images = info.splits.get("train", 0)
     images = images if recipe.full_train else images * 9 // 10
     images = min(images, recipe.limit_train or images)
+    if count and recipe.limit_per_class:
+        images = min(images, count * recipe.limit_per_class)
     if not count or not images:
         return None
     return DataFacts(data, info.classes, tuple(images // count + (k < images % count) for k in range(count)))

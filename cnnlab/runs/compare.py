@@ -150,7 +150,7 @@ class Seeds:
 def over_seeds(snapshots: Iterable[Snapshot]) -> tuple[Seeds, ...]:
     """Return what each recipe reached that was run to its end with two or more seeds, the newest first.
 
-    Two runs belong together where network, data, the beginning (a parent's step), every live change and every field of
+    Two runs belong together where network, data, the beginning (a parent's step, borrowed weights), every live change and every field of
     the recipe are the same, but for the seed and what the machine fixes (``MACHINE``). Of two with the same seed the
     newer one counts.
     """
@@ -173,6 +173,7 @@ def _but_for_the_seed(run: Snapshot) -> str:
     network = json.loads(run.architecture_key)
     network.pop("name", None)
     recipe = run.recipe.model_dump(mode="json", exclude={"seed", *MACHINE})
+    begun = run.start and [run.start.weights, *run.start.taken]
     return json.dumps(
-        [network, run.data, run.data_hash, recipe, [*run.changes], run.parent, run.parent_step], sort_keys=True
+        [network, run.data, run.data_hash, recipe, [*run.changes], run.parent, run.parent_step, begun], sort_keys=True
     )

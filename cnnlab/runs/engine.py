@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cnnlab.description import ModelRef
 from cnnlab.errors import BudgetError, NotAllowedError, RunError
 from cnnlab.runs import machine, moments
 from cnnlab.runs.admission import Place, check_fits, check_grows, need_bytes, seconds_left, usual_speed
@@ -32,6 +33,10 @@ from cnnlab.runs.snapshot import BLANK, RESUMABLE, RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Events, Store, check_id, new_id
 from cnnlab.runs.tables import CommandRow
 from cnnlab.runs.writer import Writer
+
+if TYPE_CHECKING:
+    from cnnlab.model import Model
+    from cnnlab.training.transfer import Start
 
 _log = logging.getLogger(__name__)
 
@@ -73,11 +78,16 @@ class Engine(EngineFace):
         first = _first_snapshot(spec)
         record = self._begin_record(first)  # listed from now on, however long torch and the data take to come
         try:
-            values, task = moments.begun(spec)
+            values, task, beginning = moments.begun(spec, self._model_to_begin_with)
             check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
             record.set(**values)
-            record.save()
+            record.save(changes=[*task.changes])
+            if beginning is not None:
+                record.keep_first(beginning)
             self._crew.start(record, task)
+        except OSError as error:
+            self._forget(first.id)
+            raise _cannot_begin(error) from error
         except Exception:
             self._forget(first.id)
             raise
@@ -108,12 +118,7 @@ class Engine(EngineFace):
             self._crew.start(record, task)
         except OSError as error:
             self._forget(first.id)
-            reason = error.strerror or str(error)
-            raise RunError(
-                "the branch cannot begin: what it begins with cannot be written ({reason}). Free some space, then try "
-                "again",
-                reason=reason[:200],
-            ) from error
+            raise _cannot_begin(error) from error
         except Exception:
             self._forget(first.id)
             raise
@@ -305,6 +310,17 @@ class Engine(EngineFace):
             begun = self._crew.begun()
             check_grows(need, before, self._slots.taken_by_others(run.id, begun), capacity)
 
+    def _model_to_begin_with(self, start: Start) -> tuple[str, Model]:
+        """Return the model that ``start`` names, and which it is, to the step; raises ModelError or RunError."""
+        from cnnlab.model import Model
+        from cnnlab.runs.models import resolve
+
+        ref = ModelRef.parse(start.model)
+        if ref.kind != "run":
+            return str(ref), resolve(ref)
+        step = self.model_step(ref.value, ref.step)
+        return f"{ref.source}@{step}", Model.from_bytes(self.model(ref.value, step))
+
     def _forget(self, id: str) -> None:
         """Remove a run that could not begin."""
         self._places = (-math.inf, [])
@@ -364,6 +380,14 @@ def close_all() -> None:
     """Close every engine: a thread still inside torch when the interpreter ends would abort the process."""
     for found in list(_engines.values()):
         found.close()
+
+
+def _cannot_begin(error: OSError) -> RunError:
+    reason = error.strerror or str(error)
+    return RunError(
+        "the run cannot begin: what it begins with cannot be written ({reason}). Free some space, then try again",
+        reason=reason[:200],
+    )
 
 
 def _check_owner(snapshot: Snapshot, owner: str | None) -> None:

@@ -18,6 +18,7 @@ from cnnlab.home import write_whole
 from cnnlab.runs.face import EngineFace
 from cnnlab.training.change import Applied
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.transfer import Started
 from cnnlab.validation import first_finding
 
 COLUMNS = ("kind", "step", "epoch", "loss", "acc", "lr", "whole", "split")
@@ -56,6 +57,7 @@ class Kept(BaseModel):
     notes: str = Field("", max_length=10_000)
     chosen_step: Count | None = None
     changes: tuple[Applied, ...] = Field((), max_length=10_000)
+    start: Started | None = None
 
 
 def export_run(lab: EngineFace, id: str, folder: Path, tensorboard: bool = False) -> list[str]:
@@ -111,12 +113,19 @@ def import_run(lab: EngineFace, folder: Path, owner: str = "") -> str:
     steps = [event["step"] for event in events]
     step = max([kept.step, *steps])
     record = {
-        **kept.model_dump(), "id": "", "owner": owner, "net": architecture.name,
+        **kept.model_dump(), "start": _elsewhere(kept.start), "id": "", "owner": owner, "net": architecture.name,
         "name": kept.name or architecture.name, "architecture_key": architecture.key,
         "recipe": recipe.model_dump(mode="json"), "images_per_s": 0.0, "time_left_s": None, "error": None,
         "changes": changes, "step": step, "steps": max(kept.steps, step), "epochs": kept.epochs or recipe.epochs,
     }  # fmt: skip
     return lab.add(record, events, model, owner)
+
+
+def _elsewhere(start: Started | None) -> dict[str, Any] | None:
+    """Return what a run has begun with, without the place that the model has where it comes from."""
+    if start is None or start.model.startswith("bundled:"):
+        return None if start is None else start.model_dump(mode="json")
+    return {**start.model_dump(mode="json"), "model": ""}
 
 
 def _history(events: Iterable[Mapping[str, Any]]) -> str:

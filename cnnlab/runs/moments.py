@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,26 @@ from cnnlab.runs.store import Store, new_id
 from cnnlab.runs.task import Task
 
 if TYPE_CHECKING:
+    from cnnlab.architecture import Architecture
     from cnnlab.data.dataset import DataSet
+    from cnnlab.model import Model
     from cnnlab.training.checkpoint import Checkpoint
+    from cnnlab.training.recipe import Recipe
+    from cnnlab.training.transfer import Start, Started
 
 
-def begun(spec: RunSpec) -> tuple[dict[str, Any], Task]:
-    """Return what a new run learns for its snapshot once its data is here, and what it is to do.
+def begun(
+    spec: RunSpec, model_of: Callable[[Start], tuple[str, Model]]
+) -> tuple[dict[str, Any], Task, Checkpoint | None]:
+    """Return what a new run learns for its snapshot once its data is here, what it is to do, and where it is to begin.
+
+    Args:
+        spec: what is asked for.
+        model_of: opens the model that a run begins with, and says which it is, to the step.
 
     Raises:
         ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
+        ModelError, RunError: there is no such model to begin with.
     """
     from cnnlab.data.loader import load
     from cnnlab.training.loop import check_trainable, count_images, count_steps
@@ -33,7 +44,30 @@ def begun(spec: RunSpec) -> tuple[dict[str, Any], Task]:
     recipe = machine.resolve_recipe(spec.recipe, spec.architecture)
     counts = {"images": count_images(dataset, recipe), "steps": count_steps(dataset, recipe)}
     values = {"data_hash": dataset.hash, "recipe": recipe, **counts}
-    return values, Task(spec.architecture, recipe, dataset)
+    if spec.start is None:
+        return values, Task(spec.architecture, recipe, dataset, sparse=spec.sparse), None
+    ref, model = model_of(spec.start)
+    started, beginning, changes = _borrowed(spec.architecture, dataset, recipe, spec.start, ref, model)
+    values |= {"start": started, "changes": changes}
+    task = Task(spec.architecture, recipe, dataset, beginning.to_bytes(), changes, spec.sparse)
+    return values, task, beginning
+
+
+def _borrowed(
+    architecture: Architecture, dataset: DataSet, recipe: Recipe, start: Start, ref: str, model: Model
+) -> tuple[Started, Checkpoint, tuple[dict[str, Any], ...]]:
+    """Return with what a run begins, as said and as a checkpoint of step 0, and what was frozen as its first change."""
+    from cnnlab.training.loop import Training
+    from cnnlab.training.transfer import Started, borrow
+
+    training = Training(architecture, dataset, recipe)
+    found = borrow(training, model, start.fresh)
+    if start.frozen:
+        training.apply({"frozen": start.frozen})
+    title = (model.about.name or model.architecture.name)[:80]
+    started = Started(**{**start.model_dump(), "model": ref}, title=title, taken=found.taken, weights=found.weights)
+    changes = tuple(made.model_dump(mode="json", exclude_none=True) for made in training.changes)
+    return started, training.checkpoint(), changes
 
 
 def kept_step(store: Store, run: Snapshot, kept: Sequence[CheckpointInfo], step: int | None) -> int:
@@ -79,7 +113,7 @@ def can_go_on(run: Snapshot, kept: Sequence[CheckpointInfo]) -> bool:
 
     One that was broken off before its first step needs nothing but its recipe.
     """
-    return run.state in RESUMABLE and (bool(kept) or (run.step == 0 and run.parent is None))
+    return run.state in RESUMABLE and (bool(kept) or (run.step == 0 and run.parent is None and run.start is None))
 
 
 def task_of(store: Store, run: Snapshot) -> tuple[int | None, Task]:
@@ -100,6 +134,8 @@ def task_of(store: Store, run: Snapshot) -> tuple[int | None, Task]:
         return info.step, Task(run.architecture, run.recipe, dataset, data, changes)
     if run.parent is not None:
         raise RunError("run {id} has lost the checkpoint that it began with; branch from its parent again", id=run.id)
+    if run.start is not None:
+        raise RunError("run {id} has lost the weights that it began with; start it again", id=run.id)
     if run.step > 0:
         raise RunError(
             "run {id} has no checkpoint that it could go on from; start a new run with the same network and recipe",

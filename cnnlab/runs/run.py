@@ -343,6 +343,8 @@ class Run:
             self.record.note("train", **values)
 
     def _keep_if_due(self, training: Training) -> None:
+        if self._task.sparse:
+            return
         whole = left_in_epoch(training) == 0
         if self.record.wants_checkpoint(training.step, whole, self._checkpoint_bytes):
             self._keep(training, wait=whole or training.step < 64)
@@ -374,6 +376,7 @@ class Run:
             "images_per_s": round(rate, 1),
             "parent": now.parent,  # of a branch, which its recipe alone does not make
             "parent_step": now.parent_step,
+            "start": now.start and now.start.model_dump(mode="json"),
         }
         model = self._publish(training, **{name: value for name, value in result.items() if value is not None})
         self._keep(training, wait=True)

@@ -12,6 +12,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.errors import CnnLabError, RunError
 from cnnlab.i18n import N_, Message
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.transfer import Start, Started
 
 State = Literal["queued", "running", "paused", "interrupted", "stopped", "done", "failed"]
 
@@ -46,6 +47,8 @@ class RunSpec(BaseModel):
         recipe: how to train; what it leaves to the machine is fixed at submit.
         name: what people call the run; empty takes the network's name.
         owner: whose run it is; others neither see nor change it.
+        start: whose weights it begins with; None: new ones.
+        sparse: keep its beginning and its end only, not the moments between: for one of many short runs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +58,8 @@ class RunSpec(BaseModel):
     recipe: Recipe = Recipe()
     name: str = Field("", max_length=80)
     owner: str = Field("", max_length=200)
+    start: Start | None = None
+    sparse: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ class Snapshot:
         rate: steps per second in slow motion, else None.
         resumed: how often it went on after it was over; events after the step it went on from are then gone.
         warning: what went wrong without ending it (a disk that is full), or None.
+        start: what it has begun with that another model had learned; None where all its weights were new.
         images: how many it learns from; None where nobody has counted them: before it begins, or by an older lab.
     """
 
@@ -124,6 +130,7 @@ class Snapshot:
     resumed: int = 0
     warning: Message | None = None
     images: int | None = None
+    start: Started | None = None
 
     @property
     def live(self) -> bool:
@@ -157,6 +164,7 @@ class Snapshot:
         values = dict(vars(self))
         values["recipe"] = self.recipe.model_dump(mode="json")
         values["changes"] = [dict(change) for change in self.changes]
+        values["start"] = self.start and self.start.model_dump(mode="json")
         for name in ("error", "warning"):
             message = values[name]
             values[name] = message and {"template": message.template, "values": dict(message.values)}
@@ -178,6 +186,7 @@ class Snapshot:
                 | ({"inherited": True} if made.get("inherited") is True else {})
                 for made in given.get("changes", ())
             )
+            given["start"] = Started.model_validate(given["start"]) if given.get("start") else None
             for name in ("error", "warning"):
                 message = given.get(name)
                 given[name] = Message(str(message["template"]), **message["values"]) if message else None
@@ -188,7 +197,7 @@ class Snapshot:
 
 IDENTITY = frozenset({
     "id", "name", "owner", "net", "architecture_key", "data", "data_hash", "images", "recipe", "epochs", "created",
-    "parent", "parent_step", "notes",
+    "parent", "parent_step", "start", "notes",
 })  # fmt: skip
 """The fields that say what a run is; all others are in ``BLANK``."""
 

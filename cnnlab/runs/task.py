@@ -22,6 +22,7 @@ class Task:
     Attributes:
         checkpoint: the bytes of where it goes on, or None where it begins.
         changes: all live changes that were ever made to it; those that the checkpoint does not know are made again.
+        sparse: whether only its beginning and its end are kept.
     """
 
     architecture: Architecture
@@ -29,6 +30,7 @@ class Task:
     dataset: DataSet
     checkpoint: bytes | None = field(default=None, repr=False)
     changes: Sequence[Mapping[str, Any]] = ()
+    sparse: bool = False
 
 
 def left_in_epoch(training: Training) -> int:

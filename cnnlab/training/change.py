@@ -12,11 +12,12 @@ from cnnlab.architecture.layers import Dropout, Dropout2d
 from cnnlab.data.augmentation import Augmentation
 from cnnlab.errors import RecipeError
 from cnnlab.i18n import N_
-from cnnlab.training.recipe import HAS_MOMENTUM, Recipe
+from cnnlab.training.recipe import HAS_MOMENTUM, LayerName, Recipe, check_layer_rates
 from cnnlab.validation import first_finding
 
 LIVE_FIELDS = (
     "lr",
+    "layer_lr",
     "momentum",
     "nesterov",
     "weight_decay",
@@ -38,6 +39,7 @@ class Change(BaseModel):
         lr: the recipe's learning rate. The schedule keeps its shape and its place and is scaled by the new number:
             halving ``lr`` in the middle of a cosine halves every learning rate from here on. What a plateau has taken
             off stays off.
+        layer_lr: the factors of all layers from here on; an empty map sets each to 1.
         momentum, nesterov, weight_decay, l1, clip_norm, mixup: as in the recipe. Momentum 0 forgets the direction kept so far.
         batch_size: from the next step on. The images that this epoch still has to see are cut anew: none is left out
             or seen twice; the last batch of the epoch may then be smaller (or larger by one, where one image would
@@ -52,6 +54,7 @@ class Change(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     lr: float | None = None
+    layer_lr: dict[LayerName, float] | None = None
     momentum: float | None = None
     nesterov: bool | None = None
     weight_decay: float | None = None
@@ -114,6 +117,7 @@ class Change(BaseModel):
 
     def check_layers(self, architecture: Architecture) -> None:
         """Raise RecipeError where a layer that is named is not there, or has nothing to set."""
+        check_layer_rates(architecture, self.layer_lr or ())
         drops = [row.name for row in architecture.trace().rows if isinstance(row.layer, (Dropout, Dropout2d))]
         for name in self.dropout or ():
             if name not in drops:

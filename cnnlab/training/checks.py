@@ -9,7 +9,7 @@ from cnnlab.description import Preprocessing
 from cnnlab.errors import ArchitectureError, RecipeError
 from cnnlab.training.checkpoint import Standing
 from cnnlab.training.images import count_images
-from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe import Recipe, check_layer_rates
 
 PART_BYTES = 128_000_000
 """How much memory the activations of one part of a batch may take."""
@@ -76,13 +76,14 @@ def check_trainable(architecture: Architecture, dataset: DataSet, recipe: Recipe
                 "divide by; use batch_size >= 2",
                 name=row.name,
             )
+    check_layer_rates(architecture, recipe.layer_lr)
     if all(row.num_params == 0 for row in architecture.trace().rows):
         raise ArchitectureError("this network has no weight to learn; add a layer that has some, such as Linear")
 
 
 def check_branch(standing: Standing, recipe: Recipe) -> None:
     """Raise RecipeError unless a run with ``recipe`` can go on from where another one stands."""
-    for name in ("limit_train", "full_train", "whiten"):
+    for name in ("limit_train", "limit_per_class", "full_train", "whiten"):
         before, after = getattr(standing.recipe, name), getattr(recipe, name)
         if before != after:
             raise RecipeError(

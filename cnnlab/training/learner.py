@@ -22,7 +22,7 @@ from cnnlab.errors import RecipeError
 from cnnlab.training.checks import can_share, part_size, share_count
 from cnnlab.training.images import generator_for, training_split
 from cnnlab.training.losses import loss_of
-from cnnlab.training.optim import add_l1, make_optimizer
+from cnnlab.training.optim import add_l1, make_optimizer, set_layer_rates
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.watching import PIECE
 from cnnlab.training.whitening import PATCH_IMAGES, whiten_first_layer
@@ -68,6 +68,7 @@ class Learner:
         self.network.to(memory_format=self._format)  # type: ignore[call-overload]
         self._learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self._optimizer = make_optimizer(self._learning, recipe)
+        set_layer_rates(self._optimizer, self.network, recipe)
         self._drops = {name: m for name, m in self.network.leaves() if isinstance(m, GeneratorDropout)}
         self.frozen: tuple[str, ...] = ()
         self._part = part_size(architecture, recipe.batch_size)
@@ -113,7 +114,7 @@ class Learner:
             seen: called when all gradients are there, before they are clipped and the weights move.
         """
         for group in self._optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["factor"]
         parts = index.tensor_split(-(-len(index) // self._part))
         return self._step(((*self._batch(part), len(part) / len(index)) for part in parts), seen)
 

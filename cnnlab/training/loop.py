@@ -31,7 +31,7 @@ from cnnlab.training.events import DIVERGED, Event, LookEvent, TestEvent, TrainE
 from cnnlab.training.images import count_images, count_steps, generator_for, some, training_split
 from cnnlab.training.learner import Learner
 from cnnlab.training.losses import loss_of
-from cnnlab.training.optim import follow, learning_rate, make_optimizer, remember, remembered
+from cnnlab.training.optim import follow, learning_rate, make_optimizer, remember, remembered, set_layer_rates
 from cnnlab.training.order import Order
 from cnnlab.training.patience import Verdict
 from cnnlab.training.recipe import Recipe
@@ -162,6 +162,8 @@ class Training(Learner):
             self._drops[name].p = p
         self.recipe = recipe
         follow(self._optimizer, recipe)
+        if change.layer_lr is not None:
+            set_layer_rates(self._optimizer, self.network, recipe)
         self._plan()
         applied = Applied(step=self.step, change=change)
         self.changes = (*self.changes, applied)
@@ -277,6 +279,7 @@ class Training(Learner):
         """Take over what optimizer and validation remember, as far as the recipe in force has a use for it."""
         before, verdict = checkpoint.recipe, checkpoint.standing.verdict
         self._optimizer = make_optimizer(self._learning, self.recipe)
+        set_layer_rates(self._optimizer, self.network, self.recipe)
         if self.recipe.optimizer == before.optimizer:
             remember(self.network, self._optimizer, self.recipe, checkpoint.under("optimizer"))
         if branch:

@@ -93,6 +93,25 @@ def _not_its_memory(name: str) -> RunError:
     )
 
 
+def set_layer_rates(optimizer: torch.optim.Optimizer, network: nn.Module, recipe: Recipe) -> None:
+    """Let the parameters of each layer have the ``factor`` that ``recipe.layer_lr`` gives it, in groups of their own.
+
+    A group's learning rate is to be the step's times its ``factor``. What the optimizer remembers stays. Without a
+    factor there is one group, in the network's order.
+    """
+    factors = {
+        id(parameter): factor
+        for name, factor in recipe.layer_lr.items()
+        for parameter in network.get_submodule(name).parameters()
+    }
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in (one for one in network.parameters() if id(one) in held):
+        groups.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)
+    common = {name: value for name, value in optimizer.param_groups[0].items() if name not in ("params", "factor")}
+    optimizer.param_groups[:] = [{"params": some, "factor": factor, **common} for factor, some in groups.items()]
+
+
 def follow(optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
     """Let ``optimizer`` go on with the momentum and weight decay of ``recipe``.
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cnnlab.data.augmentation import Augmentation
 from cnnlab.errors import RecipeError
 from cnnlab.i18n import N_
 from cnnlab.validation import first_finding
+
+if TYPE_CHECKING:
+    from cnnlab.architecture import Architecture
 
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop", "adagrad"]
 HAS_MOMENTUM: frozenset[str] = frozenset({"sgd", "rmsprop"})
@@ -23,6 +26,7 @@ Schedule = Literal["constant", "step", "cosine", "one_cycle", "triangular", "red
 Loss = Literal["cross_entropy", "mse"]
 Precision = Literal["auto", "float32", "bfloat16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
+LayerName = Annotated[str, Field(max_length=200)]
 
 LABELS: dict[str, str] = {
     "sgd": N_("SGD"),
@@ -80,6 +84,12 @@ class Recipe(BaseModel):
         le=10,
         title=N_("Learning rate"),
         description=N_("How far each step goes. Too small: it crawls; too large: it jumps past the goal."),
+    )
+    layer_lr: dict[LayerName, float] = Field(
+        {},
+        max_length=500,
+        title=N_("Learning rate of single layers"),
+        description=N_("By what the learning rate is multiplied in a layer: conv1=0.1. Layers not named: 1."),
     )
     momentum: float = Field(
         0.0,
@@ -246,11 +256,32 @@ class Recipe(BaseModel):
         title=N_("Training images at most"),
         description=N_("Use only so many of the training images; empty means all."),
     )
+    limit_per_class: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        title=N_("Training images of each class at most"),
+        description=N_("Use only the first so many training images of each class; empty means all."),
+    )
     full_train: bool = Field(
         False,
         title=N_("Train on the validation images too"),
         description=N_("Learn from every training image. The live curve then uses training images only."),
     )
+
+    @field_validator("layer_lr")
+    @classmethod
+    def _positive(cls, factors: dict[str, float]) -> dict[str, float]:
+        for name, factor in factors.items():
+            if factor == 0:
+                raise RecipeError("layer_lr: {name} would never change with 0; freeze it instead", name=name[:80])
+            if not 0 < factor <= 1000:
+                raise RecipeError(
+                    "layer_lr: {name} has {factor:g}; use a factor above 0 and at most 1000, for example 0.1",
+                    name=name[:80],
+                    factor=factor,
+                )
+        return {name: factors[name] for name in sorted(factors) if factors[name] != 1}
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
@@ -268,12 +299,18 @@ class Recipe(BaseModel):
                 "warmup_epochs: the schedule {schedule} rises by itself; set warmup, or use warmup_epochs 0",
                 schedule=self.schedule,
             )
+        if self.limit_train is not None and self.limit_per_class is not None:
+            raise RecipeError("limit_per_class: use it or limit_train, not both; leave one of them empty")
         if self.full_train and (self.early_stopping or self.schedule == "reduce_on_plateau"):
             raise RecipeError(
                 "full_train: no image is left to judge by, as early_stopping and reduce_on_plateau do; switch full_train "
                 "off, or use early_stopping 0 and another schedule"
             )
         return self
+
+    def __hash__(self) -> int:
+        """Return the same for recipes that are equal; a map of factors has no hash of its own."""
+        return hash(tuple(tuple(v.items()) if isinstance(v, dict) else v for v in self.__dict__.values()))
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Recipe:
@@ -306,3 +343,15 @@ class Recipe(BaseModel):
             RecipeError: as ``of``.
         """
         return Recipe.of({**self.model_dump(), **fields})
+
+
+def check_layer_rates(architecture: Architecture, names: Iterable[str]) -> None:
+    """Raise RecipeError where ``layer_lr`` names a layer that is not there, or has nothing to learn."""
+    learning = [row.name for row in architecture.trace().rows if row.num_params]
+    for name in names:
+        if name not in learning:
+            raise RecipeError(
+                "layer_lr: {name} is no layer with weights in this network; it has {known}",
+                name=name[:80],
+                known=", ".join(learning),
+            )

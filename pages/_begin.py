@@ -1,0 +1,192 @@
+"""Train's "Begin with": new weights, or those of a model that has learned something else, layer by layer in the picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cnnlab.architecture import Architecture
+from cnnlab.architecture.head import fitting, with_head
+from cnnlab.errors import ArchitectureError, CnnLabError
+from cnnlab.figures.borrow import RATES, borrow_data
+from cnnlab.home import ASSETS
+from cnnlab.i18n import _
+from cnnlab.lessons import lesson
+from pages import _begin_state as state
+from pages import _session, _widgets
+
+if TYPE_CHECKING:
+    from cnnlab.data.dataset import DataSet
+    from cnnlab.model import Model
+    from cnnlab.training.transfer import Borrowed, Start
+
+
+def _style(name: str) -> str:
+    return (ASSETS / "components" / f"{name}.css").read_text(encoding="utf-8")
+
+
+_PICTURE = st.components.v2.component(
+    "cnnlab_borrow",
+    html='<div class="network-root borrow-root"></div>',
+    css=_style("network") + _style("borrow"),
+    js=(ASSETS / "components" / "borrow.js").read_text(encoding="utf-8"),
+)
+
+
+def choice(network: Architecture) -> str:
+    """Draw the choice of what the next run begins with; return it."""
+    labels = state.models()
+    counts = {option: state.fits(network, option) for option in labels}
+    options = [state.NEW, *sorted(labels, key=lambda option: -counts[option][0])]
+
+    def said(option: str) -> str:
+        if option == state.NEW:
+            return _("new weights")
+        taken, every = counts.get(option, (0, 0))
+        label = labels.get(option, option)
+        if not taken:
+            return _("{model} · another network", model=label)
+        return _("{model} · {taken} of {every} layers", model=label, taken=taken, every=every)
+
+    now = state.source()
+    chosen = st.selectbox(
+        _("Begin with"), options, key=_session.seed("train.begin", now, {one: said(one) for one in options}), width=360,
+        format_func=said,
+        help=_("What another model has learned can be a better beginning than chance, above all with few images."),
+    )  # fmt: skip
+    if chosen != now:
+        state.choose(chosen)
+        st.rerun()
+    return now
+
+
+def mend_head(network: Architecture, dataset: DataSet) -> bool:
+    """Offer a new last layer where the network has another number of outputs than there are classes; return whether so."""
+    classes, given = len(dataset.class_names), network.output_shape
+    if given == (classes,):
+        return False
+    shape = "×".join(map(str, given))
+    st.warning(
+        _("The network has {given} outputs, but {data} has {classes} classes.",
+          given=shape, data=dataset.title, classes=classes),
+        icon=":material/link_off:",
+    )  # fmt: skip
+    try:
+        mended = with_head(network, classes)
+    except ArchitectureError as error:
+        _widgets.show_error(error)
+        return True
+    st.button(
+        _("Replace the last layer: {classes} outputs", classes=classes), icon=":material/build:", key="train.head",
+        type="primary", on_click=_session.set_architecture, args=(mended,),
+    )  # fmt: skip
+    return True
+
+
+def draw(network: Architecture, dataset: DataSet, chosen: str) -> Start | None:
+    """Draw, for a model that was chosen, how each layer begins; return what is asked of the run (None: new weights)."""
+    if chosen == state.NEW:
+        return None
+    from cnnlab import runs
+
+    try:
+        model = runs.resolve(state.reference(chosen))
+        _offer_network(network, dataset, model)
+        now = state.layers(network, model, chosen, dataset.class_names)
+        borrowed = state.planned(network, model, dataset.class_names, now.fresh)
+    except CnnLabError as error:
+        _widgets.show_error(error)
+        return None
+    _settle_rates(borrowed)
+    if any(one.reason in (None, "asked") for one in borrowed.layers):
+        _picture(network, borrowed, now)
+    if borrowed.taken:
+        return state.start(chosen, now, borrowed)
+    st.info(_("No layer takes weights of this model: the run would begin with new ones."), icon=":material/info:")
+    return None
+
+
+def _offer_network(network: Architecture, dataset: DataSet, model: Model) -> None:
+    """Offer the model's own network with a new last layer, where more layers of it could take its weights."""
+    from cnnlab.training.transfer import plan
+
+    classes = len(dataset.class_names)
+    try:
+        made = fitting(model.architecture, dataset.image_shape, classes)
+        more = len(plan(made, model.architecture).taken) > len(plan(network, model.architecture).taken)
+    except CnnLabError as error:
+        _widgets.show_error(error)
+        return
+    if not more:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_fitting"):
+        st.markdown(_("More of this model fits its own network."), width="content")
+        st.button(
+            _("Make the fitting network: {name}, {classes} outputs", name=model.architecture.name or _("unnamed"),
+              classes=classes),
+            icon=":material/auto_fix_high:", key="train.fitting", type="primary", on_click=_session.open_network,
+            args=(made,), help=_("The same layers as the model's, with a last layer for these classes. Your present "
+                                 "network is kept."),
+        )  # fmt: skip
+
+
+def _settle_rates(borrowed: Borrowed) -> None:
+    """Forget learning rates of layers that this network does not have."""
+    recipe, names = _session.recipe(), {one.layer for one in borrowed.layers}
+    known = {name: factor for name, factor in recipe.layer_lr.items() if name in names}
+    if known != recipe.layer_lr:
+        _session.set_recipe(recipe.changed(layer_lr=known))
+
+
+def _picture(network: Architecture, borrowed: Borrowed, now: state.Layers) -> None:
+    factors = _session.recipe().layer_lr
+    with st.container(border=True, key="train_begin"):
+        _shortcuts(borrowed)
+        data = {
+            "blocks": borrow_data(network, borrowed, now.frozen, factors, _session.language()),
+            "rates": [[rate, _(said)] for rate, said in RATES.items()],
+            "text": {
+                "label": _("How each layer begins, from the input on the left to the output"),
+                "taken": _("taken"), "fresh": _("new"), "mixed": _("mixed"), "take": _("take the model's weights"),
+                "learn": _("how fast it learns"), "inside": _("{count} layers inside", count="{count}"),
+            },
+        }  # fmt: skip
+        _PICTURE(data=data, key=state.NET, on_action_change=state.on_picture)
+        st.caption(_in_words(borrowed, now, factors))
+
+
+def _shortcuts(borrowed: Borrowed) -> None:
+    taken, every = borrowed.taken, [one.layer for one in borrowed.layers]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            _("Only what is new learns"), key="train.begin.freeze", on_click=_learn, args=(every, taken, "0"),
+            icon=":material/ac_unit:", disabled=len(taken) == len(every),
+            help=_("What is taken stands still: the quickest way, and the safest with very few images."),
+        )  # fmt: skip
+        st.button(
+            _("What is taken learns slowly"), key="train.begin.slow", on_click=_learn, args=(every, taken, "0.1"),
+            icon=":material/speed:", help=_("At a tenth of the learning rate: it adapts without being washed out."),
+        )  # fmt: skip
+        st.button(
+            _("All learn alike"), key="train.begin.all", on_click=_learn, args=(every, (), "1"),
+            icon=":material/all_inclusive:",
+        )  # fmt: skip
+        _widgets.what_is_this(lesson("transfer"), _("What is this good for?"))
+
+
+def _learn(every: list[str], some: tuple[str, ...], rate: str) -> None:
+    state.learn(every, "1")
+    state.learn(some, rate)
+
+
+def _in_words(borrowed: Borrowed, now: state.Layers, factors: dict[str, float]) -> str:
+    parts = [_("Taken: {layers}.", layers=", ".join(borrowed.taken) or _("none"))]
+    new = [f"{one.layer} ({one.why.text(_session.language())})" for one in borrowed.layers if one.why]
+    if new:
+        parts.append(_("New: {layers}.", layers=", ".join(new)))
+    if now.frozen:
+        parts.append(_("Frozen: {layers}.", layers=", ".join(now.frozen)))
+    if factors:
+        parts.append(_("Slower or faster: {layers}.", layers=", ".join(f"{a} ×{b:g}" for a, b in factors.items())))
+    return _widgets.plain(" ".join(parts))

@@ -1,0 +1,201 @@
+"""Runs that begin with borrowed weights, through the engine: the same to the bit however they are broken off."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from cnnlab.cli import main
+from cnnlab.description import ModelRef
+from cnnlab.errors import CnnLabError, ModelError, RecipeError, RunError
+from cnnlab.export.subject import of_model
+from cnnlab.model import Model
+from cnnlab.runs import Engine, resolve
+from cnnlab.runs.compare import over_seeds
+from cnnlab.runs.packed import pack_run, unpack_run
+from cnnlab.runs.snapshot import Snapshot
+from cnnlab.training.loop import Training
+from cnnlab.training.transfer import Start, borrow
+from tests.runs.labs import RECIPE, spec, until
+
+SPRINT = resolve(ModelRef("bundled:mnist-sprint"))
+START = Start(model="bundled:mnist-sprint", fresh=("fc1",), frozen=("conv1", "bn1"))
+SHORT = RECIPE.changed(limit_train=200)
+
+
+@pytest.fixture
+def lab(lab_home):
+    found = Engine(slots=2)
+    yield found
+    found.close()
+
+
+def asked(start=START, recipe=SHORT, **fields):
+    return spec(recipe, architecture=SPRINT.architecture, data="fashion_mnist-sample", start=start, **fields)
+
+
+def same(first, second):
+    return all(torch.equal(first.state[name], tensor) for name, tensor in second.state.items())
+
+
+def alone():
+    from cnnlab.data.loader import load
+
+    training = Training(SPRINT.architecture, load("fashion_mnist-sample"), SHORT)
+    borrow(training, SPRINT, START.fresh)
+    training.apply({"frozen": START.frozen})
+    for _event in training.events():
+        pass
+    return training.model()
+
+
+def test_a_run_says_what_it_has_begun_with_and_ends_as_the_loop_alone(lab):
+    id = lab.submit(asked())
+    ended = lab.wait(id, 60)
+    assert ended.state == "done" and ended.start is not None
+    assert ended.start.taken == ("conv1", "bn1", "conv2", "bn2") and ended.start.fresh == ("fc1",)
+    assert (ended.start.model, ended.start.title) == ("bundled:mnist-sprint", "mnist-sprint")
+    assert ended.changes == ({"step": 0, "change": {"frozen": ["conv1", "bn1"]}},)
+    model = Model.from_bytes(lab.model(id))
+    assert same(model, alone())
+    assert torch.equal(model.state["conv1.weight"], SPRINT.state["conv1.weight"])
+    assert model.about.result["start"]["title"] == "mnist-sprint"
+    first = Model.from_bytes(lab.model(id, 0))
+    assert torch.equal(first.state["conv2.weight"], SPRINT.state["conv2.weight"])
+    assert not torch.equal(first.state["fc1.weight"], SPRINT.state["fc1.weight"])
+    assert Snapshot.from_dict(json.loads(json.dumps(ended.as_dict()))) == ended
+
+
+def test_it_is_stopped_resumed_and_rewound_like_any_other(lab):
+    id = lab.submit(asked())
+    lab.command(id, {"do": "pause"})
+    until(lambda: lab.snapshot(id).state == "paused")
+    lab.command(id, {"do": "stop"})
+    assert lab.wait(id, 60).state == "stopped"
+    lab.resume(id)
+    assert lab.wait(id, 60).state == "done"
+    whole = Model.from_bytes(lab.model(id))
+    assert same(whole, alone())
+    again = lab.branch(id, 0)
+    ended = lab.wait(again, 60)
+    assert ended.state == "done" and ended.start is None and ended.parent == id
+    assert same(Model.from_bytes(lab.model(again)), whole)
+
+
+def test_one_that_was_broken_off_before_its_first_step_goes_on_with_the_borrowed_weights(lab, lab_home):
+    blocking = [lab.submit(spec(RECIPE.changed(epochs=200, limit_train=2000))) for _slot in range(2)]
+    id = lab.submit(asked())
+    lab.command(id, {"do": "stop"})
+    assert lab.wait(id, 60).state == "stopped" and lab.snapshot(id).step == 0
+    for one in blocking:
+        lab.command(one, {"do": "stop"})
+    assert lab.can_resume(id)
+    lab.resume(id)
+    assert lab.wait(id, 60).state == "done"
+    assert same(Model.from_bytes(lab.model(id)), alone())
+
+
+def test_a_run_is_a_model_to_begin_with_at_the_step_that_was_meant(lab):
+    first = lab.submit(spec(SHORT, architecture=SPRINT.architecture, data="fashion_mnist-sample"))
+    steps = lab.wait(first, 60).step
+    second = lab.submit(asked(Start(model=f"run:{first}")))
+    ended = lab.wait(second, 60)
+    assert ended.start.model == f"run:{first}@{steps}"
+    assert same(Model.from_bytes(lab.model(second, 0)), Model.from_bytes(lab.model(first)))
+
+
+def test_runs_over_seeds_belong_together_where_they_begin_with_the_same_weights(lab):
+    runs = [lab.submit(asked(START if borrowed else None, SHORT.changed(seed=seed)))
+            for seed in (1, 2) for borrowed in (True, False)]  # fmt: skip
+    for id in runs:
+        assert lab.wait(id, 60).state == "done"
+    groups = over_seeds(lab.list("ann"))
+    assert sorted(bool(group.runs[0].start) for group in groups) == [False, True]
+    assert [group.count for group in groups] == [2, 2]
+    one = lab.snapshot(runs[0])
+    other = replace(one, start=one.start.model_copy(update={"weights": "0" * 64}))
+    assert len(over_seeds([*lab.list("ann"), other, replace(other, recipe=other.recipe.changed(seed=9))])) == 3
+
+
+def test_a_sparse_run_keeps_its_beginning_and_its_end(lab):
+    id = lab.submit(asked(recipe=SHORT.changed(epochs=6), sparse=True))
+    ended = lab.wait(id, 60)
+    assert [info.step for info in lab.checkpoints(id)] == [0, ended.step]
+
+
+def test_it_travels_in_a_zip_and_its_notebook_says_that_it_does_not_repeat_the_start(lab):
+    import io
+
+    id = lab.submit(asked())
+    ended = lab.wait(id, 60)
+    there = lab.snapshot(unpack_run(lab, io.BytesIO(pack_run(lab, id)), "run.zip"))
+    assert there.start == ended.start
+    unlike = [str(one) for one in of_model(Model.from_bytes(lab.model(id))).unlike]
+    assert len(unlike) == 1 and "mnist-sprint" in unlike[0] and "conv1, bn1, conv2, bn2" in unlike[0]
+
+
+@pytest.mark.parametrize(
+    ("start", "error", "said"),
+    [
+        ({"model": "bundled:nothing"}, ModelError, "nothing"),
+        ({"model": "somewhere"}, ModelError, "somewhere: not a model"),
+        ({"model": "file:/no/such/model.safetensors"}, ModelError, "model.safetensors: cannot be read"),
+        ({"model": "run:0123456789abcdef"}, RunError, "0123456789abcdef"),
+        ({"model": "bundled:mnist-sprint", "fresh": ("conv8",)}, RecipeError, "conv8 is no layer.*conv1, bn1"),
+        ({"model": "bundled:mnist-sprint", "frozen": ("conv8",)}, RecipeError, "frozen: conv8 is no layer"),
+        ({"model": "bundled:cifar-blocks"}, RecipeError, "no layer of cifar-blocks fits"),
+        (
+            {"model": "bundled:mnist-sprint", "frozen": ("conv1", "bn1", "conv2", "bn2", "fc1")},
+            RecipeError,
+            "nothing is left to learn",
+        ),
+    ],
+)
+def test_a_start_that_cannot_be_leaves_no_run(lab, start, error, said):
+    with pytest.raises(error, match=said):
+        lab.submit(asked(Start(**start)))
+    assert lab.list() == []
+
+
+def call(*words):
+    return CliRunner().invoke(main, [*words], catch_exceptions=False)
+
+
+TRAIN = (
+    "train", "--net", "mnist-sprint", "--data", "fashion_mnist-sample", "--limit-per-class", "6", "--epochs", "1",
+    "--batch-size", "20", "--threads", "1", "--precision", "float32",
+)  # fmt: skip
+
+
+def test_on_the_command_line(lab_home):
+    told = call(*TRAIN, "--start", "mnist-sprint", "--fresh", "fc1", "--freeze", "conv1", "--freeze", "bn1",
+                "--layer-lr", "conv2=0.1", "--json")  # fmt: skip
+    assert told.exit_code == 0, told.output
+    model = Model.load(json.loads(told.stdout)["model"])
+    assert model.about.recipe["layer_lr"] == {"conv2": 0.1} and model.about.recipe["limit_per_class"] == 6
+    assert torch.equal(model.state["conv1.weight"], SPRINT.state["conv1.weight"])
+    assert not torch.equal(model.state["fc1.weight"], SPRINT.state["fc1.weight"])
+    shown = json.loads(call("runs", "show", json.loads(told.stdout)["run"], "--json").stdout)
+    assert shown["start"]["taken"] == ["conv1", "bn1", "conv2", "bn2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--start", "no-such-model"], "no such model"),
+        (["--start", "mnist-sprint", "--fresh", "fc7"], "fc7 is no layer with weights"),
+        (["--start", "mnist-sprint", "--freeze", "fc7"], "fc7 is no layer with weights"),
+        (["--start", "mnist-sprint", "--layer-lr", "fc7=0.1"], "fc7 is no layer with weights"),
+        (["--layer-lr", "fc1=0"], "freeze it instead"),
+        (["--layer-lr", "fc1=-2"], "a factor above 0"),
+        (["--layer-lr", "fc1"], "write a layer and a factor"),
+        (["--freeze", "fc1"], "go with --start"),
+        (["--start", "cifar-blocks"], "no layer of cifar-blocks fits"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_exit_2(lab_home, words, said):
+    told = call(*TRAIN, *words)
+    assert told.exit_code == 2 and said in told.stderr and "Traceback" not in told.stderr
+    assert issubclass(RecipeError, CnnLabError)
