@@ -181,7 +181,7 @@ def test_a_wrong_cut_is_noticed(monkeypatch):
 
 def test_channels_go_in_steps_with_learning_between():
     model, test = Model.load(bundled_path("mnist-sprint")), load("mnist").test[:500]
-    recipe = tuning_recipe(model, 1, limit_train=512, precision="float32", full_train=False)
+    recipe = tuning_recipe(model, 1, limit_train=2048, precision="float32", full_train=False)
     seen, work = [], prune(model, Plan(share=0.5, per="channel", steps=2, epochs=1), load("mnist"), recipe)
     while True:
         try:
@@ -190,7 +190,7 @@ def test_channels_go_in_steps_with_learning_between():
             smaller = end.value
             break
     assert widths(smaller) == {"conv1": 8, "conv2": 16, "fc1": 10}
-    assert seen.count("train") == 8
+    assert seen.count("train") == 32
     once = without_channels(model, weakest(model, 0.5))
     right = [int((one.logits(test.images).argmax(1) == test.targets).sum()) for one in (once, smaller)]
     assert right[0] + 100 < right[1]

@@ -30,7 +30,7 @@ def test_the_strongest_come_first():
 
 
 def test_what_goes_straight_into_an_activation_is_left_out():
-    names = [layer.layer for layer in strongest_maps(named("mnist-sprint"), loader.load("mnist").test.images[0])]
+    names = [layer.layer for layer in strongest_maps(named("article-000-lenet5"), loader.load("mnist").test.images[0])]
     assert [name for name in names if name.startswith(("conv", "bn", "drop", "fc", "flatten"))] == []
     assert names[0].startswith("relu")
 
