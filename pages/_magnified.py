@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import streamlit as st
-
-from cnnlab.i18n import _
-from pages import _fields, _maps
+from pages import _fields
+from pages._magnifier_number import number_view
 
 if TYPE_CHECKING:
     from cnnlab.insight import Look
@@ -15,21 +13,19 @@ if TYPE_CHECKING:
 
 
 def below(model: Model, seen: Look, picture: Tensor, column: str, item: int) -> None:
-    """Draw the chosen map large, beside the input with its receptive field.
+    """Draw where the numbers of the chosen map come from, and below which pixels reach it.
 
     Args:
         picture: the input as bytes, with its border. Shape: (C, H, W) uint8
         column, item: what was chosen in the whole network; also the input, and the probabilities behind the last layer.
     """
+    from cnnlab.insight.overview import PROBS
+
     unit = unit_of(model, seen, column, item)
     if unit is None:
         return
     layer, channel = unit
-    st.subheader(f"{layer}[{channel}]", anchor=False)
-    if seen.maps[layer].dim() == 3:
-        _maps.draw_map(model, seen, picture, layer, channel)
-    else:
-        st.markdown(_("{unit} = {value:.4g}", unit=f"{layer}[{channel}]", value=float(seen.maps[layer][channel])))
+    number_view(model, seen, PROBS if column == PROBS else layer, channel)
     _fields.of_unit(model, seen, picture, layer, channel)
 
 
