@@ -21,6 +21,8 @@ STEPS = 80
 RATE = 0.1
 SMOOTHNESS = 2.0
 """Weight of the penalty on differences between neighbouring pixels, against a gradient of root mean square 1."""
+_STARTS = ((0.1, 0.0), (1.0, 0.0), (1.0, -2.0), (3.0, 0.0), (3.0, -2.0))
+"""Spread and mean of the noise at the start: the calmest from which there is a way up; grey alone may wake no ReLU."""
 _ACTIVATIONS = frozenset({"ReLU", "ReLU6", "LeakyReLU", "Sigmoid", "Tanh", "GELU", "SiLU", "Hardswish"})
 
 
@@ -79,7 +81,8 @@ def preferred(
         x = sigmoid(z),   z <- Adam(z, g),   g = d map_k(shift(x))[middle] / dx, brought to root mean square 1,
         less SMOOTHNESS * d/dx of half the sum of squared differences between neighbours
 
-    from z ~ N(0, 0.1) on. The unit in the middle of the channel's map is driven up, in evaluation mode, with no hook
+    from z ~ N(0, 0.1) on; where no ReLU wakes up for that, so that there is no slope, from stronger or darker noise.
+    The unit in the middle of the channel's map is driven up, in evaluation mode, with no hook
     and no gradient left behind.
 
     Source: Olah, Mordvintsev & Schubert 2017, "Feature Visualization", Distill, doi:10.23915/distill.00007: the
@@ -95,9 +98,9 @@ def preferred(
     if any(not 0 <= unit < count for unit in units):
         raise ModelError("{layer}: there are the channels 0 to {last}", layer=layer, last=count - 1)
     generator = torch.Generator().manual_seed(seed)
-    noise = 0.1 * torch.randn(1, *model.preprocessing.data_shape, generator=generator)
-    z = noise.repeat(len(units), 1, 1, 1)
+    noise = torch.randn(1, *model.preprocessing.data_shape, generator=generator)
     climber = _Climber(model, row, torch.tensor(list(units)), [WAYS[way] for way in ways])
+    z = climber.start(noise)
     first = climber.value(z.sigmoid())
     best = torch.optim.Adam([z], lr=RATE)
     for step in range(steps):
@@ -131,11 +134,31 @@ class _Climber:
         units = out[:, :, out.shape[2] // 2, out.shape[3] // 2] if out.dim() > 2 else out
         return units.gather(1, self.units[:, None])[:, 0]
 
-    def gradient(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Return which way each pixel of ``x`` (N, C, h, w) should go."""
+    def start(self, noise: Tensor) -> Tensor:
+        """Return where each picture begins: z of the calmest of ``_STARTS`` that has a slope, else of the first.
+
+        Shape:
+            noise: (1, C, h, w), from N(0, 1); returned: (N, C, h, w).
+        """
+        starts = [(spread * noise + mean).repeat(len(self.units), 1, 1, 1) for spread, mean in _STARTS]
+        z, lost = starts[0], torch.ones(len(self.units), dtype=torch.bool)
+        for one in starts:
+            better = lost & (self._slope(one.sigmoid()).abs().amax((1, 2, 3)) > 0)
+            z, lost = torch.where(better.view(-1, 1, 1, 1), one, z), lost & ~better
+            if not lost.any():
+                break
+        return z
+
+    def _slope(self, x: Tensor, jitter: torch.Generator | None = None) -> Tensor:
+        """Return the derivative of each channel's answer by its picture, which ``jitter`` moves aside where asked."""
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
-            (up,) = torch.autograd.grad(self._objective(self._shifted(x, generator)).sum(), x)
+            (up,) = torch.autograd.grad(self._objective(self._shifted(x, jitter) if jitter else x).sum(), x)
+        return up
+
+    def gradient(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return which way each pixel of ``x`` (N, C, h, w) should go."""
+        up = self._slope(x, generator)
         up = up / up.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
         return up - SMOOTHNESS * self.smooth * _roughness(x.detach())
 
