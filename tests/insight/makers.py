@@ -11,7 +11,7 @@ from cnnlab.architecture import layers as L
 from cnnlab.build import build
 from cnnlab.data.dataset import DataSet, Split
 from cnnlab.description import ModelAbout, ModelDescription, Preprocessing
-from cnnlab.model import Model
+from cnnlab.model import RUNNING, Model
 
 GREY = (1, 12, 12)
 COLOUR = (3, 10, 10)
@@ -33,7 +33,7 @@ def model_of(input_shape, layers, *, data_shape=None, mirror=False, seed=0, mean
         about=ModelAbout(name="test", mirror=mirror),
     )
     generator = torch.Generator().manual_seed(seed)
-    network = build(architecture, generator)
+    network = build(architecture, generator, RUNNING)
     for module in network:  # statistics that a trained BatchNorm would have
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.3, 0.3, generator=generator)
