@@ -15,7 +15,7 @@ from cnnlab.i18n import set_language
 from cnnlab.insight.glass import brightness, challenge, run
 from cnnlab.insight.glass.operation import Operation
 from cnnlab.insight.kernels import KERNELS, kernel
-from cnnlab.workspace import Score, Workspace, new_id
+from cnnlab.workspace import ImageRef, Score, Workspace, new_id
 from pages import _session
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "convolution.py")
@@ -231,6 +231,51 @@ def test_the_second_layer_says_what_does_not_fit_it(page):
     at = put(put(page(), "shrink", 4), "two", True)
     at = put(at, "0.stride", 4, fits=False)
     assert at.error[0].value.startswith("Layer 2:")
+
+
+def draw(at: AppTest, n: int, pixels: np.ndarray) -> AppTest:
+    ink = base64.b64encode(pixels.astype(np.uint8).tobytes()).decode()
+    at.session_state["convolution.glass"] = {"painted": {"n": n, "side": len(pixels), "ink": ink}}
+    return checked(at.run())
+
+
+def test_what_is_drawn_is_looked_at_and_one_drawing_stays_one(page):
+    at = put(page(), "shrink", 4)
+    assert shown(at)["paintable"]
+    sheet = np.zeros((7, 7))
+    sheet[3] = 255
+    at = draw(at, 1, sheet)
+    assert torch.equal(values(stage(at, "input"))[0], torch.from_numpy(sheet / 255))
+    sheet[:, 2] = 255
+    at = draw(at, 2, sheet)
+    assert torch.equal(values(stage(at, "input"))[0], torch.from_numpy(sheet / 255))
+    assert len(space_of(at).drawings()) == 1
+    assert at.session_state[_session.keys.IMAGE].kind == "drawing"
+    at = draw(put(at, "shrink", 1), 3, np.full((28, 28), 51))
+    assert (values(stage(at, "input")) == 0.2).all() and len(space_of(at).drawings()) == 1
+    again = page(space=space_of(at))
+    assert (values(stage(again, "input")) == 0.2).all()
+
+
+def test_a_kept_drawing_is_not_drawn_over(page):
+    space = Workspace(new_id())
+    kept = space.save_drawing(np.full((28, 28), 99, np.uint8))
+    space.choose(image=ImageRef(kind="drawing", id=kept))
+    at = draw(page(space=space), 1, np.zeros((28, 28)))
+    assert len(space.drawings()) == 2 and space.drawing(kept) is not None
+    assert (values(stage(at, "input")) == 0).all()
+
+
+@pytest.mark.parametrize("told", ["x", {"n": 1}, {"n": 1, "side": 9, "ink": ""}, {"n": [], "side": 7, "ink": "AAAA"}])
+def test_what_a_browser_sends_as_a_drawing_is_checked(page, told):
+    at = page()
+    at.session_state["convolution.glass"] = {"painted": told}
+    at = checked(at.run(), fits=False)
+    assert stage(at, "input")["shape"] == [1, 28, 28] and not space_of(at).drawings()
+
+
+def test_one_does_not_draw_on_colour(page):
+    assert not shown(put(page(), "data", CIFAR))["paintable"]
 
 
 # ---------------------------------------------------------------------------------------------- predict, then reveal
