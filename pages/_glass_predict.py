@@ -97,7 +97,7 @@ def _size_card(asked: _Asked) -> bool:
     from cnnlab.insight.glass import check_size
 
     _channels, height, width = asked.before.values.shape
-    question = _("How large is the output of {stage}?", stage=asked.stage.name)
+    question = _("How large is the output, {stage}?", stage=f"`{asked.stage.name}`")
     rows, cols = asked.operation.conv_shape(height, width)
     fields = (_("rows"), _("columns"))
 
@@ -110,7 +110,7 @@ def _size_card(asked: _Asked) -> bool:
 def _params_card(asked: _Asked) -> bool:
     from cnnlab.insight.glass import check_params
 
-    question = _("How many numbers does {stage} learn (weights and bias)?", stage=asked.stage.name)
+    question = _("How many numbers does {stage} learn, weights and bias together?", stage=f"`{asked.stage.name}`")
 
     def check(values: list[Any]) -> Verdict:
         return check_params(asked.operation, int(values[0]))
