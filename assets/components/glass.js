@@ -636,6 +636,7 @@ function choose(lab, index) {
   lab.pixel = null;
   drawStrip(lab);
   layOut(lab);
+  transport(lab);
 }
 
 function layOut(lab) {

@@ -139,7 +139,9 @@ def test_predict_on_a_phone_by_touch(visit: Callable[..., Page]) -> None:
 def test_two_layers_are_followed_back_to_the_input_and_covered_together(visit: Callable[..., Page]) -> None:
     page = open_page(visit)
     page.get_by_text("A second layer behind it").click()
+    expect(page.get_by_role("button", name="Draw on it")).to_be_visible()
     page.locator("button.step").nth(1).click()
+    expect(page.get_by_role("button", name="Draw on it")).to_be_hidden()
     page.mouse.move(*spot(page, 1, 4, 6, 24))
     assert said(page).startswith("conv2[0,4,6] = ")
     assert "sees rows 4 to 8 and columns 6 to 10 of the input: 5 × 5" in said(page)

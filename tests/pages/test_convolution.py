@@ -317,7 +317,7 @@ def test_a_right_answer_and_a_wrong_one_are_counted_and_explained(page):
     at = answer(at, "size", 14, 14)
     assert "Right: the window can move 28 + 2·1 − 3 = 27 px" in text(at)
     at = answer(at, "params", 9)
-    assert "Not quite: 1 × 3 × 3 weights and 1 bias: 10" in text(at) and "add 1" in text(at)
+    assert "Not 9: 1 × 3 × 3 weights and 1 bias: 10" in text(at) and "add 1" in text(at)
     score = space_of(at).score
     assert (score.of("size"), score.of("params"), score.of("number")) == ((1, 1), (0, 1), (0, 0))
     assert "Size: **1 of 1** · Parameters: **0 of 1**" in text(at)
@@ -379,5 +379,5 @@ def test_an_activation_does_not_tell_the_number_that_is_asked(page):
 def test_in_chinese(page):
     at = answer(page("zh_CN", predict=True), "size", 26, 25)
     assert at.title[0].value == "卷积"
-    assert "不对：窗口可以移动 28 + 2·0 − 3 = 25 像素" in text(at)
+    assert "不是 26 × 25：窗口可以移动 28 + 2·0 − 3 = 25 像素" in text(at)
     assert shown(at)["text"]["kernel"] == "卷积核：可填写"
