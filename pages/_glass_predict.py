@@ -97,7 +97,7 @@ def _size_card(asked: _Asked) -> bool:
     from cnnlab.insight.glass import check_size
 
     _channels, height, width = asked.before.values.shape
-    question = _("How large is the output of {stage}?", stage=asked.stage.name)
+    question = _("How large is the output, {stage}?", stage=f"`{asked.stage.name}`")
     rows, cols = asked.operation.conv_shape(height, width)
     fields = (_("rows"), _("columns"))
 
@@ -110,7 +110,7 @@ def _size_card(asked: _Asked) -> bool:
 def _params_card(asked: _Asked) -> bool:
     from cnnlab.insight.glass import check_params
 
-    question = _("How many numbers does {stage} learn (weights and bias)?", stage=asked.stage.name)
+    question = _("How many numbers does {stage} learn, weights and bias together?", stage=f"`{asked.stage.name}`")
 
     def check(values: list[Any]) -> Verdict:
         return check_params(asked.operation, int(values[0]))
@@ -177,27 +177,31 @@ def _form(kind: str, key: str, fields: tuple[str, ...], check: Any) -> None:
 
 def _answer(kind: str, key: str, places: Sequence[str], check: Any) -> None:
     """Have the lab check what was typed, or settle the question without an answer; keep what came of it."""
+    from cnnlab.insight.glass.predictions import number
+
     values = [st.session_state.get(place) for place in places]
     if any(value is None for value in values):
         _session.set_here(f"convolution.{key}", "empty")
         return
     found = check(values) if check else None
     _session.workspace().settle(kind, key, None if found is None else found.right)
-    _session.set_here(f"convolution.{key}", found)
+    _session.set_here(f"convolution.{key}", (found, " × ".join(number(float(value)) for value in values)))
 
 
-def _verdict(found: Verdict | None, answer: str) -> None:
+def _verdict(kept: tuple[Verdict | None, str] | None, answer: str) -> None:
+    """Draw the answer, and what came of the learner's where it was given since the page was opened."""
+    found, said = kept if isinstance(kept, tuple) else (None, "")  # settled in another tab
     if found is None:
         st.markdown(f"### {answer}")
         return
-    said = found.computation.text(_session.language())
+    right = found.computation.text(_session.language())
     if found.right:
         st.markdown(f"### :green[:material/check_circle:] {answer}")
-        st.markdown(_("Right: {computation}.", computation=said))
+        st.markdown(_("Right: {computation}.", computation=right))
         return
-    hint = f" {found.hint.text(_session.language())}" if found.hint else ""
     st.markdown(f"### :orange[:material/cancel:] {answer}")
-    st.markdown(_("Not quite: {computation}.", computation=said) + hint)
+    hint = f" {found.hint.text(_session.language())}" if found.hint else ""
+    st.markdown(_("Not {said}: {computation}.", said=said, computation=right) + hint)
 
 
 def _turn() -> int:

@@ -147,10 +147,9 @@ def _kernel(layer: int, planes: int, shown: bool) -> tuple[Plane, ...]:
         _about(chosen)
     else:
         st.caption(_("Type weights into the kernel below the maps; fractions such as 1/9 are understood."))
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        _side(layer, chosen)
-        if chosen != HAND and KERNELS[chosen].turns:
-            _choices.slider(_key(layer, "angle"), _("Angle in degrees"), 0, 165, 0, 15)
+    _side(layer, chosen)
+    if chosen != HAND and KERNELS[chosen].turns:
+        _choices.slider(_key(layer, "angle"), _("Angle in degrees"), 0, 165, 0, 15)
     return _planes(layer, planes)
 
 

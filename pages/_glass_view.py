@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlab.errors import CnnLabError
 from cnnlab.figures import glass
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
-from pages import _glass_settings, _session
+from cnnlab.workspace import DRAWING_PX, ImageRef
+from pages import _glass_settings, _session, _widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,14 +36,52 @@ def take_typed() -> None:
         _glass_settings.keep_kernel(int(told["layer"]), told.get("kernel"))
 
 
+def took_painting() -> bool:
+    """Keep the picture that was drawn in the browser, if that is why the page runs, and return whether it was.
+
+    It is kept as a drawing; while one goes on drawing, the same one.
+    """
+    from cnnlab.insight.glass import painted
+
+    told = (st.session_state.get(_KEY) or {}).get("painted")
+    if not isinstance(told, dict) or told.get("n") == _session.here("convolution.painted_n"):
+        return False
+    _session.set_here("convolution.painted_n", told.get("n"))
+    space, before = _session.workspace(), _session.image_ref()
+    try:
+        id = space.save_drawing(painted(told.get("side"), told.get("ink")))
+    except CnnLabError as error:
+        _widgets.show_error(error)
+        return False
+    if before.kind == "drawing" and before.id == _session.here("convolution.painted") != id:
+        space.delete_drawing(before.id)
+    _session.set_here("convolution.painted", id)
+    _session.set_image_ref(ImageRef(kind="drawing", data=before.data, id=id))
+    return True
+
+
+def _paintable(stages: Sequence[Stage]) -> bool:
+    """Return whether one can draw on the input: it is, or is made of, a drawing's 28 x 28 grey pixels."""
+    channels, height, width = stages[0].values.shape
+    return channels == 1 and height == width and DRAWING_PX % height == 0
+
+
 def draw_glass(stages: Sequence[Stage], veil: Veil) -> None:
     """Draw all stages, the window on one of them, and the arithmetic of the number that is pointed at."""
     data = glass.glass_data(stages, hidden=veil.stages, asked=veil.number, dark=_session.dark())
     planes = [_("red"), _("green"), _("blue")] if stages[0].values.shape[0] == 3 else [""]
     _COMPONENT(
-        data={**data, "titles": _titles(stages), "planes": planes, "text": _texts()},
+        data={
+            **data,
+            "titles": _titles(stages),
+            "planes": planes,
+            "paintable": _paintable(stages),
+            "answered": _session.here("convolution.painted_n"),
+            "text": _texts(),
+        },
         key=_KEY,
         on_typed_change=lambda: None,
+        on_painted_change=lambda: None,
     )
 
 
@@ -65,6 +105,7 @@ def _texts() -> dict[str, str]:
         "toKeys": _("What comes out; move over it, or press the arrow keys, to move the window; space plays"),
         "tools": _("Let the window slide"), "play": _("Play"), "pause": _("Pause"), "first": _("Back to the first place"),
         "back": _("One place back"), "step": _("One place on"), "slower": _("Slower"), "faster": _("Faster"),
+        "paint": _("Draw on it"), "sheet": _("Empty sheet"),
         "still": _("This device asks for less motion: go on place by place."),
         "pace": _("{count} a second", count="{count}"),
         "where": _("place {place} of {all}", place="{place}", all="{all}"),

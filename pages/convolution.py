@@ -22,6 +22,8 @@ def work(picture: Tensor) -> None:
     from cnnlab.insight.glass import run
 
     _session.enter()
+    if _glass_view.took_painting():
+        st.rerun()
     _glass_view.take_typed()
     bench, settings = st.columns([5, 2], gap="medium")
     with settings, st.container(key="glass_settings"):

@@ -1,8 +1,9 @@
 // One or two convolutions under the glass: the window slides over what arrives, and the number it makes is taken apart
 // into its products. Pointing, stepping and playing are answered here; only a typed kernel goes to the server.
 // data: {stages: [{name, kind, layer, hidden, window, kernel, bias, reflect, slope, shape, values, mode, low, high, size}],
-//        tables, asked, titles, planes, text}, see figures/glass.py
-// sends: setTriggerValue("typed", {layer, kernel: [[weights of plane 0], ...]})
+//        tables, asked, titles, planes, paintable, answered, text}, see figures/glass.py
+// sends: setTriggerValue("typed", {layer, kernel: [[weights of plane 0], ...]}),
+//        setTriggerValue("painted", {n, side, ink: base64 of side x side bytes}) after a stroke on the input
 
 // ---------------------------------------------------------------- arithmetic, the same as in insight/glass/chain.py
 // Which of `size` pixels stands at `position` of a line with a rim; null on a rim of zeros.
@@ -402,15 +403,24 @@ function say(lab, rows, sentence) {
   cells(lab);
 }
 
-// Cells as large as fit: patch, kernel and products beside each other, or below each other on a phone.
+// Cells as large as fit: patch, kernel and products beside each other; on a phone the products below, or all three.
+export function cellSize(room, size) {
+  const three = Math.floor((room - 190) / (3 * size));
+  if (three >= (room < 560 ? 40 : 26)) return ["three", Math.min(48, three)];
+  const two = Math.floor((room - 40) / (2 * size));
+  if (two >= 28) return ["two", Math.min(48, two)];
+  return ["stacked", Math.max(24, Math.min(48, Math.floor((room - 8) / size)))];
+}
+
 function cells(lab) {
-  const to = current(lab);
-  const size = lab.pixel ? Math.max(1, lab.usesCols ?? 1) : (to.window?.[0] ?? 1);
-  const room = lab.root.clientWidth;
-  const beside = Math.floor((room - 92) / (3 * size));
-  lab.root.classList.toggle("stacked", beside < 27);
-  const px = Math.max(24, Math.min(52, beside < 27 ? Math.floor((room - 8) / size) : beside));
+  const size = lab.pixel ? Math.max(1, lab.usesCols ?? 1) : (current(lab).window?.[0] ?? 1);
+  const [way, px] = cellSize(lab.root.clientWidth, size);
+  for (const name of ["two", "stacked"]) lab.root.classList.toggle(name, way === name);
   lab.root.style.setProperty("--cell", `${px}px`);
+  lab.root.querySelectorAll(".rows .cell").forEach((cell) => {
+    const length = (cell.value ?? cell.textContent).length;
+    cell.style.fontSize = length > 4 ? `${Math.max(7.5, Math.min(0.31 * px, (px - 4) / (0.56 * length)))}px` : "";
+  });
 }
 
 const unitOf = (stage, row, col) => `${stage.name}[0,${row},${col}]`;
@@ -432,7 +442,7 @@ function sumView(lab, to) {
     if (to.kernel.length > 1) line.append(element("b", `plane plane${channel}`, {}, planes[channel]));
     const kernel = grid(size, inputs, text.kernel, text.kernel);
     if (to.hidden) line.append(kernel);
-    else line.append(patch, sign("×"), kernel, sign("="), products, sign("→"), result);
+    else line.append(patch, sign("×"), kernel, element("i", "break"), sign("="), products, sign("→"), result);
     return { line, inputs, patch: patch.lastChild, products: products.lastChild, partial };
   });
   return (lab.view = { key, name: to.name, lines, total: element("p", "total") });
@@ -610,6 +620,7 @@ function drawStrip(lab) {
     node.append(lab.thumbs[index]?.node ?? element("span", "veil", {}, "?"), element("b", "", {}, titles[stage.name]), element("small", "", {}, size));
     if (index) {
       nodes.push(element("span", "arrow", { "aria-hidden": "true" }, "→"));
+      node.disabled = Boolean(lab.stages[index - 1].hidden);
       node.onclick = () => choose(lab, index);
     }
     nodes.push(node);
@@ -625,6 +636,7 @@ function choose(lab, index) {
   lab.pixel = null;
   drawStrip(lab);
   layOut(lab);
+  transport(lab);
 }
 
 function layOut(lab) {
@@ -633,8 +645,9 @@ function layOut(lab) {
   lab.width = lab.root.clientWidth; // its height follows from what is said, and changes with every number
   const beside = lab.width >= 560;
   lab.root.classList.toggle("beside", beside);
-  const high = Math.max(300, globalThis.innerHeight - 540); // so that the arithmetic stands on the same screen
+  const high = Math.max(300, globalThis.innerHeight - 570); // so that the arithmetic stands on the same screen
   const room = beside ? Math.min(460, high, Math.floor((lab.width - 56) / 2)) : lab.width - 4;
+  lab.room = room;
   readTheme(lab);
   lab.rim = to.kind === "conv" ? to.window[2] : 0;
   lab.fromCell = paintStage(lab, lab.fromMap, from, lab.rim, to.reflect, room);
@@ -642,7 +655,7 @@ function layOut(lab) {
   lab.toMap.hidden = lab.toOver.hidden = lab.ends.hidden = lab.bar.hidden = to.hidden;
   lab.veil.hidden = !to.hidden;
   lab.toTitle.textContent = `${titles[to.name]} · ${to.hidden ? "? × ?" : to.shape.slice(1).join(" × ")}`;
-  if (to.hidden) lab.veil.style.width = lab.veil.style.height = `${Math.min(room, 320)}px`;
+  if (to.hidden) lab.veil.style.width = lab.veil.style.height = `${Math.min(room, beside ? 320 : 150)}px`;
   else {
     lab.toCell = paintStage(lab, lab.toMap, to, 0, false, Math.min(room, parseInt(lab.fromMap.style.width)));
     drawBar(lab, to);
@@ -736,18 +749,27 @@ function transport(lab) {
   label(lab.fasterButton, "plus", text.faster);
   lab.slowerButton.disabled = lab.speed === 0;
   lab.fasterButton.disabled = lab.speed === SPEEDS.length - 1;
+  lab.brushes.hidden = !lab.data.paintable || lab.target !== 1;
+  if (lab.brushes.hidden) lab.painting = false;
+  label(lab.paintButton, "pencil", text.paint);
+  lab.paintButton.append(text.paint);
+  lab.paintButton.setAttribute("aria-pressed", lab.painting);
+  label(lab.sheetButton, "sheet", text.sheet);
+  lab.sheetButton.append(text.sheet);
+  lab.sheetButton.hidden = !lab.painting;
+  lab.fromOver.classList.toggle("painting", lab.painting);
   lab.pace.textContent = fill(text.pace, { count: SPEEDS[lab.speed] });
   if (!to.hidden) lab.where.textContent = fill(text.where, { place: index(lab) + 1, all: positions(lab) });
 }
 
 const ICONS = {
   play: "M8 5v14l11-7z", pause: "M7 5h4v14H7zM13 5h4v14h-4z", first: "M5 5h2.5v14H5zM20 5v14L9 12z",
+  pencil: "M4 16.5V20h3.500L18 9.500 14.500 6zM16 4.500 19.500 8l1.500-1.500L17.500 3z", sheet: "M6 3h8l4 4v14H6zM8 5v14h8V8h-3V5z",
   back: "M16 5v14L6 12z", step: "M6 5v14l8.5-7zM16 5h2.5v14H16z", minus: "M5 11h14v2H5z", plus: "M11 5h2v6h6v2h-6v6h-2v-6H5v-2h6z",
 };
 
 function label(button, icon, name) {
-  if (button.dataset.icon !== icon) button.innerHTML = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[icon]}"/></svg>`;
-  button.dataset.icon = icon;
+  button.innerHTML = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[icon]}"/></svg>`;
   button.setAttribute("aria-label", name);
   button.title = name;
 }
@@ -758,17 +780,19 @@ function tool(name) {
 
 function panel(className) {
   const box = element("figure", className);
-  const title = element("figcaption");
+  const title = element("span");
+  const head = element("figcaption");
+  head.append(title);
   const holder = element("div", "holder");
   const map = element("canvas", "map");
   const over = element("canvas", "over", { tabindex: 0, role: "img" });
   holder.append(map, over);
-  box.append(title, holder);
-  return { box, title, holder, map, over };
+  box.append(head, holder);
+  return { box, head, title, holder, map, over };
 }
 
 function build(root) {
-  const lab = { root, at: { row: 0, col: 0 }, target: 1, pixel: null, trail: null, timer: null, speed: 3, thumbs: [] };
+  const lab = { root, at: { row: 0, col: 0 }, target: 1, pixel: null, trail: null, timer: null, speed: 3, thumbs: [], painting: false };
   lab.still = globalThis.matchMedia("(prefers-reduced-motion: reduce)");
   lab.strip = element("div", "strip", { role: "group" });
   const [from, to] = [panel("from"), panel("to")];
@@ -779,15 +803,18 @@ function build(root) {
   lab.ends = element("div", "ends");
   to.box.append(lab.bar, lab.ends);
   const bench = element("div", "bench");
+  lab.brushes = element("span", "brushes");
+  from.head.append(lab.brushes);
   bench.append(from.box, to.box);
-  for (const name of ["play", "first", "back", "step", "slower", "faster"]) lab[`${name}Button`] = tool(name);
+  for (const name of ["play", "first", "back", "step", "slower", "faster", "paint", "sheet"]) lab[`${name}Button`] = tool(name);
   lab.pace = element("span", "pace");
   lab.where = element("span", "where");
   lab.tools = element("div", "tools", { role: "toolbar" });
   lab.tools.append(lab.firstButton, lab.backButton, lab.playButton, lab.stepButton, lab.slowerButton, lab.pace, lab.fasterButton, lab.where);
+  lab.brushes.append(lab.paintButton, lab.sheetButton);
   lab.says = element("p", "says", { "aria-live": "polite" });
   lab.rows = element("div", "rows");
-  root.replaceChildren(lab.strip, bench, lab.tools, lab.says, lab.rows);
+  root.replaceChildren(lab.strip, bench, lab.tools, lab.rows, lab.says);
   new ResizeObserver(() => lab.data && lab.width !== root.clientWidth && layOut(lab)).observe(root);
   listen(lab);
   return lab;
@@ -806,6 +833,7 @@ function listen(lab) {
   };
   const onFrom = (event) => {
     if (lab.timer) return;
+    if (lab.painting && brush(lab, event, at(event, lab.fromOver, lab.fromCell, lab.rim))) return;
     lab.trail = null;
     const [row, col] = at(event, lab.fromOver, lab.fromCell, lab.rim);
     const [, height, width] = before(lab).shape;
@@ -816,6 +844,17 @@ function listen(lab) {
   lab.fromOver.onpointerleave = (event) => event.pointerType === "mouse" && lab.pixel && point(lab, lab.at.row, lab.at.col);
   lab.toOver.onkeydown = (event) => keys(lab, event, (row, col) => { stop(lab); point(lab, row, col); transport(lab); }, lab.at);
   lab.fromOver.onkeydown = (event) => keys(lab, event, (row, col) => pointFrom(lab, row, col), lab.pixel ?? { row: 0, col: 0 });
+  lab.fromOver.onpointerup = lab.fromOver.onpointercancel = () => lift(lab);
+  lab.paintButton.onclick = () => {
+    stop(lab);
+    lab.painting = !lab.painting;
+    transport(lab);
+  };
+  lab.sheetButton.onclick = () => {
+    before(lab).numbers.fill(0);
+    lab.drawn = true;
+    lift(lab);
+  };
   lab.fromOver.onblur = () => lab.pixel && point(lab, lab.at.row, lab.at.col);
   lab.playButton.onclick = () => play(lab);
   lab.firstButton.onclick = () => { stop(lab); jump(lab, 0); };
@@ -825,7 +864,47 @@ function listen(lab) {
   lab.fasterButton.onclick = () => faster(lab, 1);
 }
 
+// Draw on what arrives: a stroke takes the ink that its first pixel lacks. 28 pixels want a brush of two.
+function brush(lab, event, [row, col]) {
+  const { shape, numbers } = before(lab);
+  const [, height, width] = shape;
+  if (row < 0 || col < 0 || row >= height || col >= width) return true;
+  if (event.type === "pointerdown") {
+    lab.stroke = numbers[row * width + col] < 0.5 ? 1 : 0;
+    lab.fromOver.setPointerCapture(event.pointerId);
+  }
+  if (lab.stroke === undefined || !event.buttons) return false;
+  event.preventDefault();
+  dab(lab, row, col, lab.stroke);
+  return true;
+}
+
+function dab(lab, row, col, ink) {
+  const { shape, numbers } = before(lab);
+  const wide = shape[1] > 16 ? 2 : 1;
+  for (let y = row; y < Math.min(shape[1], row + wide); y++)
+    for (let x = col; x < Math.min(shape[2], col + wide); x++) numbers[y * shape[2] + x] = ink;
+  lab.fromCell = paintStage(lab, lab.fromMap, before(lab), lab.rim, current(lab).reflect, lab.room);
+  lab.drawn = true;
+}
+
+function lift(lab) {
+  lab.stroke = undefined;
+  if (!lab.drawn) return;
+  lab.drawn = false;
+  const { shape, numbers } = before(lab);
+  const ink = btoa(String.fromCharCode(...Array.from(numbers, (one) => Math.round(255 * one))));
+  const n = Date.now();
+  lab.root.dataset.sent = n;
+  lab.send("painted", { n, side: shape[1], ink });
+}
+
 function keys(lab, event, go, { row, col }) {
+  if (event.key === "Enter" && lab.painting && lab.pixel) {
+    const { shape, numbers } = before(lab);
+    dab(lab, row, col, numbers[row * shape[2] + col] < 0.5 ? 1 : 0);
+    return lift(lab);
+  }
   if (event.key === " ") {
     event.preventDefault();
     return play(lab);
@@ -843,12 +922,12 @@ function begin(lab) {
   if (asked) {
     lab.target = lab.stages.findIndex((stage) => stage.name === asked.stage);
     lab.at = { row: asked.row, col: asked.col };
-  } else if (!to.hidden && !lab.seen) {
+  } else if (!to.hidden && lab.seen !== String(to.shape)) {
     let best = 0;
     to.numbers.forEach((one, i) => { if (Math.abs(one) > Math.abs(to.numbers[best])) best = i; });
     lab.at = { row: Math.floor(best / to.shape[2]), col: best % to.shape[2] };
   }
-  if (!to.hidden) lab.seen = true;
+  if (!to.hidden) lab.seen = String(to.shape);
 }
 
 export default function (component) {
@@ -856,6 +935,7 @@ export default function (component) {
   const root = parentElement.querySelector(".glass-root");
   const lab = (root.lab ??= build(root));
   lab.send = setTriggerValue;
+  root.dataset.answered = data.answered;
   const asked = JSON.stringify(data.asked);
   const names = data.stages.map((stage) => stage.name).join();
   lab.data = data;
@@ -863,9 +943,11 @@ export default function (component) {
   lab.stages = data.stages.map((stage) => ({ ...stage, numbers: stage.values && new Float64Array(bytes(stage.values).buffer) }));
   if (lab.names && lab.names !== names) lab.target = Math.max(1, data.stages.findIndex((stage) => stage.name === lab.name));
   lab.target = Math.min(lab.target, data.stages.length - 1);
+  const veiled = data.stages.findIndex((stage) => stage.hidden);
+  if (veiled > 0) lab.target = Math.min(lab.target, veiled); // of a later one not even what arrives may be seen
   stop(lab);
   lab.pixel = null;
-  if (lab.asked !== asked || !lab.seen) begin(lab);
+  if (lab.asked !== asked || lab.seen !== String(current(lab).shape)) begin(lab);
   lab.asked = asked;
   lab.names = names;
   lab.name = current(lab).name;

@@ -32,7 +32,7 @@ class KernelPreset:
         title: what people call it (marked id).
         does: one sentence that says what it finds or makes (marked id).
         formula: how its weights come about, as LaTeX.
-        source: who described it.
+        source: who described it (Markdown).
         sizes: the sides it exists in, in pixels.
         make: its weights for a side in pixels and an angle in degrees.
         turns: whether the angle matters.
@@ -128,7 +128,8 @@ def _gabor(size: int, angle: float) -> Plane:
     return tuple(tuple(one - mean for one in row) for row in raw)
 
 
-_BOOK = "Gonzalez & Woods 2018, *Digital Image Processing*, 4th ed., "
+_BOOK = "[Gonzalez & Woods 2018, *Digital Image Processing*](https://www.imageprocessingplace.com), "
+_SOBEL = "[Sobel & Feldman 1968](https://en.wikipedia.org/wiki/Sobel_operator); "
 _PRESETS = (
     KernelPreset(
         "identity", N_("Identity"), N_("Leaves the picture as it is: a 1 in the middle, 0 around it."),
@@ -141,7 +142,7 @@ _PRESETS = (
     KernelPreset(
         "gaussian", N_("Gaussian blur"), N_("A mean in which the middle counts most: blurs without boxy traces."),
         r"w_{i,j} = \frac{1}{Z}\,e^{-\frac{x^2+y^2}{2\sigma^2}},\quad \sigma = 0.3\left(\tfrac{k-1}{2}-1\right)+0.8",
-        _BOOK + "3.5; σ: OpenCV, `getGaussianKernel`", ODD, _gaussian,
+        _BOOK + "3.5; σ: OpenCV, [`getGaussianKernel`](https://docs.opencv.org/4.x/d4/d86/group__imgproc__filter.html)", ODD, _gaussian,
     ),
     KernelPreset(
         "sharpen", N_("Sharpen"), N_("Adds to each pixel what sets it apart from its neighbours."),
@@ -150,12 +151,12 @@ _PRESETS = (
     KernelPreset(
         "sobel_x", N_("Sobel, upright edges"), N_("Right minus left: answers where brightness changes from left to right."),
         r"w = \begin{pmatrix}1\\2\\1\end{pmatrix}\begin{pmatrix}-1&0&1\end{pmatrix}",
-        "Sobel & Feldman 1968; " + _BOOK + "3.6", (3,), _fixed((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)),
+        _SOBEL + _BOOK + "3.6", (3,), _fixed((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)),
     ),
     KernelPreset(
         "sobel_y", N_("Sobel, level edges"), N_("Below minus above: answers where brightness changes from top to bottom."),
         r"w = \begin{pmatrix}-1\\0\\1\end{pmatrix}\begin{pmatrix}1&2&1\end{pmatrix}",
-        "Sobel & Feldman 1968; " + _BOOK + "3.6", (3,), _fixed((-1, -2, -1), (0, 0, 0), (1, 2, 1)),
+        _SOBEL + _BOOK + "3.6", (3,), _fixed((-1, -2, -1), (0, 0, 0), (1, 2, 1)),
     ),
     KernelPreset(
         "laplacian", N_("Laplacian"), N_("Neighbours minus four times the middle: 0 on flat ground, strong on lines and corners."),
@@ -164,7 +165,7 @@ _PRESETS = (
     ),
     KernelPreset(
         "emboss", N_("Emboss"), N_("Light from one corner: edges look as if pressed into the paper."),
-        r"w_{i,j} = i + j - 2,\quad w_{1,1} = 1", "GIMP documentation, *Convolution Matrix*", (3,),
+        r"w_{i,j} = i + j - 2,\quad w_{1,1} = 1", "[GIMP](https://docs.gimp.org/2.2/en/plug-in-convmatrix.html)", (3,),
         _fixed((-2, -1, 0), (-1, 1, 1), (0, 1, 2)),
     ),
     KernelPreset(
@@ -172,7 +173,7 @@ _PRESETS = (
         r"w = e^{-\frac{x'^2+\gamma^2y'^2}{2\sigma^2}}\cos\frac{2\pi x'}{\lambda} - \text{mean},\quad "
         r"x' = x\cos\theta + y\sin\theta,\ y' = -x\sin\theta + y\cos\theta,\ "
         r"\lambda = \tfrac{k+1}{2},\ \sigma = 0.56\lambda,\ \gamma = \tfrac12",
-        "Daugman 1985, J. Opt. Soc. Am. A 2(7)", (3, 5, 7), _gabor, turns=True,
+        "[Daugman 1985, *Journal of the Optical Society of America A* 2(7)](https://doi.org/10.1364/JOSAA.2.001160)", (3, 5, 7), _gabor, turns=True,
     ),
 )  # fmt: skip
 KERNELS: dict[str, KernelPreset] = {preset.id: preset for preset in _PRESETS}

@@ -134,3 +134,49 @@ def test_predict_on_a_phone_by_touch(visit: Callable[..., Page]) -> None:
     page.touchscreen.tap(*spot(page, 0, 10, 10, 28))
     assert said(page).startswith("input[0,10,10] = ")
     expect(page.get_by_text("Size: 1 of 1")).to_be_visible()
+
+
+def test_two_layers_are_followed_back_to_the_input_and_covered_together(visit: Callable[..., Page]) -> None:
+    page = open_page(visit)
+    page.get_by_text("A second layer behind it").click()
+    expect(page.get_by_role("button", name="Draw on it")).to_be_visible()
+    page.locator("button.step").nth(1).click()
+    expect(page.get_by_role("button", name="Draw on it")).to_be_hidden()
+    page.mouse.move(*spot(page, 1, 4, 6, 24))
+    assert said(page).startswith("conv2[0,4,6] = ")
+    assert "sees rows 4 to 8 and columns 6 to 10 of the input: 5 × 5" in said(page)
+    page.get_by_text("Predict first").click()
+    expect(page.locator(".veil.large")).to_be_visible()
+    expect(page.locator("button.step").nth(1)).to_be_disabled()
+    page.get_by_role("button", name="Show me").first.click()
+    expect(page.locator("button.step").nth(1)).to_be_enabled()
+
+
+def test_a_picture_is_drawn_on_the_input(visit: Callable[..., Page]) -> None:
+    page = open_page(visit)
+    page.get_by_text("7", exact=True).first.click()
+    expect(page.locator(".where")).to_contain_text("of 25")
+    settled(page)
+    page.get_by_role("button", name="Draw on it").click()
+    page.get_by_role("button", name="Empty sheet").click()
+    answered(page)
+    expect(page.get_by_role("combobox", name="Drawing")).to_be_visible()
+    settled(page)
+    page.mouse.move(*spot(page, 0, 1, 3, 7))
+    page.mouse.down()
+    page.mouse.move(*spot(page, 0, 5, 3, 7), steps=12)
+    page.mouse.up()
+    answered(page)
+    page.mouse.move(*spot(page, 1, 2, 1, 5))  # its window covers rows 2 to 4 and columns 1 to 3
+    assert value(said(page)) == 4
+    page.mouse.move(*spot(page, 1, 2, 3, 5))
+    assert value(said(page)) == -4
+
+
+def answered(page: Page) -> None:
+    """Wait until what was drawn has come back from the lab."""
+    root = page.locator(".glass-root")
+    sent = root.get_attribute("data-sent")
+    assert sent
+    expect(root).to_have_attribute("data-answered", sent)
+    settled(page)

@@ -1,7 +1,7 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { ACTIVATIONS, field, number, place, readWeight, sumText, termsAt, totalOf, usesOf } from "../../assets/components/glass.js"
+import { ACTIVATIONS, cellSize, field, number, place, readWeight, sumText, termsAt, totalOf, usesOf } from "../../assets/components/glass.js"
 
 const before = { shape: [1, 4, 5], numbers: Float64Array.from({ length: 20 }, (_none, i) => i) } // 4 rows of 5
 const stage = (more) => ({ kernel: [[1, 0, 0, -1]], window: [2, 1, 0, 1], bias: 0, reflect: false, shape: [1, 3, 4], ...more })
@@ -75,4 +75,17 @@ test("activations", () => {
   assert.equal(ACTIVATIONS.relu(-2), 0)
   assert.equal(ACTIVATIONS.leaky_relu(-2, 0.01), -0.02)
   assert.equal(ACTIVATIONS.sigmoid(0), 0.5)
+})
+
+test("cells are as large as fit, and never too small to be touched", () => {
+  for (const room of [320, 350, 374, 560, 740, 1100])
+    for (let size = 1; size <= 7; size++) {
+      const [way, px] = cellSize(room, size)
+      const abreast = { three: 3, two: 2, stacked: 1 }[way]
+      assert.ok(abreast * size * px <= room, `${room} ${size}`)
+      assert.ok(px >= 26 && px <= 48, `${room} ${size}: ${px}`)
+    }
+  assert.deepEqual(cellSize(740, 3), ["three", 48])
+  assert.deepEqual(cellSize(350, 3), ["two", 48])
+  assert.equal(cellSize(350, 7)[0], "stacked")
 })

@@ -1,5 +1,7 @@
 """Every number under the glass is torch's own: sums, sizes, uses, counts, and what is said to a prediction."""
 
+import base64
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cnnlab.data import loader
-from cnnlab.errors import ShapeError
+from cnnlab.errors import PictureError, ShapeError
 from cnnlab.insight.glass import (
     Operation,
     brightness,
@@ -18,6 +20,7 @@ from cnnlab.insight.glass import (
     counts,
     mends,
     number_key,
+    painted,
     params_key,
     problem,
     run,
@@ -25,8 +28,9 @@ from cnnlab.insight.glass import (
     total_of,
     uses,
 )
-from cnnlab.insight.glass.chain import LEAK
+from cnnlab.insight.glass.chain import DRAWN_PX, LEAK
 from cnnlab.insight.kernels import kernel, resized
+from cnnlab.workspace import DRAWING_PX
 
 ACTIVATIONS = {
     "none": nn.Identity(), "relu": nn.ReLU(), "leaky_relu": nn.LeakyReLU(LEAK), "sigmoid": nn.Sigmoid(), "tanh": nn.Tanh(),
@@ -186,6 +190,34 @@ def test_brightness_has_two_decimals_and_smaller_pictures_are_means(name, shape)
         assert tuple(small.shape) == (shape[0], shape[1] // times, shape[2] // times)
         block = (image[0, :times, :times].double() / 255).mean()
         assert abs(small[0, 0, 0] - block) <= 0.005 + 1e-9
+
+
+@pytest.mark.parametrize("side", [28, 14, 7])
+def test_a_picture_that_was_drawn_comes_back_as_it_was(side):
+    assert DRAWN_PX == DRAWING_PX
+    drawn = torch.randint(0, 256, (side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(side))
+    made = painted(side, base64.b64encode(drawn.numpy().tobytes()).decode())
+    assert made.shape == (28, 28)
+    assert torch.equal(brightness(torch.from_numpy(made)[None], 28 // side)[0], brightness(drawn[None])[0])
+
+
+@pytest.mark.parametrize(
+    ("side", "ink"),
+    [
+        (28, "AAAA"),
+        (0, ""),
+        (5, "A" * 36),
+        (7, "?" * 68),
+        ("7", "A" * 68),
+        (7, None),
+        (7, "é" * 68),
+        (7, "A" * 99_999),
+        (-7, "A"),
+    ],
+)
+def test_a_picture_that_was_not_drawn_here_is_refused(side, ink):
+    with pytest.raises(PictureError):
+        painted(side, ink)
 
 
 @given(operations(), st.integers(2, 12), st.integers(2, 12))

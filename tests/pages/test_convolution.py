@@ -15,7 +15,7 @@ from cnnlab.i18n import set_language
 from cnnlab.insight.glass import brightness, challenge, run
 from cnnlab.insight.glass.operation import Operation
 from cnnlab.insight.kernels import KERNELS, kernel
-from cnnlab.workspace import Score, Workspace, new_id
+from cnnlab.workspace import ImageRef, Score, Workspace, new_id
 from pages import _session
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "convolution.py")
@@ -95,12 +95,14 @@ def test_it_opens_on_a_digit_and_a_kernel_with_torchs_numbers(page):
     assert "530,660" in text(at) and "6,760" in text(at)
 
 
-@pytest.mark.parametrize("id", KERNELS)
-def test_every_kernel_can_be_chosen_and_says_where_it_is_from(page, id):
-    at = put(page(), "0.preset", id)
-    size = KERNELS[id].nearest(3)
-    assert stage(at, "conv1")["kernel"] == [[w for row in kernel(id, size) for w in row]]
-    assert KERNELS[id].source in text(at)
+def test_every_kernel_can_be_chosen_and_says_where_it_is_from(page):
+    at = page()
+    for id, preset in KERNELS.items():
+        at = put(at, "0.preset", id)
+        size = len(stage(at, "conv1")["kernel"][0]) ** 0.5
+        assert size in preset.sizes
+        assert stage(at, "conv1")["kernel"] == [[w for row in kernel(id, int(size)) for w in row]]
+        assert preset.source in text(at) and preset.does in text(at)
 
 
 def test_every_setting_changes_what_is_made_and_outlives_a_reload(page):
@@ -172,35 +174,39 @@ def test_a_typed_kernel_is_kept_and_used(page):
     assert stage(again, "conv1")["kernel"] == [[w for row in kernel("sobel_y", 3) for w in row]]
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
-        "no", 7, {"layer": 0}, {"layer": 9, "kernel": [[1]]}, {"layer": 0, "kernel": [[1, 2]]}, {"layer": 0, "kernel": []},
-        {"layer": 0, "kernel": [["x"] * 9]}, {"layer": 0, "kernel": [[1e9] * 9]}, {"layer": 0, "kernel": [[1] * 400]},
-        {"layer": 0, "kernel": [[None] * 9]}, {"layer": 0, "kernel": [[float("nan")] * 9]}, {"layer": 0, "kernel": "123"},
-        {"layer": "0", "kernel": [[1]]}, {"layer": [], "kernel": [[1]]}, {"layer": 0, "kernel": [3, 4]},
-    ],
-)  # fmt: skip
-def test_what_a_browser_sends_as_a_kernel_is_checked(page, told):
+NO_KERNELS = [
+    "no", 7, {"layer": 0}, {"layer": 9, "kernel": [[1]]}, {"layer": 0, "kernel": [[1, 2]]}, {"layer": 0, "kernel": []},
+    {"layer": 0, "kernel": [["x"] * 9]}, {"layer": 0, "kernel": [[1e9] * 9]}, {"layer": 0, "kernel": [[1] * 400]},
+    {"layer": 0, "kernel": [[None] * 9]}, {"layer": 0, "kernel": [[float("nan")] * 9]}, {"layer": 0, "kernel": "123"},
+    {"layer": "0", "kernel": [[1]]}, {"layer": [], "kernel": [[1]]}, {"layer": 0, "kernel": [3, 4]},
+]  # fmt: skip
+
+
+def test_what_a_browser_sends_as_a_kernel_is_checked(page):
     at = page()
-    at.session_state["convolution.glass"] = {"typed": told}
-    at = checked(at.run())
-    assert stage(at, "conv1")["kernel"] == [[w for row in kernel("sobel_x", 3) for w in row]]
+    for told in NO_KERNELS:
+        at.session_state["convolution.glass"] = {"typed": told}
+        at = checked(at.run())
+        assert stage(at, "conv1")["kernel"] == [[w for row in kernel("sobel_x", 3) for w in row]], told
 
 
 @pytest.mark.parametrize(
     "kept",
     [
-        {"layer1__preset": "nothing"}, {"layer1__preset": "hand", "layer1__kernel__0": (1.0, 2.0)},
-        {"layer1__preset": "hand", "layer1__kernel__0": ("a",) * 9}, {"layer1__stride": 99}, {"layer1__stride": "fast"},
-        {"layer1__padding": -3}, {"layer1__size": 400}, {"layer1__padding_mode": "wrap"}, {"layer1__activation": 5},
-        {"layer1__pooling": "median"}, {"layer1__pool_size": 9}, {"layer1__bias": float("inf")}, {"layer1__angle": 1000},
-        {"turn": -5}, {"turn": "soon"}, {"data": "gone"}, {"shrink": 3}, {"layer": 7}, {"layer1__bias": True},
+        {
+            "layer1__preset": "nothing", "layer1__stride": 99, "layer1__padding": -3, "layer1__size": 400,
+            "layer1__padding_mode": "wrap", "layer1__activation": 5, "layer1__pooling": "median", "layer1__pool_size": 9,
+            "layer1__bias": float("inf"), "layer1__angle": 1000, "turn": -5, "data": "gone", "shrink": 3, "layer": 7,
+        },
+        {"layer1__preset": "hand", "layer1__kernel__0": (1.0, 2.0), "layer1__stride": "fast", "turn": "soon"},
+        {"layer1__preset": "hand", "layer1__kernel__0": ("a",) * 9, "layer1__bias": True, "layer1__pooling": "max"},
     ],
 )  # fmt: skip
 def test_old_and_hostile_choices_are_as_if_nothing_was_chosen(page, kept):
-    at = page(**kept, predict=True, layer1__pooling__old=1)
+    at = page(**kept, predict=True)
     assert [s["name"] for s in shown(at)["stages"]][:2] == ["input", "conv1"]
+    at = answer(at, "size", 26, 26)
+    assert stage(at, "conv1")["shape"] == [1, 26, 26]
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
@@ -231,6 +237,51 @@ def test_the_second_layer_says_what_does_not_fit_it(page):
     at = put(put(page(), "shrink", 4), "two", True)
     at = put(at, "0.stride", 4, fits=False)
     assert at.error[0].value.startswith("Layer 2:")
+
+
+def draw(at: AppTest, n: int, pixels: np.ndarray) -> AppTest:
+    ink = base64.b64encode(pixels.astype(np.uint8).tobytes()).decode()
+    at.session_state["convolution.glass"] = {"painted": {"n": n, "side": len(pixels), "ink": ink}}
+    return checked(at.run())
+
+
+def test_what_is_drawn_is_looked_at_and_one_drawing_stays_one(page):
+    at = put(page(), "shrink", 4)
+    assert shown(at)["paintable"]
+    sheet = np.zeros((7, 7))
+    sheet[3] = 255
+    at = draw(at, 1, sheet)
+    assert torch.equal(values(stage(at, "input"))[0], torch.from_numpy(sheet / 255))
+    sheet[:, 2] = 255
+    at = draw(at, 2, sheet)
+    assert torch.equal(values(stage(at, "input"))[0], torch.from_numpy(sheet / 255))
+    assert len(space_of(at).drawings()) == 1
+    assert at.session_state[_session.keys.IMAGE].kind == "drawing"
+    at = draw(put(at, "shrink", 1), 3, np.full((28, 28), 51))
+    assert (values(stage(at, "input")) == 0.2).all() and len(space_of(at).drawings()) == 1
+    again = page(space=space_of(at))
+    assert (values(stage(again, "input")) == 0.2).all()
+
+
+def test_a_kept_drawing_is_not_drawn_over(page):
+    space = Workspace(new_id())
+    kept = space.save_drawing(np.full((28, 28), 99, np.uint8))
+    space.choose(image=ImageRef(kind="drawing", id=kept))
+    at = draw(page(space=space), 1, np.zeros((28, 28)))
+    assert len(space.drawings()) == 2 and space.drawing(kept) is not None
+    assert (values(stage(at, "input")) == 0).all()
+
+
+def test_what_a_browser_sends_as_a_drawing_is_checked(page):
+    at = page()
+    for told in ["x", {"n": 1}, {"n": 2, "side": 9, "ink": ""}, {"n": [], "side": 7, "ink": "AAAA"}]:
+        at.session_state["convolution.glass"] = {"painted": told}
+        at = checked(at.run(), fits=False)
+        assert stage(at, "input")["shape"] == [1, 28, 28] and not space_of(at).drawings()
+
+
+def test_one_does_not_draw_on_colour(page):
+    assert not shown(put(page(), "data", CIFAR))["paintable"]
 
 
 # ---------------------------------------------------------------------------------------------- predict, then reveal
@@ -266,7 +317,7 @@ def test_a_right_answer_and_a_wrong_one_are_counted_and_explained(page):
     at = answer(at, "size", 14, 14)
     assert "Right: the window can move 28 + 2·1 − 3 = 27 px" in text(at)
     at = answer(at, "params", 9)
-    assert "Not quite: 1 × 3 × 3 weights and 1 bias: 10" in text(at) and "add 1" in text(at)
+    assert "Not 9: 1 × 3 × 3 weights and 1 bias: 10" in text(at) and "add 1" in text(at)
     score = space_of(at).score
     assert (score.of("size"), score.of("params"), score.of("number")) == ((1, 1), (0, 1), (0, 0))
     assert "Size: **1 of 1** · Parameters: **0 of 1**" in text(at)
@@ -328,5 +379,5 @@ def test_an_activation_does_not_tell_the_number_that_is_asked(page):
 def test_in_chinese(page):
     at = answer(page("zh_CN", predict=True), "size", 26, 25)
     assert at.title[0].value == "卷积"
-    assert "不对：窗口可以移动 28 + 2·0 − 3 = 25 像素" in text(at)
+    assert "不是 26 × 25：窗口可以移动 28 + 2·0 − 3 = 25 像素" in text(at)
     assert shown(at)["text"]["kernel"] == "卷积核：可填写"

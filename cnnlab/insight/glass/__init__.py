@@ -1,6 +1,6 @@
 """Convolution under the glass: the operation alone, on a picture, with a kernel that a person typed in."""
 
-from cnnlab.insight.glass.chain import Stage, Sum, Term, Use, brightness, place, run, total_of, uses
+from cnnlab.insight.glass.chain import Stage, Sum, Term, Use, brightness, painted, place, run, total_of, uses
 from cnnlab.insight.glass.counting import Counts, counts
 from cnnlab.insight.glass.operation import Operation, mends, problem
 from cnnlab.insight.glass.predictions import (
@@ -30,6 +30,7 @@ __all__ = [
     "counts",
     "mends",
     "number_key",
+    "painted",
     "params_key",
     "place",
     "problem",

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from cnnlab.architecture.address import Address
-from cnnlab.errors import ShapeError
+from cnnlab.errors import PictureError, ShapeError
 from cnnlab.i18n import Message
 from cnnlab.insight.glass.operation import Operation, problem
 
 LEAK = 0.01
 """Slope of the leaky ReLU below zero: torch.nn.LeakyReLU's own default."""
-SIDES = (1, 2, 4)
-"""By how much a picture can be made smaller: whole, half, a quarter of each side."""
+DRAWN_PX = 28
+"""Side of a drawing, as the workspace keeps it."""
 _ACTIVATIONS = {
     "relu": functional.relu,
     "leaky_relu": lambda values: functional.leaky_relu(values, LEAK),
@@ -95,6 +99,38 @@ def brightness(image: Tensor, shrink: int = 1) -> Tensor:
     if shrink > 1:
         values = functional.avg_pool2d(values, shrink)
     return (values * 100).round() / 100
+
+
+def painted(side: Any, ink: Any) -> NDArray[np.uint8]:
+    """Return a picture that was drawn in the browser as a drawing, each of its pixels as large as it has to be.
+
+    Args:
+        side: its side in pixels, a divisor of 28.
+        ink: ``side * side`` bytes as base64, 0 is black.
+
+    Shape:
+        returns (28, 28) uint8
+
+    Raises:
+        PictureError: it is none.
+    """
+    problem = PictureError("This is not a picture that was drawn here.")
+    if (
+        not isinstance(side, int)
+        or not isinstance(ink, str)
+        or side < 1
+        or DRAWN_PX % side
+        or len(ink) > 4 * DRAWN_PX**2
+    ):
+        raise problem
+    try:
+        flat = np.frombuffer(base64.b64decode(ink, validate=True), np.uint8)
+    except ValueError as error:
+        raise problem from error
+    if flat.size != side**2:
+        raise problem
+    times = DRAWN_PX // side
+    return flat.reshape(side, side).repeat(times, 0).repeat(times, 1)
 
 
 def run(picture: Tensor, operations: Sequence[Operation]) -> tuple[Stage, ...]:
