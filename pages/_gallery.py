@@ -13,9 +13,9 @@ from pages import _choices, _looks
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
     from cnnlab.figures.unit_page import Box
-    from cnnlab.insight.jobs import Job
     from cnnlab.insight.units import Gallery
     from cnnlab.model import Model
+    from cnnlab.runs.jobs import Job
 
 KIND = "gallery"
 

@@ -11,9 +11,9 @@ from pages import _choices, _looks, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
-    from cnnlab.insight.jobs import Job
     from cnnlab.insight.surgery import Lesions
     from cnnlab.model import Model
+    from cnnlab.runs.jobs import Job
 
 MOST_ROWS = 128
 KIND = "lesions"

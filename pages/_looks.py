@@ -11,7 +11,7 @@ from cnnlab.i18n import _
 from pages import _session, _widgets
 
 if TYPE_CHECKING:
-    from cnnlab.insight.jobs import Job, Steps
+    from cnnlab.runs.jobs import Job, Steps
 
 LOOK_S = 0.4
 """How often a page looks how far it is, in seconds."""
@@ -19,14 +19,14 @@ LOOK_S = 0.4
 
 def begin(kind: str, key: str, total: int, steps: Callable[[], Steps]) -> None:
     """Begin the look ``key``, whatever was before."""
-    from cnnlab.insight import jobs
+    from cnnlab.runs import jobs
 
     jobs.start(_session.workspace().owner, kind, key, total, steps)
 
 
 def begin_once(kind: str, key: str, total: int, steps: Callable[[], Steps]) -> None:
     """Begin the look ``key`` unless it was the last one of its kind: one that was called off stays so."""
-    from cnnlab.insight import jobs
+    from cnnlab.runs import jobs
 
     job = jobs.current(_session.workspace().owner, kind)
     if job is None or job.key != key:
@@ -35,7 +35,7 @@ def begin_once(kind: str, key: str, total: int, steps: Callable[[], Steps]) -> N
 
 def is_live(kind: str, key: str) -> bool:
     """Return whether the look ``key`` goes on."""
-    from cnnlab.insight import jobs
+    from cnnlab.runs import jobs
 
     job = jobs.current(_session.workspace().owner, kind)
     return job is not None and job.key == key and job.live
@@ -52,7 +52,7 @@ def view(
 
     Where it was called off or failed, a button calls ``again``, if that is given.
     """
-    from cnnlab.insight import jobs
+    from cnnlab.runs import jobs
 
     job = jobs.current(_session.workspace().owner, kind)
     live = job is not None and job.live
@@ -68,7 +68,7 @@ def _view(
     live: bool,
 ) -> None:
     _session.enter()
-    from cnnlab.insight import jobs
+    from cnnlab.runs import jobs
 
     owner = _session.workspace().owner
     job = jobs.current(owner, kind)

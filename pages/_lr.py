@@ -80,7 +80,7 @@ def _shown(search, now: float) -> None:  # type: ignore[no-untyped-def]
     from cnnlab.figures.lr import search_html
 
     if search.error is not None:
-        st.error(search.error.text(_session.language()), icon=":material/error:")
+        _widgets.show_error(search.error)
         return
     if search.live:
         told = _("step {step} of {steps}", step=len(search.trials), steps=search.steps)

@@ -13,9 +13,9 @@ from pages import _looks, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
-    from cnnlab.insight.jobs import Job
     from cnnlab.insight.units import UnitPage
     from cnnlab.model import Model
+    from cnnlab.runs.jobs import Job
 
 KIND = "unit"
 

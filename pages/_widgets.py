@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cnnlab.errors import CnnLabError
-from cnnlab.i18n import _
+from cnnlab.i18n import Message, _
 from pages import _session
 from pages._editor import spec_editor
 from pages._looking import image_line, model_line, verdict
@@ -31,9 +31,9 @@ def begin_page(title: str, sentence: str, tab: str | None = None) -> None:
         st.markdown(_(sentence))
 
 
-def show_error(error: BaseException) -> None:
-    """Show an error of the lab in the learner's language; anything else is a fault and goes on up."""
-    if not isinstance(error, CnnLabError):
+def show_error(error: BaseException | Message) -> None:
+    """Show an error of the lab, or what was said of one, in the learner's language; anything else goes on up."""
+    if not isinstance(error, CnnLabError | Message):
         raise error
     text = error.text(_session.language()).replace("![", "!\\[")  # what a file or a link says must load no picture
     st.error(text, icon=":material/error:")

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-
-import torch
 
 from cnnlab.architecture import Architecture
 from cnnlab.compress.compare import Comparison
@@ -18,16 +12,15 @@ from cnnlab.compress.making import Made, distilled, in_int8, pruned
 from cnnlab.compress.pruning import Plan
 from cnnlab.compress.tuning import tuning_recipe
 from cnnlab.data.dataset import DataSet
-from cnnlab.errors import CnnLabError, RunError
+from cnnlab.i18n import Message
 from cnnlab.model import Model
+from cnnlab.runs import jobs
+from cnnlab.runs.jobs import Step
 from cnnlab.training.events import Event, TrainEvent
 from cnnlab.training.loop import count_steps
 from cnnlab.training.recipe import Recipe
 
-_log = logging.getLogger(__name__)
-
-_MOST = 100
-_END_S = 10.0
+_KIND = "compress"
 
 
 @dataclass(frozen=True)
@@ -86,7 +79,7 @@ class Work:
     made: Made | None = None
     comparison: Comparison | None = None
     alone: Comparison | None = None
-    error: CnnLabError | None = None
+    error: Message | None = None
 
     @property
     def live(self) -> bool:
@@ -95,105 +88,61 @@ class Work:
 
 
 def start(owner: str, wish: Wish) -> None:
-    """Begin to make what ``owner`` wishes; what was made for them before is called off and forgotten."""
-    work = _Worker(Work(wish, steps=wish.steps()))
-    with _guard:
-        before = _workers.pop(owner, None)
-        _workers[owner] = work
-        while len(_workers) > _MOST:
-            _workers.popitem(last=False)[1].stop.set()
-    if before is not None:
-        before.stop.set()
-    work.thread.start()
+    """Begin to make what ``owner`` wishes; what was made for them before is called off and forgotten.
+
+    One works at a time, since two would spoil each other's clock.
+    """
+    asked = Work(wish, steps=wish.steps())
+    jobs.start(owner, _KIND, wish.model.about.name, asked.steps, lambda: _steps(asked), asked, _KIND)
 
 
 def current(owner: str) -> Work | None:
     """Return what is made for ``owner``, or was made last, or None."""
-    work = _workers.get(owner)
-    return work.work if work else None
+    job = jobs.current(owner, _KIND)
+    if job is None:
+        return None
+    found: Work = job.found
+    if job.state == "running":
+        return found if found.live and found.state != "waiting" else replace(found, state="learning")
+    return replace(found, state=job.state, error=job.error)
 
 
 def cancel(owner: str) -> None:
     """Call off what is made for ``owner``; it ends at its next step."""
-    worker = _workers.get(owner)
-    if worker is not None and worker.work.live:
-        worker.stop.set()
-        worker.work = replace(worker.work, state="cancelled")
+    jobs.cancel(owner, _KIND)
 
 
 def wait(owner: str, timeout_s: float) -> Work | None:
     """Return what is made for ``owner`` once it is over, or as it is when ``timeout_s`` have passed."""
-    worker = _workers.get(owner)
-    if worker is not None:
-        worker.thread.join(timeout_s)
+    jobs.wait(owner, _KIND, timeout_s)
     return current(owner)
 
 
-class _Worker:
-    """A wish and the thread that fulfils it; one works at a time, since two would spoil each other's clock."""
-
-    def __init__(self, work: Work) -> None:
-        self.work = work
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="compress", daemon=True)
-
-    def _run(self) -> None:
-        while not _one_at_a_time.acquire(timeout=0.1):
-            if self.stop.is_set():
-                return
+def _steps(asked: Work) -> Generator[Step, None, Work]:
+    wish, step = asked.wish, 0
+    learning = _learning(wish)
+    while True:
         try:
-            torch.set_num_threads(1)  # of this thread alone
-            self._make()
-        except CnnLabError as error:
-            self._tell(state="failed", error=error)
-        except Exception as error:
-            _log.exception("making a model smaller failed")
-            reason = RunError("something went wrong that should not have: {reason}", reason=repr(error))
-            self._tell(state="failed", error=reason)
-        finally:
-            _one_at_a_time.release()
-
-    def _make(self) -> None:
-        wish = self.work.wish
-        self._tell(state="learning")
-        made = in_int8(wish.model, wish.data) if wish.plan is None and wish.pupil is None else self._learned(wish)
-        if made is None or self.stop.is_set():
-            return
-        self._tell(state="measuring")
-        comparison, alone = made.measured(wish.data)
-        self._tell(state="done", made=made, comparison=comparison, alone=alone)
-
-    def _learned(self, wish: Wish) -> Made | None:
-        steps: Generator[Event, None, Made]
-        if wish.plan is not None:
-            steps = pruned(wish.model, wish.plan, wish.data, wish.learning())
-        elif wish.pupil is not None:
-            steps = distilled(wish.model, wish.pupil, wish.lesson, wish.data, wish.learning())
-        else:
-            return None
-        while not self.stop.is_set():
-            try:
-                event = next(steps)
-            except StopIteration as end:
-                made: Made = end.value
-                return made
-            if isinstance(event, TrainEvent):
-                self._tell(step=self.work.step + 1)
-        return None
-
-    def _tell(self, **changes: object) -> None:
-        if not self.stop.is_set():
-            self.work = replace(self.work, **changes)  # type: ignore[arg-type]
+            event = next(learning)
+        except StopIteration as end:
+            made: Made = end.value
+            break
+        step += isinstance(event, TrainEvent)
+        yield Step(step, replace(asked, state="learning", step=step))
+    yield Step(step, replace(asked, state="measuring", step=step))
+    comparison, alone = made.measured(wish.data)
+    return replace(asked, step=step, made=made, comparison=comparison, alone=alone)
 
 
-def _leave() -> None:
-    for worker in list(_workers.values()):
-        worker.stop.set()
-    for worker in list(_workers.values()):
-        worker.thread.join(_END_S)
+def _learning(wish: Wish) -> Generator[Event, None, Made]:
+    """Return the steps that make the smaller model; int8 has none."""
+    if wish.plan is not None:
+        return pruned(wish.model, wish.plan, wish.data, wish.learning())
+    if wish.pupil is not None:
+        return distilled(wish.model, wish.pupil, wish.lesson, wish.data, wish.learning())
+    return _int8(wish)
 
 
-_workers: OrderedDict[str, _Worker] = OrderedDict()
-_guard = threading.Lock()
-_one_at_a_time = threading.Lock()
-atexit.register(_leave)
+def _int8(wish: Wish) -> Generator[Event, None, Made]:
+    yield from ()
+    return in_int8(wish.model, wish.data)

@@ -24,7 +24,6 @@ from tests.architecture.strategies import LAYER_STRATEGIES, networks, running, t
 from tests.insight.makers import GREY, MODELS, grey, image_of, mlp, model_of, picture_for
 
 
-
 def some_units(passed: Pass, count: int, seed: int = 0) -> list[Address]:
     """Return ``count`` numbers of each layer, its corners among them, where padding and windows end."""
     draw = random.Random(seed)

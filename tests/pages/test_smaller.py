@@ -54,7 +54,7 @@ def owner_of(at: AppTest) -> str:
 def made(at: AppTest) -> AppTest:
     """Press the button and wait for what comes of it."""
     checked(at.button(key="smaller.start").click().run())
-    now = work.wait(owner_of(at), 60)
+    now = work.wait(owner_of(at), 240)
     assert now is not None and now.state == "done", now
     return checked(at.run())
 

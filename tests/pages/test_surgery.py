@@ -7,10 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnlab.description import ModelRef
-from cnnlab.insight import jobs
 from cnnlab.insight.surgery import Edit, table_for
 from cnnlab.model import Model
-from cnnlab.runs import resolve
+from cnnlab.runs import jobs, resolve
 from cnnlab.workspace import Workspace
 from pages import _session
 from tests.wording import english_left

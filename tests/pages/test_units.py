@@ -6,9 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnlab.description import ModelRef
-from cnnlab.insight import jobs
 from cnnlab.insight.units import page_of
-from cnnlab.runs import resolve
+from cnnlab.runs import jobs, resolve
 from cnnlab.workspace import Workspace
 from pages import _session
 from tests.wording import english_left

@@ -15,11 +15,11 @@ from cnnlab.architecture.layers import Conv2d, Linear
 from cnnlab.architecture.tape import Row
 from cnnlab.errors import ModelError
 from cnnlab.insight.halfway import Values, advance, onward
-from cnnlab.insight.jobs import Step, Steps
 from cnnlab.insight.memo import Memo
 from cnnlab.insight.surgery.chain import chain, silent_from
 from cnnlab.insight.surgery.table import Table, table_for
 from cnnlab.model import Model
+from cnnlab.runs.jobs import Step, Steps
 
 
 @dataclass(frozen=True)

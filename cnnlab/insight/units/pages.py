@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.insight.jobs import Step
 from cnnlab.insight.memo import Memo
 from cnnlab.insight.surgery.lesions import Lesions, found_for, lesions
 from cnnlab.insight.surgery.table import table_for
 from cnnlab.insight.units.preferred import STEPS, WAYS, Preferred, preferred
 from cnnlab.insight.units.responses import Responses, responses
 from cnnlab.model import Model
+from cnnlab.runs.jobs import Step
 
 _AT_ONCE = 16
 PAGE_STEPS = STEPS + 2

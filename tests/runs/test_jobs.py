@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from cnnlab.errors import ModelError
-from cnnlab.insight import jobs
-from cnnlab.insight.jobs import Step
+from cnnlab.runs import jobs
+from cnnlab.runs.jobs import Step
 
 
 def counting(total, gate=None):

@@ -1,18 +1,20 @@
-"""Looking that takes seconds, beside a page: it begins it, sees how far it is and what there is so far, can call it off."""
+"""Work that takes seconds, beside a page: it begins it, sees how far it is and what there is so far, can call it off."""
 
 from __future__ import annotations
 
 import atexit
 import logging
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
-from cnnlab.errors import CnnLabError, RunError
+from cnnlab.errors import CnnLabError
+from cnnlab.i18n import Message
+from cnnlab.runs.priority import give_way
+from cnnlab.runs.snapshot import as_message
+from cnnlab.runs.task import out_of_memory
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +27,7 @@ class Job:
     """It as it stands.
 
     Attributes:
-        key: what is looked at, in the asker's own words.
+        key: what is done, in the asker's own words.
         total: how many steps it has.
         state: ``waiting`` (for another's), ``running``, ``done``, ``failed`` or ``cancelled``.
         done: how many of the steps are done.
@@ -38,7 +40,7 @@ class Job:
     state: str = "waiting"
     done: int = 0
     found: Any = None
-    error: CnnLabError | None = None
+    error: Message | None = None
 
     @property
     def live(self) -> bool:
@@ -57,13 +59,32 @@ class Step:
 Steps = Generator[Step, None, Any]
 
 
-def start(owner: str, kind: str, key: str, total: int, steps: Callable[[], Steps]) -> None:
+def fault(error: Exception) -> Message:
+    """Return what a person is told of ``error``, which no part of the lab has foreseen."""
+    if out_of_memory(error):
+        return Message("the machine ran out of memory; try it with something smaller")
+    return Message("something went wrong that should not have: {reason}", reason=repr(error)[:300])
+
+
+def start(
+    owner: str,
+    kind: str,
+    key: str,
+    total: int,
+    steps: Callable[[], Steps],
+    found: Any = None,
+    lane: str = "look",
+    fault: Callable[[Exception], Message] = fault,
+) -> None:
     """Begin a job of ``kind`` for ``owner``; the one of that kind before is called off and forgotten.
 
     Args:
         steps: makes the generator that does the work, in the job's own thread, and returns the result.
+        found: what there is before the first step.
+        lane: of the jobs in one lane one works at a time, on one core, and pages keep the others.
+        fault: what to say of an error that is none of the lab's own.
     """
-    worker = _Worker(Job(key, total), steps)
+    worker = _Worker(Job(key, total, found=found), steps, lane, fault)
     with _guard:
         before = _workers.pop((owner, kind), None)
         _workers[owner, kind] = worker
@@ -97,32 +118,36 @@ def wait(owner: str, kind: str, timeout_s: float) -> Job | None:
 
 
 class _Worker:
-    """A job and the thread that does it; one works at a time, on one core, and pages keep the other."""
+    """A job and the thread that does it."""
 
-    def __init__(self, job: Job, steps: Callable[[], Steps]) -> None:
-        self.job, self.steps = job, steps
+    def __init__(self, job: Job, steps: Callable[[], Steps], lane: str, fault: Callable[[Exception], Message]) -> None:
+        self.job, self._steps, self._fault = job, steps, fault
         self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="look", daemon=True)
+        self._lane = _lanes[lane]
+        self.thread = threading.Thread(target=self._run, name=lane, daemon=True)
 
     def _run(self) -> None:
-        while not _one_at_a_time.acquire(timeout=0.1):
+        while not self._lane.acquire(timeout=0.1):
             if self.stop.is_set():
                 return
         try:
-            torch.set_num_threads(1)  # of this thread alone
-            self._tell(state="running")
             self._work()
         except CnnLabError as error:
-            self._tell(state="failed", error=error)
+            self._tell(state="failed", error=as_message(error))
         except Exception as error:  # the boundary of a thread: whatever it was, the app goes on
-            _log.exception("a look into a model failed")
-            reason = RunError("something went wrong that should not have: {reason}", reason=repr(error)[:300])
-            self._tell(state="failed", error=reason)
+            if not out_of_memory(error):
+                _log.exception("%s failed", self.thread.name)
+            self._tell(state="failed", error=self._fault(error))
         finally:
-            _one_at_a_time.release()
+            self._lane.release()
 
     def _work(self) -> None:
-        steps = self.steps()
+        import torch
+
+        give_way()
+        torch.set_num_threads(1)  # of this thread alone
+        self._tell(state="running")
+        steps = self._steps()
         while not self.stop.is_set():
             try:
                 step = next(steps)
@@ -148,5 +173,5 @@ def _leave() -> None:
 
 _workers: OrderedDict[tuple[str, str], _Worker] = OrderedDict()
 _guard = threading.Lock()
-_one_at_a_time = threading.Lock()
+_lanes: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 atexit.register(_leave)
