@@ -64,7 +64,7 @@ def _order(ref: ModelRef, model: Model, seen: Look) -> Order:
     """
     from cnnlab.insight.overview import strongest
 
-    picture = "drawn" if _session.kept("magnifier.draw", False) else str(_session.image_ref())
+    picture = "drawn" if _session.kept("magnifier.mode", "look") == "draw" else str(_session.image_ref())
     mark = (ref.source, model.architecture.key, picture)
     known = _session.here(_ORDER)
     if known is None or known[0] != mark:

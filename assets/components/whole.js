@@ -6,7 +6,7 @@
 const NARROW = 640; // below, the layers stand under each other
 const TILE = 36;
 const FLAT = 13; // height of a tile that is one row of numbers
-const HEAD = 64;
+const HEAD = [50, 64]; // without and with the names of blocks
 const GAP = 5;
 const BETWEEN = [26, 64]; // pixels from one layer to the next, at least and at most
 const CLASS = 132;
@@ -63,15 +63,19 @@ function tiles({ width, height, wide, count }, x, y, downwards, high, pitch) {
 // Maps have one pitch in all layers, so that map k stands in one line as long as layers work on it alone.
 const pitchOf = (column, height) => (column.map || column.each[1] > 1 ? TILE : height) + GAP;
 
+// The block that a layer stands in: its name without the last part.
+const scopeOf = (column) => column.name.slice(0, Math.max(0, column.name.lastIndexOf(".")));
+
 const folds = (column) => column.shown.length < column.count || column.opened;
 
 // Layers from left to right, branches below each other. Returns {width, height, bus, places: [{head, tiles, more}]}.
 function across(columns, room) {
+  const head = HEAD[Number(columns.some(scopeOf))];
   const laid = columns.map((column) => {
     const pitch = pitchOf(column, tileSize(column)[1]);
     const size = shelf(column, Math.ceil(column.shown.length / (pitch > 2 * FLAT ? PER_COLUMN : 2 * PER_COLUMN)));
     const high = Math.ceil(size.count / size.wide);
-    return { size, high, pitch, width: Math.max(size.wide * (size.width + GAP) - GAP, 40), height: HEAD + high * pitch + (folds(column) ? 28 : 0) };
+    return { size, high, pitch, width: Math.max(size.wide * (size.width + GAP) - GAP, 40), height: head + high * pitch + (folds(column) ? 28 : 0) };
   });
   const spread = (key, measure) => {
     const most = [];
@@ -89,8 +93,8 @@ function across(columns, room) {
     const { size, high, pitch, width } = laid[i];
     const [x, y] = [lefts[column.depth], tops[column.lane]];
     const inner = size.wide * (size.width + GAP) - GAP;
-    const tilesAt = tiles(size, x + Math.max(0, (width - inner) / 2), y + HEAD, true, high, pitch);
-    return { head: { x, y, width: width + between - 4 }, tiles: tilesAt, more: { x, y: y + HEAD + high * pitch, width }, bottom: y + laid[i].height };
+    const tilesAt = tiles(size, x + Math.max(0, (width - inner) / 2), y + head, true, high, pitch);
+    return { head: { x, y, width: width + between - 4 }, tiles: tilesAt, more: { x, y: y + head + high * pitch, width }, bottom: y + laid[i].height };
   });
   const bus = (from, to) => {
     const between = columns.map((column, i) => (column.depth > columns[from].depth && column.depth < columns[to].depth ? places[i].bottom : 0));
@@ -195,9 +199,6 @@ const svg = (tag, attributes = {}) => {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   return node;
 };
-
-// The block that a layer stands in: its name without the last part.
-const scopeOf = (column) => column.name.slice(0, Math.max(0, column.name.lastIndexOf(".")));
 
 const span = ({ mode, low, high }) => (mode === "signed" ? `±${number(high, 2)}` : `${number(low, 2)}…${number(high, 2)}`);
 
@@ -316,6 +317,7 @@ class Whole {
     this.stage.style.height = `${height}px`;
     for (const [name, value] of [["width", width], ["height", height]]) this.lines.setAttribute(name, value);
     this.root.classList.toggle("downwards", this.layout.downwards);
+    this.root.classList.toggle("plain", !columns.some(scopeOf));
     const put = (node, { x, y, width: w, height: h }) => {
       node.style.left = `${x}px`;
       node.style.top = `${y}px`;
