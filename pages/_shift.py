@@ -72,12 +72,12 @@ def curves(ref: ModelRef, model: Model) -> None:
     try:
         dataset = tests_of(model)
         found = _slide(fingerprint(model), dataset.name, model, dataset.test.images[:IMAGES])
-        left, other = st.columns(2, gap="medium")
+        left, other = st.columns(2, gap="medium", vertical_alignment="bottom")
         with left:
             st.markdown(_("**Do the maps move along?** Distance on {count} test images", count=IMAGES))
+            _widgets.what_is_this(lesson("shift", _session.language()))
             figure = pictures.apart_figure(found.shifts, found.layers, found.answer, right, dark=_session.dark())
             _widgets.plot(figure, "magnifier.apart", pictures.HEIGHT_PX, alt=_apart_alt(found))
-            _widgets.what_is_this(lesson("shift", _session.language()))
         with other:
             st.markdown(_("**Does the answer stay right?** Share of {count} test images", count=KNOWN_IMAGES))
             known = {}

@@ -14,7 +14,6 @@ from pages import _answers, _choices, _drawing, _live, _magnified, _run_line, _s
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
-    from cnnlab.insight import Look
     from cnnlab.model import Model, Tensor
 
 
@@ -57,26 +56,24 @@ def glance(ref: ModelRef, image: Tensor | None, mode: str, asked: float | None) 
         state = _live.state(ref)
         if _run_line.is_another_pace(asked, _live.pace(state)):  # asking also says that somebody still watches
             st.rerun()
-        if mode == LOOK and image is not None:
-            _draw(ref, model, image, state, mode)
-            return
-        left, right = st.columns([1, 3.2], gap="medium")
-        with left:
-            image = _drawing.drawn_input(model) if image is None else _shift.pushed(model, image)
-        with right:
-            _draw(ref, model, image, state, mode)
+        _magnify(ref, model, image, mode, state)
     except CnnLabError as error:
         _widgets.show_error(error)
 
 
-def _draw(ref: ModelRef, model: Model, image: Tensor, state: str | None, mode: str) -> None:
+def _magnify(ref: ModelRef, model: Model, image: Tensor | None, mode: str, state: str | None) -> None:
     from cnnlab.insight import look, padded
 
-    seen: Look = look(model, image)
-    scale = _controls(_widgets.verdict(model, seen, mode != DRAW), state)
-    picture = padded(model, image)
-    chosen = _whole.draw(ref, model, seen, picture, scale)
-    _answers.mirror_remark(model)
+    network = st.container()
+    if mode != LOOK or image is None:
+        left, network = st.columns([1, 3.2], gap="medium")
+        with left:
+            image = _drawing.drawn_input(model) if image is None else _shift.pushed(model, image)
+    seen, picture = look(model, image), padded(model, image)
+    with network:
+        scale = _controls(_widgets.verdict(model, seen, mode != DRAW), state)
+        chosen = _whole.draw(ref, model, seen, picture, scale)
+        _answers.mirror_remark(model)
     if mode == SHIFT:
         _shift.curves(ref, model)
     _magnified.below(model, seen, picture, *chosen)

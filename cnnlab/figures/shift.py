@@ -17,9 +17,10 @@ def apart_figure(
 ) -> go.Figure:
     """Return how far each layer is from having moved along, and the answer from having stayed; ``right`` is marked."""
     table = theme.lookup("sequential", dark)
+    low, high = (90, 250) if dark else (0, 200)  # seen on the page's ground
     figure = _frame(shifts, right, _("0: as it should be; 1: nothing in common"), dark)
     for number, (name, values) in enumerate(layers.items()):
-        red, green, blue = table[20 + round(190 * number / max(1, len(layers) - 1))]
+        red, green, blue = table[low + round((high - low) * number / max(1, len(layers) - 1))]
         line = {"color": f"rgb({red},{green},{blue})", "width": 2}
         figure.add_scatter(
             x=list(shifts), y=list(values), name=name, mode="lines+markers", line=line, marker={"size": 4}

@@ -10,7 +10,7 @@ from cnnlab.insight import look
 from cnnlab.insight.overview import overview, strongest
 from cnnlab.runs.models import named
 from tests.browser.conftest import settled
-from tests.browser.test_walk import go
+from tests.browser.test_walk import go, key, press, wait_for
 
 MINUS = "\u2212"
 
@@ -93,3 +93,40 @@ def test_a_phone_shows_the_layers_below_each_other(visit: Callable[..., Page], d
     tiles.nth(4).tap()
     expect(page.locator('.whole-root .tile[aria-pressed="true"]')).to_have_count(1)
     expect(page.locator(".says b")).to_contain_text("conv1 ")
+
+
+PIXELS = """() => {
+    const canvases = [...document.querySelectorAll('*')].flatMap((node) => node.shadowRoot ? [...node.shadowRoot.querySelectorAll('.whole-root .tile canvas')] : []);
+    const found = canvases.length ? canvases : [...document.querySelectorAll('.whole-root .tile canvas')];
+    return found.map((canvas) => {
+        const box = canvas.getBoundingClientRect();
+        const own = canvas.seenBefore ?? false;
+        canvas.seenBefore = true;
+        return { own, place: `${box.x},${box.y + scrollY},${box.width}`, url: canvas.toDataURL() };
+    });
+}"""
+
+
+def test_while_a_run_learns_the_maps_change_where_they_are(visit: Callable[..., Page]) -> None:
+    page = visit("")
+    go(page, "Train")
+    field = key(page, "train.recipe.epochs").locator("input")
+    field.fill("3")
+    field.press("Enter")
+    press(page, "train.start")
+    expect(page.locator(".lab-run-running").first).to_be_visible()
+    open_magnifier(page)
+    expect(page.get_by_text("still learning")).to_be_visible()
+    settled(page)
+    before = page.evaluate(PIXELS)
+    assert before
+    now = before
+
+    def learned() -> bool:
+        nonlocal now
+        now = page.evaluate(PIXELS)
+        return sum(one["url"] != other["url"] for one, other in zip(before, now)) > 20
+
+    wait_for(learned, page)
+    assert all(one["own"] for one in now)  # the same tiles, repainted
+    assert [one["place"] for one in now] == [one["place"] for one in before]
