@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,6 +14,8 @@ from pages import _fields, _maps
 if TYPE_CHECKING:
     from cnnlab.insight import Look
     from cnnlab.model import Model, Tensor
+
+_NUMBER_VIEW = "pages._magnifier_number"
 
 
 def below(model: Model, seen: Look, picture: Tensor, column: str, item: int) -> None:
@@ -25,12 +29,20 @@ def below(model: Model, seen: Look, picture: Tensor, column: str, item: int) -> 
     if unit is None:
         return
     layer, channel = unit
+    _numbers(model, seen, picture, layer, channel)
+    _fields.of_unit(model, seen, picture, layer, channel)
+
+
+def _numbers(model: Model, seen: Look, picture: Tensor, layer: str, channel: int) -> None:
+    """Draw the numbers of a map or a unit with where they come from; without that view, the map large."""
+    if find_spec(_NUMBER_VIEW):
+        import_module(_NUMBER_VIEW).number_view(model, seen, layer, channel)
+        return
     st.subheader(f"{layer}[{channel}]", anchor=False)
     if seen.maps[layer].dim() == 3:
         _maps.draw_map(model, seen, picture, layer, channel)
     else:
         st.markdown(_("{unit} = {value:.4g}", unit=f"{layer}[{channel}]", value=float(seen.maps[layer][channel])))
-    _fields.of_unit(model, seen, picture, layer, channel)
 
 
 def unit_of(model: Model, seen: Look, column: str, item: int) -> tuple[str, int] | None:

@@ -16,13 +16,16 @@ from cnnlab.lessons import lesson
 from pages import _choices, _draw_choices, _names, _session, _widgets
 
 if TYPE_CHECKING:
+    from cnnlab.data.dataset import DataSet
     from cnnlab.insight.shift import Slide
     from cnnlab.model import Model, Tensor
 
 IMAGES = 16
-"""Test images over which distances are averaged."""
+"""Test images over which distances are averaged, at most."""
 KNOWN_IMAGES = 300
-"""Test images of which it is counted how many are still known."""
+"""Test images of which it is counted how many are still known, at most."""
+_MACS = 20_000_000_000  # multiply-adds for one curve: about a second
+KNOWN_SHIFTS = tuple(range(-8, 9, 2))
 _KEY = "magnifier.shift"
 _NONE = ""
 
@@ -65,37 +68,53 @@ def _by(furthest: int) -> list[int]:
 def curves(ref: ModelRef, model: Model) -> None:
     """Draw how far layers are from moving along and the answer from staying, and which shifts a dense network survives."""
     from cnnlab.attribution import fingerprint
-    from cnnlab.insight.shift import FURTHEST, SHIFTS
+    from cnnlab.insight.shift import FURTHEST
     from pages._looking import tests_of
 
     right = _by(FURTHEST)[0]
     try:
         dataset = tests_of(model)
-        found = _slide(fingerprint(model), dataset.name, model, dataset.test.images[:IMAGES])
         left, other = st.columns(2, gap="medium", vertical_alignment="bottom")
         with left:
-            st.markdown(_("**Do the maps move along?** Distance on {count} test images", count=IMAGES))
+            count = _affordable(model, IMAGES, 2 * FURTHEST + 1)
+            st.markdown(_("**Do the maps move along?** Distance on {count} test images", count=count))
             _widgets.what_is_this(lesson("shift", _session.language()))
+            with st.spinner(_("Pushing {count} test images around", count=count)):
+                found = _slide(fingerprint(model), dataset.name, model, dataset.test.images[:count])
             figure = pictures.apart_figure(found.shifts, found.layers, found.answer, right, dark=_session.dark())
             _widgets.plot(figure, "magnifier.apart", pictures.HEIGHT_PX, alt=_apart_alt(found))
         with other:
-            st.markdown(_("**Does the answer stay right?** Share of {count} test images", count=KNOWN_IMAGES))
-            known = {}
-            for name, one in _compared(ref, model).items():
-                known[name] = _known(fingerprint(one), dataset.name, one, dataset.test.images, dataset.test.targets)
-            figure = pictures.right_figure(SHIFTS, known, right, dark=_session.dark())
-            alt = "; ".join(
-                _(
-                    "{name}: {first:.0%} unmoved, {last:.0%} at the far right",
-                    name=name,
-                    first=values[len(SHIFTS) // 2],
-                    last=values[-1],
-                )
-                for name, values in known.items()
-            )
-            _widgets.plot(figure, "magnifier.known", pictures.HEIGHT_PX, alt=alt)
+            _answers_kept(ref, model, dataset, right)
     except CnnLabError as error:
         _widgets.show_error(error)
+
+
+def _answers_kept(ref: ModelRef, model: Model, dataset: DataSet, right: int) -> None:
+    """Draw which share of the test images is still known after each shift, for the model and one beside it."""
+    from cnnlab.attribution import fingerprint
+
+    head = st.container()
+    compared = _compared(ref, model)
+    count = min(_affordable(one, KNOWN_IMAGES, len(KNOWN_SHIFTS)) for one in compared.values())
+    head.markdown(_("**Does the answer stay right?** Share of {count} test images", count=count))
+    images, targets = dataset.test.images[:count], dataset.test.targets[:count]
+    with st.spinner(_("Pushing {count} test images around", count=count)):
+        known = {
+            name: _known(fingerprint(one), dataset.name, count, one, images, targets) for name, one in compared.items()
+        }
+    said = [
+        _("{name}: {first:.0%} unmoved, {last:.0%} at the far right",
+          name=name, first=shares[len(shares) // 2], last=shares[-1])
+        for name, shares in known.items()
+    ]  # fmt: skip
+    figure = pictures.right_figure(KNOWN_SHIFTS, known, right, dark=_session.dark())
+    _widgets.plot(figure, "magnifier.known", pictures.HEIGHT_PX, alt="; ".join(said))
+
+
+def _affordable(model: Model, most: int, shifts: int) -> int:
+    """Return how many images are pushed by so many shifts: fewer where the network is large."""
+    passes = 2 if model.about.mirror else 1
+    return max(8, min(most, _MACS // max(1, shifts * passes * model.architecture.trace().macs)))
 
 
 def _apart_alt(found: Slide) -> str:
@@ -111,10 +130,10 @@ def _slide(print_: str, data: str, _model: Model, _images: Tensor) -> Slide:
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
-def _known(print_: str, data: str, _model: Model, _images: Tensor, _targets: Tensor) -> tuple[float, ...]:
+def _known(print_: str, data: str, count: int, _model: Model, _images: Tensor, _targets: Tensor) -> tuple[float, ...]:
     from cnnlab.insight.shift import right_answers
 
-    return right_answers(_model, _images[:KNOWN_IMAGES], _targets[:KNOWN_IMAGES])
+    return right_answers(_model, _images, _targets, KNOWN_SHIFTS)
 
 
 def _compared(ref: ModelRef, model: Model) -> dict[str, Model]:

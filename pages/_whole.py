@@ -115,6 +115,7 @@ def _texts() -> dict[str, Any]:
         "close": _("Show only the strongest of {layer}", layer=layer),
         "each": _("own scales"),
         "here": _("{map}: mean {mean}.", map="{map}", mean=mean),
+        "value": _("{map}: {mean}.", map="{map}", mean=mean),
         "gets": _("Fed by {list}.", list=list_),
         "hidden": _("Maps not shown: {share}.", share=share),
         "gives": _("Of all that arrives there, it gives {list}.", list=list_),

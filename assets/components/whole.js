@@ -9,7 +9,7 @@ const FLAT = 13; // height of a tile that is one row of numbers
 const HEAD = [50, 64]; // without and with the names of blocks
 const GAP = 5;
 const BETWEEN = [26, 64]; // pixels from one layer to the next, at least and at most
-const CLASS = 132;
+const CLASS = [126, 166]; // a bar with its class: of a digit, of a word
 const PER_COLUMN = 12;
 const FEW = 240; // links between two layers that are drawn while nothing is pointed at
 
@@ -38,7 +38,7 @@ function element(tag, className = "", attributes = {}, text = "") {
 
 // ------------------------------------------------------------------------------------ where everything stands
 export function tileSize(column) {
-  if (column.classes) return [CLASS, 22];
+  if (column.classes) return [CLASS[Number(column.classes.some((name) => name.length > 3))], 22];
   const [height, width] = column.size;
   if (!column.map) return [TILE, FLAT];
   const zoom = Math.max(1, Math.floor(TILE / Math.max(height, width)));
@@ -246,7 +246,7 @@ class Whole {
     const { columns, text } = this.data;
     this.stage.setAttribute("aria-label", text.label);
     const longest = Math.max(1, ...columns.flatMap((column) => column.classes ?? []).map((name) => name.length));
-    this.stage.style.setProperty("--name", `${Math.min(46, 10 * longest)}px`);
+    this.stage.style.setProperty("--name", `${Math.min(76, 10 * longest + 2)}px`);
     this.nodes = columns.map((column, c) => {
       const head = element("div", `head ${column.inputs.length > 1 ? "join" : ""}`, { title: `${this.titleOf(column)} · ${column.kind || ""} ${column.shape}` });
       const range = element("span", "range");
@@ -430,7 +430,8 @@ class Whole {
     if (hidden > 0.0005) parts.push(fill(text.hidden, { share: percent(hidden) }));
     if (out.length) parts.push(fill(text.gives, { list: list(out) }));
     const column = columns[c];
-    const head = fill(text.here, { map: this.nameOf({ column: c, tile: t }), mean: number(column.means[t]) });
+    const one = !column.map && column.each[1] === 1;
+    const head = fill(one ? text.value : text.here, { map: this.nameOf({ column: c, tile: t }), mean: number(column.means[t]) });
     this.says.replaceChildren(element("b", "", {}, head), document.createTextNode(` ${parts.join(" ")}`));
   }
 

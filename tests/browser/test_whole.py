@@ -55,7 +55,7 @@ def test_pointing_lights_the_true_links_without_the_server_and_choosing_asks_it(
     assert len(sent) == before
     chosen = page.locator(tile(page, "relu2", view.shown[index][1]))
     chosen.click()
-    expect(page.get_by_role("heading", name=f"relu2[{view.shown[index][1]}]")).to_be_visible()
+    expect(page.get_by_text(f"What can reach relu2[{view.shown[index][1]},")).to_be_visible()
     assert len(sent) > before
 
 
