@@ -130,3 +130,32 @@ def test_while_a_run_learns_the_maps_change_where_they_are(visit: Callable[..., 
     wait_for(learned, page)
     assert all(one["own"] for one in now)  # the same tiles, repainted
     assert [one["place"] for one in now] == [one["place"] for one in before]
+
+
+def test_a_picture_is_dragged_and_pushed_by_keys_and_its_maps_move_along(visit: Callable[..., Page]) -> None:
+    page = visit("")
+    open_magnifier(page)
+    page.get_by_text("push it around").click()
+    picture = page.locator(".shift-root canvas")
+    expect(picture).to_be_visible()
+    settled(page)
+    before = page.evaluate(PIXELS)
+    box = picture.bounding_box()
+    assert box is not None
+    pixel = box["width"] / 28
+    page.mouse.move(box["x"] + 14.5 * pixel, box["y"] + 14.5 * pixel)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 17.5 * pixel, box["y"] + 12.5 * pixel, steps=4)
+    page.mouse.up()
+    expect(page.locator(".shift-root .by")).to_have_text("→ 3 px ↑ 2 px")
+    wait_for(lambda: page.evaluate(PIXELS)[0]["url"] != before[0]["url"], page, 30_000)
+    settled(page)
+    after = page.evaluate(PIXELS)
+    assert all(one["own"] for one in after)
+    assert [one["place"] for one in after] == [one["place"] for one in before]
+    picture.focus()
+    for press_ in ("ArrowLeft", "ArrowDown", "Home"):
+        page.keyboard.press(press_)
+    expect(page.locator(".shift-root .by")).to_have_text("→ 0 px ↓ 0 px")
+    wait_for(lambda: page.evaluate(PIXELS)[0]["url"] == before[0]["url"], page, 30_000)
+    expect(page.get_by_text("Do the maps move along?")).to_be_visible()
