@@ -27,7 +27,7 @@ def mode_choice(model: Model) -> str:
 
 def compare_choice(ref: ModelRef, model: Model) -> tuple[ModelRef, ...]:
     """Draw the choice of up to two more models for the same pictures and classes; return them."""
-    labels = {source: name for source, name in _comparable(model).items() if source != ref.source}
+    labels = {source: name for source, name in comparable(model).items() if source != ref.source}
     chosen: list[str] = []
     for place, empty in enumerate((_("compare with …"), _("and with …")), 1):
         names = {NONE: empty}
@@ -42,7 +42,8 @@ def compare_choice(ref: ModelRef, model: Model) -> tuple[ModelRef, ...]:
     return tuple(ModelRef(source) for source in chosen)
 
 
-def _comparable(model: Model) -> dict[str, str]:
+def comparable(model: Model) -> dict[str, str]:
+    """Return the learner's runs and the bundled models for the same pictures and classes as ``model``, with their names."""
     channels, data = model.preprocessing.data_shape[0], model.about.data
     found = {}
     for number, run in _names.own_runs().items():

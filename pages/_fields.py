@@ -56,10 +56,10 @@ def of_unit(model: Model, seen: Look, picture: Tensor, layer: str, channel: int)
 
 def _of_unit(model: Model, layer: str, index: tuple[int, ...]) -> Field:
     from cnnlab.attribution import fingerprint
-    from pages._looking import images_of
+    from pages._looking import tests_of
 
-    images, name = images_of(model, IMAGES)
-    return _kept_field(fingerprint(model), name, layer, index, model, images)
+    dataset = tests_of(model)
+    return _kept_field(fingerprint(model), dataset.name, layer, index, model, dataset.test.images[:IMAGES])
 
 
 @st.cache_data(max_entries=200, show_spinner=False)

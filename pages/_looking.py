@@ -171,17 +171,13 @@ def truth_of_image(model: Model) -> str | None:
     return model.class_names[label] if label is not None and label < len(model.class_names) else None
 
 
-def images_of(model: Model, count: int) -> tuple[Tensor, str]:
-    """Return the first ``count`` test images of a data set that ``model`` takes, and its name.
-
-    Shape:
-        returns (count, C, h, w) uint8
+def tests_of(model: Model) -> DataSet:
+    """Return a data set here whose test images ``model`` takes: its own, else the one in use, else any.
 
     Raises:
         DataError: no data set here has such images.
     """
-    dataset, _damage = _data_for(model)
-    return dataset.test.images[:count], dataset.name
+    return _data_for(model)[0]
 
 
 def _data_for(model: Model) -> tuple[DataSet, DataError | None]:

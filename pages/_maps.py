@@ -43,18 +43,6 @@ def draw_maps(model: Model, seen: Look, picture: Tensor, layer: str, scale: str)
     _COMPONENT(data=data, key=key, on_unit_change=lambda: None)
 
 
-def draw_map(model: Model, seen: Look, picture: Tensor, layer: str, unit: int) -> None:
-    """Draw map ``unit`` of ``layer`` large beside the input with its receptive field, without the other maps."""
-    from cnnlab.insight import filters
-
-    source = sheets.source_filters(model.architecture, layer)
-    found = filters(model, source) if source else None
-    data = sheets.layer_data(seen, layer, "layer", dark=_session.dark())
-    data |= {"tiles": "", "bare": True, "text": _texts(), "picture": sheets.picture_data(picture.numpy())}
-    data["detail"] = sheets.unit_data(model.architecture, seen, layer, unit, found)
-    _COMPONENT(data=data, key="magnifier.map")
-
-
 def _chosen(key: str, layer: str) -> int:
     """Return which map of ``layer`` was chosen, before a reload too; the first until one was."""
     state: Any = st.session_state.get(key)

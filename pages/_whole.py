@@ -64,7 +64,7 @@ def _order(ref: ModelRef, model: Model, seen: Look) -> Order:
     """
     from cnnlab.insight.overview import strongest
 
-    picture = "drawn" if _session.kept("magnifier.draw", False) else str(_session.image_ref())
+    picture = "drawn" if _session.kept("magnifier.mode", "look") == "draw" else str(_session.image_ref())
     mark = (ref.source, model.architecture.key, picture)
     known = _session.here(_ORDER)
     if known is None or known[0] != mark:
@@ -115,6 +115,7 @@ def _texts() -> dict[str, Any]:
         "close": _("Show only the strongest of {layer}", layer=layer),
         "each": _("own scales"),
         "here": _("{map}: mean {mean}.", map="{map}", mean=mean),
+        "value": _("{map}: {mean}.", map="{map}", mean=mean),
         "gets": _("Fed by {list}.", list=list_),
         "hidden": _("Maps not shown: {share}.", share=share),
         "gives": _("Of all that arrives there, it gives {list}.", list=list_),

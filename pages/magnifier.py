@@ -10,12 +10,21 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures.sheets import SCALES
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _answers, _choices, _drawing, _live, _magnified, _run_line, _session, _whole, _widgets
+from pages import _answers, _choices, _drawing, _live, _magnified, _run_line, _session, _shift, _whole, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
-    from cnnlab.insight import Look
     from cnnlab.model import Model, Tensor
+
+
+LOOK, DRAW, SHIFT = "look", "draw", "shift"
+
+
+def _mode(model: Model) -> str:
+    """Draw the choice of what is done with the picture; drawing is for models of grey pictures."""
+    names = {LOOK: _("look at it"), DRAW: _("draw it here"), SHIFT: _("push it around")}
+    modes = [mode for mode in names if mode != DRAW or model.preprocessing.data_shape[0] == 1]
+    return str(_choices.segments("magnifier.mode", _("The picture"), modes, LOOK, names.__getitem__))
 
 
 def _controls(said: str, state: str | None) -> str:
@@ -37,8 +46,8 @@ def _controls(said: str, state: str | None) -> str:
     return str(scale)
 
 
-def glance(ref: ModelRef, image: Tensor | None, asked: float | None) -> None:
-    """Draw the network as it is now, for ``image`` or, without one, for what is drawn here."""
+def glance(ref: ModelRef, image: Tensor | None, mode: str, asked: float | None) -> None:
+    """Draw the network as it is now, for ``image``, for what is drawn here, or for ``image`` as it is pushed around."""
     _session.enter()
     from cnnlab import runs
 
@@ -47,26 +56,26 @@ def glance(ref: ModelRef, image: Tensor | None, asked: float | None) -> None:
         state = _live.state(ref)
         if _run_line.is_another_pace(asked, _live.pace(state)):  # asking also says that somebody still watches
             st.rerun()
-        if image is not None:
-            _draw(ref, model, image, state, True)
-            return
-        left, right = st.columns([1, 3.2], gap="medium")
-        with left:
-            image = _drawing.drawn_input(model)
-        with right:
-            _draw(ref, model, image, state, False)
+        _magnify(ref, model, image, mode, state)
     except CnnLabError as error:
         _widgets.show_error(error)
 
 
-def _draw(ref: ModelRef, model: Model, image: Tensor, state: str | None, known: bool) -> None:
+def _magnify(ref: ModelRef, model: Model, image: Tensor | None, mode: str, state: str | None) -> None:
     from cnnlab.insight import look, padded
 
-    seen: Look = look(model, image)
-    scale = _controls(_widgets.verdict(model, seen, known), state)
-    picture = padded(model, image)
-    chosen = _whole.draw(ref, model, seen, picture, scale)
-    _answers.mirror_remark(model)
+    network = st.container()
+    if mode != LOOK or image is None:
+        left, network = st.columns([1, 3.2], gap="medium")
+        with left:
+            image = _drawing.drawn_input(model) if image is None else _shift.pushed(model, image)
+    seen, picture = look(model, image), padded(model, image)
+    with network:
+        scale = _controls(_widgets.verdict(model, seen, mode != DRAW), state)
+        chosen = _whole.draw(ref, model, seen, picture, scale)
+        _answers.mirror_remark(model)
+    if mode == SHIFT:
+        _shift.curves(ref, model)
     _magnified.below(model, seen, picture, *chosen)
 
 
@@ -74,8 +83,8 @@ _widgets.begin_page(
     N_("Magnifier"), N_("See the whole network at once: what each map makes of the picture, and what feeds it.")
 )
 ref, model = _widgets.model_line()
-here = model.preprocessing.data_shape[0] == 1 and _choices.toggle("magnifier.draw", _("Draw here"), False)
-image = None if here else _widgets.image_line(model)
-if here or image is not None:
+mode = _mode(model)
+image = None if mode == DRAW else _widgets.image_line(model)
+if mode == DRAW or image is not None:
     pace = _live.pace(_live.state(ref))
-    st.fragment(glance, run_every=pace)(ref, image, pace)
+    st.fragment(glance, run_every=pace)(ref, image, mode, pace)

@@ -1,6 +1,6 @@
 // All maps of a layer as hard-pixel tiles; the chosen one large, with its receptive field on the input, its filter and
 // the patch under the pointer. The pointer is answered here; only another choice goes to the server (state "unit").
-// data: {layer, shape, mode, tiles, low, high, means, signed, sequential, picture, detail, text, bare}, see figures/sheets.py
+// data: {layer, shape, mode, tiles, low, high, means, signed, sequential, picture, detail, text}, see figures/sheets.py
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const floats = (text) => new Float32Array(bytes(text).buffer);
@@ -93,7 +93,7 @@ const SIDE = 280;
 
 function layOut(lab) {
   const width = lab.root.clientWidth;
-  const wide = width >= 980 && !lab.data.bare;
+  const wide = width >= 980;
   const beside = width >= 700;
   lab.root.classList.toggle("wide", wide);
   lab.root.classList.toggle("beside", beside);
@@ -317,8 +317,7 @@ export default function (component) {
   lab.data = data;
   lab.tables = { signed: bytes(data.signed), sequential: bytes(data.sequential) };
   const drawn = [data.layer, data.mode, data.tiles, data.signed, data.text.grid].join("|");
-  lab.grid.hidden = Boolean(data.bare); // one map alone
-  if (lab.drawn !== drawn && !data.bare) drawGrid(lab, data);
+  if (lab.drawn !== drawn) drawGrid(lab, data);
   lab.drawn = drawn;
   mark(lab, data.detail.unit);
   drawDetail(lab, data);

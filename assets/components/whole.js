@@ -6,10 +6,10 @@
 const NARROW = 640; // below, the layers stand under each other
 const TILE = 36;
 const FLAT = 13; // height of a tile that is one row of numbers
-const HEAD = 64;
+const HEAD = [50, 64]; // without and with the names of blocks
 const GAP = 5;
 const BETWEEN = [26, 64]; // pixels from one layer to the next, at least and at most
-const CLASS = 132;
+const CLASS = [126, 166]; // a bar with its class: of a digit, of a word
 const PER_COLUMN = 12;
 const FEW = 240; // links between two layers that are drawn while nothing is pointed at
 
@@ -38,7 +38,7 @@ function element(tag, className = "", attributes = {}, text = "") {
 
 // ------------------------------------------------------------------------------------ where everything stands
 export function tileSize(column) {
-  if (column.classes) return [CLASS, 22];
+  if (column.classes) return [CLASS[Number(column.classes.some((name) => name.length > 3))], 22];
   const [height, width] = column.size;
   if (!column.map) return [TILE, FLAT];
   const zoom = Math.max(1, Math.floor(TILE / Math.max(height, width)));
@@ -63,15 +63,19 @@ function tiles({ width, height, wide, count }, x, y, downwards, high, pitch) {
 // Maps have one pitch in all layers, so that map k stands in one line as long as layers work on it alone.
 const pitchOf = (column, height) => (column.map || column.each[1] > 1 ? TILE : height) + GAP;
 
+// The block that a layer stands in: its name without the last part.
+const scopeOf = (column) => column.name.slice(0, Math.max(0, column.name.lastIndexOf(".")));
+
 const folds = (column) => column.shown.length < column.count || column.opened;
 
 // Layers from left to right, branches below each other. Returns {width, height, bus, places: [{head, tiles, more}]}.
 function across(columns, room) {
+  const head = HEAD[Number(columns.some(scopeOf))];
   const laid = columns.map((column) => {
     const pitch = pitchOf(column, tileSize(column)[1]);
     const size = shelf(column, Math.ceil(column.shown.length / (pitch > 2 * FLAT ? PER_COLUMN : 2 * PER_COLUMN)));
     const high = Math.ceil(size.count / size.wide);
-    return { size, high, pitch, width: Math.max(size.wide * (size.width + GAP) - GAP, 40), height: HEAD + high * pitch + (folds(column) ? 28 : 0) };
+    return { size, high, pitch, width: Math.max(size.wide * (size.width + GAP) - GAP, 40), height: head + high * pitch + (folds(column) ? 28 : 0) };
   });
   const spread = (key, measure) => {
     const most = [];
@@ -89,8 +93,8 @@ function across(columns, room) {
     const { size, high, pitch, width } = laid[i];
     const [x, y] = [lefts[column.depth], tops[column.lane]];
     const inner = size.wide * (size.width + GAP) - GAP;
-    const tilesAt = tiles(size, x + Math.max(0, (width - inner) / 2), y + HEAD, true, high, pitch);
-    return { head: { x, y, width: width + between - 4 }, tiles: tilesAt, more: { x, y: y + HEAD + high * pitch, width }, bottom: y + laid[i].height };
+    const tilesAt = tiles(size, x + Math.max(0, (width - inner) / 2), y + head, true, high, pitch);
+    return { head: { x, y, width: width + between - 4 }, tiles: tilesAt, more: { x, y: y + head + high * pitch, width }, bottom: y + laid[i].height };
   });
   const bus = (from, to) => {
     const between = columns.map((column, i) => (column.depth > columns[from].depth && column.depth < columns[to].depth ? places[i].bottom : 0));
@@ -196,9 +200,6 @@ const svg = (tag, attributes = {}) => {
   return node;
 };
 
-// The block that a layer stands in: its name without the last part.
-const scopeOf = (column) => column.name.slice(0, Math.max(0, column.name.lastIndexOf(".")));
-
 const span = ({ mode, low, high }) => (mode === "signed" ? `±${number(high, 2)}` : `${number(low, 2)}…${number(high, 2)}`);
 
 class Whole {
@@ -245,7 +246,7 @@ class Whole {
     const { columns, text } = this.data;
     this.stage.setAttribute("aria-label", text.label);
     const longest = Math.max(1, ...columns.flatMap((column) => column.classes ?? []).map((name) => name.length));
-    this.stage.style.setProperty("--name", `${Math.min(46, 10 * longest)}px`);
+    this.stage.style.setProperty("--name", `${Math.min(76, 10 * longest + 2)}px`);
     this.nodes = columns.map((column, c) => {
       const head = element("div", `head ${column.inputs.length > 1 ? "join" : ""}`, { title: `${this.titleOf(column)} · ${column.kind || ""} ${column.shape}` });
       const range = element("span", "range");
@@ -316,6 +317,7 @@ class Whole {
     this.stage.style.height = `${height}px`;
     for (const [name, value] of [["width", width], ["height", height]]) this.lines.setAttribute(name, value);
     this.root.classList.toggle("downwards", this.layout.downwards);
+    this.root.classList.toggle("plain", !columns.some(scopeOf));
     const put = (node, { x, y, width: w, height: h }) => {
       node.style.left = `${x}px`;
       node.style.top = `${y}px`;
@@ -428,7 +430,8 @@ class Whole {
     if (hidden > 0.0005) parts.push(fill(text.hidden, { share: percent(hidden) }));
     if (out.length) parts.push(fill(text.gives, { list: list(out) }));
     const column = columns[c];
-    const head = fill(text.here, { map: this.nameOf({ column: c, tile: t }), mean: number(column.means[t]) });
+    const one = !column.map && column.each[1] === 1;
+    const head = fill(one ? text.value : text.here, { map: this.nameOf({ column: c, tile: t }), mean: number(column.means[t]) });
     this.says.replaceChildren(element("b", "", {}, head), document.createTextNode(` ${parts.join(" ")}`));
   }
 

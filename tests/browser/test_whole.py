@@ -10,7 +10,7 @@ from cnnlab.insight import look
 from cnnlab.insight.overview import overview, strongest
 from cnnlab.runs.models import named
 from tests.browser.conftest import settled
-from tests.browser.test_walk import go
+from tests.browser.test_walk import go, key, press, wait_for
 
 MINUS = "\u2212"
 
@@ -55,7 +55,7 @@ def test_pointing_lights_the_true_links_without_the_server_and_choosing_asks_it(
     assert len(sent) == before
     chosen = page.locator(tile(page, "relu2", view.shown[index][1]))
     chosen.click()
-    expect(page.get_by_role("heading", name=f"relu2[{view.shown[index][1]}]")).to_be_visible()
+    expect(page.get_by_text(f"What can reach relu2[{view.shown[index][1]},")).to_be_visible()
     assert len(sent) > before
 
 
@@ -93,3 +93,69 @@ def test_a_phone_shows_the_layers_below_each_other(visit: Callable[..., Page], d
     tiles.nth(4).tap()
     expect(page.locator('.whole-root .tile[aria-pressed="true"]')).to_have_count(1)
     expect(page.locator(".says b")).to_contain_text("conv1 ")
+
+
+PIXELS = """() => {
+    const canvases = [...document.querySelectorAll('*')].flatMap((node) => node.shadowRoot ? [...node.shadowRoot.querySelectorAll('.whole-root .tile canvas')] : []);
+    const found = canvases.length ? canvases : [...document.querySelectorAll('.whole-root .tile canvas')];
+    return found.map((canvas) => {
+        const box = canvas.getBoundingClientRect();
+        const own = canvas.seenBefore ?? false;
+        canvas.seenBefore = true;
+        return { own, place: `${box.x},${box.y + scrollY},${box.width}`, url: canvas.toDataURL() };
+    });
+}"""
+
+
+def test_while_a_run_learns_the_maps_change_where_they_are(visit: Callable[..., Page]) -> None:
+    page = visit("")
+    go(page, "Train")
+    field = key(page, "train.recipe.epochs").locator("input")
+    field.fill("3")
+    field.press("Enter")
+    press(page, "train.start")
+    expect(page.locator(".lab-run-running").first).to_be_visible()
+    open_magnifier(page)
+    expect(page.get_by_text("still learning")).to_be_visible()
+    settled(page)
+    before = page.evaluate(PIXELS)
+    assert before
+    now = before
+
+    def learned() -> bool:
+        nonlocal now
+        now = page.evaluate(PIXELS)
+        return sum(one["url"] != other["url"] for one, other in zip(before, now)) > 20
+
+    wait_for(learned, page)
+    assert all(one["own"] for one in now)  # the same tiles, repainted
+    assert [one["place"] for one in now] == [one["place"] for one in before]
+
+
+def test_a_picture_is_dragged_and_pushed_by_keys_and_its_maps_move_along(visit: Callable[..., Page]) -> None:
+    page = visit("")
+    open_magnifier(page)
+    page.get_by_text("push it around").click()
+    picture = page.locator(".shift-root canvas")
+    expect(picture).to_be_visible()
+    settled(page)
+    before = page.evaluate(PIXELS)
+    box = picture.bounding_box()
+    assert box is not None
+    pixel = box["width"] / 28
+    page.mouse.move(box["x"] + 14.5 * pixel, box["y"] + 14.5 * pixel)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 17.5 * pixel, box["y"] + 12.5 * pixel, steps=4)
+    page.mouse.up()
+    expect(page.locator(".shift-root .by")).to_have_text("→ 3 px ↑ 2 px")
+    wait_for(lambda: page.evaluate(PIXELS)[0]["url"] != before[0]["url"], page, 30_000)
+    settled(page)
+    after = page.evaluate(PIXELS)
+    assert all(one["own"] for one in after)
+    assert [one["place"] for one in after] == [one["place"] for one in before]
+    picture.focus()
+    for press_ in ("ArrowLeft", "ArrowDown", "Home"):
+        page.keyboard.press(press_)
+    expect(page.locator(".shift-root .by")).to_have_text("→ 0 px ↓ 0 px")
+    wait_for(lambda: page.evaluate(PIXELS)[0]["url"] == before[0]["url"], page, 30_000)
+    expect(page.get_by_text("Do the maps move along?")).to_be_visible()

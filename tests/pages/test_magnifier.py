@@ -1,6 +1,7 @@
 """The Magnifier: the whole network as the browser gets it, what stays in place, what is chosen, what is drawn here."""
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def whole(at: AppTest) -> dict:
     """Return what the picture of the network was given; no NaN may be in it."""
     parts = [one.proto for one in at.main if one.type == "bidi_component"]
     found = [json.loads(one.mixed.json or one.json, parse_constant=pytest.fail) for one in parts]
-    (data,) = [one for one in found if "columns" in one]
+    (data,) = (one for one in found if "columns" in one)
     return data
 
 
@@ -93,7 +94,7 @@ def test_a_wide_layer_is_folded_and_opens(page):
 def test_a_map_that_is_chosen_is_shown_below_and_outlives_a_reload(page, space):
     at = tell(page(wide_net()), chosen=["relu1", 7])
     assert whole(at)["chosen"] == ["relu1", 7]
-    assert any(text.value == "relu1[7]" for text in at.subheader)
+    assert any(text.value.startswith("**What can reach relu1[7,") for text in at.markdown)
     assert whole(page(wide_net()))["chosen"] == ["relu1", 7]
 
 
@@ -110,7 +111,7 @@ def test_what_a_browser_sends_as_the_chosen_map_is_checked(page, told):
 def test_anything_can_be_chosen(page, column):
     at = tell(page(wide_net()), chosen=[column, 0])
     assert whole(at)["chosen"] == [column, 0]
-    assert bool(at.subheader) == (column != "input")
+    assert any("What can reach" in text.value for text in at.markdown) == (column != "input")
 
 
 def test_maps_keep_their_places_until_another_picture_or_sorting(page):
@@ -126,7 +127,7 @@ def test_maps_keep_their_places_until_another_picture_or_sorting(page):
 
 
 def test_what_is_drawn_here_goes_through_the_network_and_moves_no_map(page, space):
-    space.choose_widget("magnifier.draw", True)
+    space.choose_widget("magnifier.mode", "draw")
     at = page(wide_net())
     at.session_state["draw.canvas"] = {"sketch": sketch_of(loader.load("mnist").test.images[0, 0].numpy()).model_dump()}
     first = whole(checked(at.run()))
@@ -155,3 +156,31 @@ def test_what_the_chosen_unit_sees_stands_below(page):
     assert not any("What can reach pool1[3,3,3]" in text.value for text in at.markdown)
     at = tell(at, chosen=["fc1", 3])
     assert any("What can reach fc1[3]" in text.value for text in at.markdown)
+
+
+def test_a_pushed_picture_moves_its_maps_along_and_no_tile(page, space):
+    space.choose_widget("magnifier.mode", "shift")
+    at = page(wide_net())
+    before = whole(at)
+    at.session_state["magnifier.shift"] = {"by": [2, 0]}
+    after = whole(checked(at.run()))
+    assert [one["shown"] for one in before["columns"]] == [one["shown"] for one in after["columns"]]
+    width = 28
+    for one, other in zip(rows_of(before, width), rows_of(after, width)):
+        assert other[2:] == one[:-2] and other[:2] == bytes(2)
+    assert len(at.get("plotly_chart")) == 2
+    assert any("Do the maps move along?" in text.value for text in at.markdown)
+
+
+def rows_of(data, width):
+    levels = b64decode(data["columns"][0]["tiles"])
+    return [levels[start : start + width] for start in range(0, len(levels), width)]
+
+
+@pytest.mark.parametrize("told", [[99, 0], [1.5, 0], ["1", 0], [1], None])
+def test_what_a_browser_sends_as_the_shift_is_checked(page, space, told):
+    space.choose_widget("magnifier.mode", "shift")
+    at = page(wide_net())
+    before = whole(at)["columns"][0]["tiles"]
+    at.session_state["magnifier.shift"] = {"by": told}
+    assert whole(checked(at.run()))["columns"][0]["tiles"] == before
