@@ -46,9 +46,9 @@ def _norm() -> str:
     return _("The factor is γ / √(variance + ε), what is added is β − mean · factor; γ and β were learned.")
 
 
-def texts() -> dict[str, str]:
+def texts() -> dict[str, str | list[str]]:
     """Return all words of the component."""
-    return {**_pictures(), **_sentences(), **_tables()}
+    return {**_pictures(), **_sentences(), **_tables(), **_gradients()}
 
 
 def _pictures() -> dict[str, str]:
@@ -124,3 +124,21 @@ def _tables() -> dict[str, str]:
         "power": _("e^(x − largest)"),
         "share": _("probability"),
     }
+
+
+def _gradients() -> dict[str, str | list[str]]:
+    return {
+        "weight_here": _(
+            "At {place}: {x} (what came in, {source}) · {gradient} (what the loss asks) = {product}; over all {count} places dL/d{unit} = {value}",
+            place="{place}", x="{x}", source="{source}", gradient="{gradient}", product="{product}", count="{count}", unit="{unit}",
+            value="{value}",
+        ),
+        "weight_border": _(
+            "At {place} this weight meets the padding, where 0 comes in; over all {count} places dL/d{unit} = {value}",
+            place="{place}", count="{count}", unit="{unit}", value="{value}",
+        ),
+        "other_images": _("from {count} other images of the batch", count="{count}"),
+        "image": _("image {index}", index="{index}"),
+        "back": [_("goes into"), _("its gradient"), _("local derivative")],
+        "met": [_("what came in"), _("its value"), _("what the loss asks")],
+    }  # fmt: skip

@@ -92,8 +92,14 @@ const RULES = {
   flatten(data, _row, column) {
     return [term(data.incoming[0], column, 1)];
   },
+  // dL/dw: over all positions, what came in times what the loss asks of what went out there
+  weight(data) {
+    const [map] = data.incoming;
+    const found = Array.from(data.out.values, (upstream, place) => ({ place, at: map.origin[place], upstream })).filter((one) => one.at >= 0);
+    return found.map(({ place, at, upstream }) => term(map, at, upstream, { place }));
+  },
   terms(data) {
-    return data.told.terms.map((one) => ({ unit: one.input, x: one.input_value, factor: one.factor, product: one.product, amount: one.amount }));
+    return data.told.terms.map((one) => ({ unit: one.input, x: one.input_value, factor: one.factor, product: one.product, amount: one.amount, image: one.image }));
   },
 };
 
@@ -104,7 +110,7 @@ export function sumAt(data, index) {
   const terms = RULES[data.view](data, row, column);
   const told = data.view === "terms" ? data.told : null;
   const bias = told ? told.bias : data.shift ? data.shift[index] : data.bias;
-  const others = told ? told.rest : data.rest ? data.rest[index] : 0;
+  const others = told ? told.rest : data.rest ? data.rest[index] : (data.others_sum ?? 0);
   const total = terms.reduce((sum, one) => sum + one.product, bias) + others;
   terms.sort((one, other) => Math.abs(other.product) - Math.abs(one.product) || Math.abs(other.factor) - Math.abs(one.factor));
   return { bias, terms, others, total, row, column };
@@ -127,7 +133,7 @@ export function reached(data, map, index) {
     const hits = ([start, stop], at) => at >= start && at < stop;
     return all.filter((i) => hits(data.rows[Math.floor(i / width)], row) && hits(data.columns[i % width], column));
   }
-  if (data.view === "points") return all.filter((i) => map.origin[i] === index);
+  if (data.view === "points" || data.view === "weight") return all.filter((i) => map.origin[i] === index);
   return data.view === "flatten" ? [index] : all;
 }
 
@@ -415,6 +421,13 @@ function says(lab, sum) {
     return fill(text.flatten, { unit, source: `${data.incoming[0].layer}[${channel},${row},${column}]`, channel, row, column, height, width, index: lab.at, value });
   }
   if (data.view === "terms") return data.told.says;
+  if (data.view === "weight") {
+    const here = sum.terms.find((one) => one.place === lab.at);
+    const facts = { unit: data.says_unit, value, place: unit, count: data.out.values.length };
+    return here
+      ? fill(text.weight_here, { ...facts, x: factorText(here.x), source: unitOf(here.map, here.index), gradient: factorText(here.factor), product: number(here.product) })
+      : fill(text.weight_border, facts);
+  }
   if (!first) return fill(text.nothing, { unit });
   const facts = { unit, value, x: number(first.x), factor: factorText(first.factor), shift: number(sum.bias), kind: data.kind, ...lab.numbers };
   if (data.sentence === "add") return fill(text.add, { ...facts, parts: sum.terms.map((one) => factorText(one.x)).join(" + ") });
@@ -472,11 +485,13 @@ function drawClose(lab) {
 function drawTerms(lab, sum) {
   const { data } = lab;
   const head = element("tr");
-  for (const word of [data.text.input, data.text.x, data.text.factor, data.text.product]) head.append(element("th", "", { scope: "col" }, word));
+  const words = data.view === "terms" && data.gradient ? data.text.back : data.view === "weight" ? data.text.met : [data.text.input, data.text.x, data.text.factor];
+  for (const word of [...words, data.text.product]) head.append(element("th", "", { scope: "col" }, word));
   const rows = [head];
   const most = lab.terms_shown;
   for (const one of sum.terms.slice(0, most)) {
-    const unit = one.unit ?? unitOf(sourceOf(data, one).map, sourceOf(data, one).index);
+    const of = one.unit ? one.unit : unitOf(sourceOf(data, one).map, sourceOf(data, one).index);
+    const unit = one.image === undefined ? of : `${of} (${fill(data.text.image, { index: one.image })})`;
     const line = element("tr");
     const go = element("button", "go", { type: "button", title: fill(data.text.go, { unit }), "aria-label": fill(data.text.go, { unit }) }, `${unit} ↓`);
     if (data.leaf) go.disabled = true;
@@ -489,15 +504,19 @@ function drawTerms(lab, sum) {
   }
   const rest = sum.terms.slice(most).reduce((all, one) => all + one.product, sum.others);
   const hidden = Math.max(0, sum.terms.length - most);
-  const unseen = data.view === "terms" ? data.told.rest_count : data.rest ? (data.of_incoming - data.incoming.length) * data.window[0] ** 2 : 0;
+  const unseen = data.view === "weight" ? (data.images > 1 ? 1 : 0) : data.view === "terms" ? data.told.rest_count : data.rest ? (data.of_incoming - data.incoming.length) * data.window[0] ** 2 : 0;
   const line = (name, value, className = "") => {
     const node = element("tr", className);
     node.append(element("td", "", {}, name), element("td"), element("td"), element("td", "", {}, number(value)));
     rows.push(node);
   };
-  if (hidden + unseen) line(fill(data.text.rest, { count: hidden + unseen }), rest);
+  if (data.view === "weight" && data.images > 1) {
+    if (hidden) line(fill(data.text.rest, { count: hidden }), rest - sum.others);
+    line(fill(data.text.other_images, { count: data.images - 1 }), sum.others);
+  } else if (hidden + unseen) line(fill(data.text.rest, { count: hidden + unseen }), rest);
   if (sum.bias) line(data.shift || data.view === "terms" ? data.text.added : data.text.bias, sum.bias);
-  line(fill(data.text.sum, { unit: unitOf(data.out, lab.at) }), sum.total, "total");
+  const whole = data.says_unit ?? unitOf(data.out, data.view === "terms" ? data.at : lab.at);
+  line(fill(data.text.sum, { unit: data.gradient ? `dL/d${whole}` : whole }), sum.total, "total");
   lab.table.replaceChildren(...rows);
   lab.all.hidden = hidden === 0 && most <= 6;
   lab.all.textContent = hidden === 0 ? data.text.fewer : fill(data.text.all, { count: Math.min(hidden, 20) });
@@ -574,6 +593,10 @@ function point(lab, index) {
     const seen = own.map((each) => each.index);
     const winner = data.view === "pool" && !data.tall && own.length ? mark(one.picture, [own[0].index], "cell") : [];
     const box = data.view === "window" || data.view === "pool";
+    if (data.view === "weight") {
+      one.picture.marks.replaceChildren(...mark(one.picture, own.filter((each) => each.place === index).map((each) => each.index), "cell"));
+      continue;
+    }
     one.picture.marks.replaceChildren(...(box ? around(one.picture, seen, "box") : mark(one.picture, seen.slice(0, 6), "cell")), ...winner);
     for (const beside of one.beside ?? []) beside.marks.replaceChildren(...mark(beside, seen.slice(0, 6), "cell"));
     if (!one.values) continue;
@@ -685,7 +708,8 @@ function build(root, text) {
   left.append(lab.table, lab.all);
   tables.append(left, lab.shares);
   const stage = element("div", "stage");
-  stage.append(lab.ins, element("span", "op big", { "aria-hidden": "true" }, "→"), right, tables);
+  lab.arrow = element("span", "op big", { "aria-hidden": "true" }, "→");
+  stage.append(lab.ins, lab.arrow, right, tables);
   root.replaceChildren(lab.crumbs, head, words, stage, lab.close);
   new ResizeObserver(() => {
     if (lab.data && Math.abs(root.clientWidth - lab.width) > 8) draw(lab);
@@ -702,11 +726,12 @@ function draw(lab) {
   lab.room = { small: phone ? 96 : { window: 118, dense: 170 }[data.view] ?? 230, large: phone ? Math.min(260, lab.width - 20) : 280 };
   if (phone && data.view !== "window" && data.view !== "dense") lab.room.small = Math.min(230, lab.width - 20);
   lab.title.textContent = data.title;
-  lab.out_name.textContent = nameOf(data.out);
+  lab.out_name.textContent = data.gradient ? `dL/d${nameOf(data.out)}` : nameOf(data.out);
   drawCrumbs(lab);
   drawIncoming(lab);
+  lab.arrow.hidden = lab.rows.length === 0;
   drawOut(lab);
-  const slides = data.view === "window" || data.view === "pool";
+  const slides = ["window", "pool", "weight"].includes(data.view);
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   lab.play.hidden = !slides || calm;
   lab.step.hidden = !slides;

@@ -38,7 +38,7 @@ def explain_gradient(back: Backward, unit: Address | str, image: int = 0, top: i
         return _of_loss(back, unit, image, value, top)
     groups = [_through(back, unit, image, taker) for taker in back.takers(unit.layer)]
     terms, rest, count, total, size = pick(groups, top)
-    says = Message("dL/d{unit} = the sum over the {count} numbers that it goes into: upstream gradient · local derivative = {value:.4g}",
+    says = Message("dL/d{unit} = upstream gradient · local derivative, added up over all that it goes into ({count}) = {value:.4g}",
                    unit=str(unit), count=len(terms) + count, value=total)  # fmt: skip
     return Explanation(unit, "Gradient", value, 0.0, terms, rest, count, total, size, says, {"loss": back.loss})
 

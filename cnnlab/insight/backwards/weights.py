@@ -49,7 +49,7 @@ def explain_weight(back: Backward, unit: Address, value: float, top: int | None 
             )
         )  # fmt: skip
     total, size = float(products.sum()), float(products.abs().sum())
-    says = Message("dL/d{unit} = the sum over {images} images and {count} places: what came in · what the loss asks = {value:.4g}",
+    says = Message("dL/d{unit} = what came in · what the loss asks, added up over images ({images}) and places ({count} in all) = {value:.4g}",
                    unit=str(unit), images=len(back.targets), count=len(products), value=total)  # fmt: skip
     return Explanation(
         unit, "Gradient", value, 0.0, tuple(terms), float(products[order[shown:]].sum()), len(order) - shown, total, size,
