@@ -87,7 +87,7 @@ def _pass(model: Model, seen: Look) -> Pass:
 
 def _trail(passed: Pass, layer: str, channel: int) -> list[Address]:
     """Return the units from the first one down to the one that is looked at."""
-    from cnnlab.insight.arithmetic.registry import placed
+    from cnnlab.insight.arithmetic.registry import placed, takes_in
 
     if _session.here(f"{TRAIL}.from") != (layer, channel):
         _session.set_here(f"{TRAIL}.from", (layer, channel))
@@ -96,6 +96,10 @@ def _trail(passed: Pass, layer: str, channel: int) -> list[Address]:
         units = [placed(passed, one) for one in _session.here(TRAIL, ())]
     except CnnLabError:  # another network stands here now
         units = []
+    for place in range(len(units) - 1, 0, -1):
+        if not takes_in(passed, units[place - 1], units[place]):  # another number was pointed at in between
+            units = units[place:]
+            break
     return units or [_strongest(passed, layer, channel)]
 
 

@@ -460,6 +460,18 @@ function cellsOf(lab, title, values, scale) {
   return figure;
 }
 
+// One patch times its kernel, written out: all products of a small kernel, the largest of a large one.
+export function patchSays(data, map, patch, sum) {
+  const found = patch.map((x, tap) => ({ x, w: map.kernel[tap] })).filter((one) => one.x !== null);
+  const most = 9;
+  const order = [...found].sort((a, b) => Math.abs(b.x * b.w) - Math.abs(a.x * a.w));
+  const shown = found.length > most ? order.slice(0, most) : found;
+  const rest = order.slice(most).reduce((all, one) => all + one.x * one.w, 0);
+  const parts = shown.map((one) => `${factorText(one.x)} · ${factorText(one.w)}`).join(" + ");
+  const facts = { name: nameOf(map), parts, sum: number(sum), rest: number(rest), count: found.length - most };
+  return signs(fill(found.length > most ? data.text.spelled_part : data.text.spelled, facts));
+}
+
 // Patch, kernel and their products as numbers, for the map that the pointer was on last.
 function drawClose(lab) {
   const { data } = lab;
@@ -476,6 +488,7 @@ function drawClose(lab) {
   const sum = products.reduce((all, one) => all + one, 0);
   const kernel = { low: -data.limit, high: data.limit, mode: "signed" };
   lab.close.replaceChildren(
+    element("p", "spelled", {}, patchSays(data, row.map, patch, sum)),
     cellsOf(lab, fill(data.text.patch, { name: nameOf(row.map) }), patch, row.map), element("span", "op", {}, "×"),
     cellsOf(lab, data.text.kernel_short, Array.from(row.map.kernel), kernel), element("span", "op", {}, "="),
     cellsOf(lab, fill(data.text.products, { sum: number(sum) }), products, symmetric(products)),
@@ -507,7 +520,7 @@ function drawTerms(lab, sum) {
   const unseen = data.view === "weight" ? (data.images > 1 ? 1 : 0) : data.view === "terms" ? data.told.rest_count : data.rest ? (data.of_incoming - data.incoming.length) * data.window[0] ** 2 : 0;
   const line = (name, value, className = "") => {
     const node = element("tr", className);
-    node.append(element("td", "", {}, name), element("td"), element("td"), element("td", "", {}, number(value)));
+    node.append(element("td", "", { colspan: 3 }, name), element("td", "", {}, number(value)));
     rows.push(node);
   };
   if (data.view === "weight" && data.images > 1) {
