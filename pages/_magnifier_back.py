@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 BATCH = 32
 _STEPS = (0, 1, 2, 5, 10, 50)
-GRADIENT, WEIGHT = "magnifier.gradient", "magnifier.weight"
-AT = "magnifier.gradient.at"
+GRADIENT, WEIGHT = "number.gradient", "number.weight"
+AT = "number.gradient.at"
 
 
 def gradient_view(model: Model, passed: Pass, unit: Address, component: Callable[..., Any]) -> None:
@@ -51,10 +51,10 @@ def _controls(model: Model, passed: Pass) -> tuple[Walk, int]:
     recipe = recipe_of(model)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="gradient_choices"):
         classes = range(len(model.class_names))
-        target = _choices.menu("magnifier.target", _("It should be"), list(classes), best,
+        target = _choices.menu("number.target", _("It should be"), list(classes), best,
                                lambda k: _(model.class_names[k]), width=170)  # fmt: skip
-        size = _choices.segments("magnifier.batch", _("The loss is that of"), tuple(sizes), 1, sizes.__getitem__)
-        steps = _choices.menu("magnifier.steps", _("After how many steps of {optimizer}", optimizer=recipe.optimizer),
+        size = _choices.segments("number.batch", _("The loss is that of"), tuple(sizes), 1, sizes.__getitem__)
+        steps = _choices.menu("number.steps", _("After how many steps of {optimizer}", optimizer=recipe.optimizer),
                               list(_STEPS), 0, width=200)  # fmt: skip
     batch = batch_around(model, passed.image, BATCH if passed.training else size, target)
     return walk(model, batch.images, batch.targets, recipe, steps, training=passed.training), target
@@ -121,7 +121,7 @@ def _weight_index(here: Walk, at: Address, shape: tuple[int, ...]) -> tuple[int,
         for axis, name in zip(range(len(own), len(shape)), names):
             last = shape[axis] - 1
             value = st.number_input(_("{axis}, 0 to {last}", axis=name, last=last), 0, last,
-                                    key=f"magnifier.weight.{at.layer}.{axis}.{last}", width=170)  # fmt: skip
+                                    key=f"number.weight.{at.layer}.{axis}.{last}", width=170)  # fmt: skip
             chosen.append(int(value))
     return tuple(chosen)
 

@@ -23,8 +23,8 @@ _NUMBER = st.components.v2.component(
     css=(ASSETS / "components" / "number.css").read_text(encoding="utf-8"),
     js=(ASSETS / "components" / "number.js").read_text(encoding="utf-8"),
 )
-KEY = "magnifier.number"
-TRAIL = "magnifier.trail"
+KEY = "number.view"
+TRAIL = "number.trail"
 BATCH = 32
 _SHOWN = 4
 _LONGEST = 200  # hops; what a browser sends is not trusted
@@ -54,7 +54,7 @@ def number_view(model: Model, seen: Look, layer: str, channel: int) -> None:
     data["remark"] = _magnifier_texts.remark(data["kind"], row is not None and passed.training, BATCH)
     data["text"] = _magnifier_texts.texts()
     _NUMBER(data=data, key=KEY, on_go_change=_went)
-    if _choices.toggle("magnifier.back", _("And backwards: what the loss asks of this number"), False):
+    if _choices.toggle("number.back", _("And backwards: what the loss asks of this number"), False):
         _magnifier_back.gradient_view(model, passed, unit, _NUMBER)
 
 
@@ -68,7 +68,7 @@ def _pass(model: Model, seen: Look) -> Pass:
     names = {"use": _("as it is used"), "training": _("as in training")}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="number_mode"):
         mode = _choices.segments(
-            "magnifier.mode", _("BatchNorm and dropout"), tuple(names), "use", names.__getitem__
+            "number.mode", _("BatchNorm and dropout"), tuple(names), "use", names.__getitem__
         )  # fmt: skip
         if mode == "use":
             return passed

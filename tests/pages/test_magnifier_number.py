@@ -33,7 +33,7 @@ def view(
     at.session_state["net"], at.session_state["asked"] = net, (layer, channel)
     at.session_state[_session.keys.LANGUAGE] = language
     at.session_state[_session.keys.HERE] = {TRAIL: units, f"{TRAIL}.from": (layer, channel)}
-    at.session_state[_session.keys.WIDGETS] = {"magnifier.back": back}
+    at.session_state[_session.keys.WIDGETS] = {"number.back": back}
     at.run()
     assert not at.exception, at.exception
     return at
@@ -58,10 +58,10 @@ def test_every_kind_forward_and_backward(net, layer):
 @pytest.mark.usefixtures("lab_home")
 def test_in_training_the_batch_is_said():
     at = view("sprint", "bn1", 0, back=True)
-    at.button_group(key="magnifier.mode").set_value("training").run()
+    at.button_group(key="number.mode").set_value("training").run()
     assert not at.exception and not at.error
     assert any("In a batch of 32" in one.value for one in at.caption)
-    at.button_group(key="magnifier.batch").set_value(32).run()
+    at.button_group(key="number.batch").set_value(32).run()
     assert not at.exception and not at.error
 
 
@@ -94,5 +94,5 @@ def test_steps_along_the_trail():
 @pytest.mark.usefixtures("lab_home")
 def test_without_its_data_a_batch_is_refused_in_a_sentence():
     at = view("grey", "bn1", 0)
-    at.button_group(key="magnifier.mode").set_value("training").run()
+    at.button_group(key="number.mode").set_value("training").run()
     assert not at.exception and at.error
