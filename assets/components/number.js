@@ -334,7 +334,7 @@ function drawIncoming(lab) {
       const kernel = element("canvas", "map", { role: "img", "aria-label": fill(data.text.kernel, { name: nameOf(map) }) });
       const side = Math.sqrt(map.kernel.length);
       paint(kernel, layout({ size: [side, side] }), map.kernel, { low: -data.limit, high: data.limit, mode: "signed" }, lab.tables);
-      fit(kernel, Math.min(room, 64));
+      fit(kernel, Math.min(room, room > 150 ? 96 : 64));
       const partial = Float64Array.from(data.out.values, (_none, index) => partialAt(data, map, index));
       made.partial = picture(fill(data.text.partial, { name: nameOf(map) }));
       made.values = partial;
@@ -378,7 +378,7 @@ function drawWeights(lab, made, room) {
   });
 }
 
-function partialAt(data, map, index) {
+export function partialAt(data, map, index) {
   const width = data.out.size[1];
   return taps(data.window, map.size, Math.floor(index / width), index % width)
     .reduce((sum, [at, tap]) => sum + map.values[at] * map.kernel[tap], 0);
@@ -393,7 +393,7 @@ function drawOut(lab, until) {
 // As one writes it by hand: 1 - 2, not 1 + -2.
 export const signs = (text) => text.replaceAll("+ \u2212", "\u2212 ").replaceAll("\u2212 \u2212", "+ ");
 
-function says(lab, sum) {
+export function says(lab, sum) {
   const { data } = lab;
   const { text } = data;
   const unit = unitOf(data.out, lab.at);
@@ -695,7 +695,8 @@ function build(root, text) {
   lab.play = element("button", "play", { type: "button", "aria-pressed": "false" });
   lab.step = element("button", "play", { type: "button" });
   const head = element("div", "head");
-  head.append(lab.title, lab.play, lab.step);
+  lab.gone = element("button", "go big", { type: "button" });
+  head.append(lab.title, lab.play, lab.step, lab.gone);
   lab.ins = element("div", "ins");
   const right = element("div", "outs");
   lab.out_name = caption("");
@@ -704,7 +705,6 @@ function build(root, text) {
   figure.append(lab.out_name, lab.out.holder);
   lab.says = element("p", "says", { "aria-live": "polite" });
   lab.more_words = element("p", "remark");
-  lab.gone = element("button", "go big", { type: "button" });
   lab.curve = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   lab.curve.setAttribute("viewBox", "0 0 240 140");
   lab.curve.setAttribute("role", "img");
@@ -715,7 +715,7 @@ function build(root, text) {
   lab.table = element("table", "terms");
   lab.all = element("button", "more", { type: "button" });
   const words = element("div", "words");
-  words.append(lab.says, lab.more_words, lab.gone);
+  words.append(lab.says, lab.more_words);
   const tables = element("div", "tables");
   const left = element("div");
   left.append(lab.table, lab.all);
@@ -736,11 +736,12 @@ function draw(lab) {
   const phone = lab.width < 640;
   lab.root.classList.toggle("phone", phone);
   lab.root.classList.toggle("narrow", lab.width < 1000);
-  lab.room = { small: phone ? 96 : { window: 118, dense: 170 }[data.view] ?? 230, large: phone ? Math.min(260, lab.width - 20) : 280 };
+  lab.room = { small: phone ? 96 : { window: data.incoming.length > 2 ? 118 : 196, dense: 170 }[data.view] ?? 230, large: phone ? Math.min(260, lab.width - 20) : 280 };
   if (phone && data.view !== "window" && data.view !== "dense") lab.room.small = Math.min(230, lab.width - 20);
   lab.title.textContent = data.title;
   lab.out_name.textContent = data.gradient ? `dL/d${nameOf(data.out)}` : nameOf(data.out);
   drawCrumbs(lab);
+  const before = lab.rows.indexOf(lab.chosen);
   drawIncoming(lab);
   lab.arrow.hidden = lab.rows.length === 0;
   drawOut(lab);
@@ -749,9 +750,8 @@ function draw(lab) {
   lab.play.hidden = !slides || calm;
   lab.step.hidden = !slides;
   lab.step.textContent = data.text.step;
-  stop(lab);
-  lab.chosen = lab.rows[0];
-  lab.chooseRow(lab.rows[0]);
+  lab.play.textContent = lab.timer ? data.text.pause : data.text.play;
+  lab.chooseRow(lab.rows[Math.max(0, before)]);
   lab.point(lab.at);
 }
 
@@ -791,7 +791,8 @@ export default function (component) {
   if (!same || lab.at >= lab.data.out.values.length) {
     lab.at = data.at;
     lab.terms_shown = 6;
-    lab.slid = null;
+    lab.slid = lab.chosen = null;
+    stop(lab);
   }
   if (lab.data.view === "dense" || lab.data.view === "terms") lab.at = data.at;
   draw(lab);
