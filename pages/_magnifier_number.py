@@ -9,7 +9,7 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
-from pages import _choices, _magnifier_texts, _session
+from pages import _choices, _magnifier_back, _magnifier_texts, _session
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Address
@@ -23,8 +23,8 @@ _NUMBER = st.components.v2.component(
     css=(ASSETS / "components" / "number.css").read_text(encoding="utf-8"),
     js=(ASSETS / "components" / "number.js").read_text(encoding="utf-8"),
 )
-KEY = "magnifier.number"
-TRAIL = "magnifier.trail"
+KEY = "number.view"
+TRAIL = "number.trail"
 BATCH = 32
 _SHOWN = 4
 _LONGEST = 200  # hops; what a browser sends is not trusted
@@ -54,6 +54,8 @@ def number_view(model: Model, seen: Look, layer: str, channel: int) -> None:
     data["remark"] = _magnifier_texts.remark(data["kind"], row is not None and passed.training, BATCH)
     data["text"] = _magnifier_texts.texts()
     _NUMBER(data=data, key=KEY, on_go_change=_went)
+    if _choices.toggle("number.back", _("And backwards: what the loss asks of this number"), False):
+        _magnifier_back.gradient_view(model, passed, unit, _NUMBER)
 
 
 def _pass(model: Model, seen: Look) -> Pass:
@@ -66,7 +68,7 @@ def _pass(model: Model, seen: Look) -> Pass:
     names = {"use": _("as it is used"), "training": _("as in training")}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="number_mode"):
         mode = _choices.segments(
-            "magnifier.mode", _("BatchNorm and dropout"), tuple(names), "use", names.__getitem__
+            "number.mode", _("BatchNorm and dropout"), tuple(names), "use", names.__getitem__
         )  # fmt: skip
         if mode == "use":
             return passed
@@ -85,7 +87,7 @@ def _pass(model: Model, seen: Look) -> Pass:
 
 def _trail(passed: Pass, layer: str, channel: int) -> list[Address]:
     """Return the units from the first one down to the one that is looked at."""
-    from cnnlab.insight.arithmetic.registry import placed
+    from cnnlab.insight.arithmetic.registry import placed, takes_in
 
     if _session.here(f"{TRAIL}.from") != (layer, channel):
         _session.set_here(f"{TRAIL}.from", (layer, channel))
@@ -94,6 +96,10 @@ def _trail(passed: Pass, layer: str, channel: int) -> list[Address]:
         units = [placed(passed, one) for one in _session.here(TRAIL, ())]
     except CnnLabError:  # another network stands here now
         units = []
+    for place in range(len(units) - 1, 0, -1):
+        if not takes_in(passed, units[place - 1], units[place]):  # another number was pointed at in between
+            units = units[place:]
+            break
     return units or [_strongest(passed, layer, channel)]
 
 
@@ -110,22 +116,30 @@ def _strongest(passed: Pass, layer: str, channel: int) -> Address:
 
 
 def _went() -> None:
-    """Take the step that the browser asks for: to a number further down, back up, to the start, or to more maps."""
+    """Take the step that the browser asks for."""
     state: Any = st.session_state.get(KEY)
     asked = state.get("go") if state else None
-    if not isinstance(asked, dict):
-        return
-    units = list(_session.here(TRAIL, ()))
-    if isinstance(asked.get("more"), int):
+    if isinstance(asked, dict) and isinstance(asked.get("more"), int):
         _session.set_here(f"{TRAIL}.count", min(max(1, asked["more"]), 4096))
         return
-    if isinstance(asked.get("back"), int):
-        units = units[: max(0, asked["back"]) + 1]
-    elif isinstance(asked.get("start"), str):
-        units = [asked["start"]]
-    elif isinstance(asked.get("instead"), str):
-        units = [*units[:-1], asked["instead"]]
-    elif isinstance(asked.get("from"), str) and isinstance(asked.get("to"), str):
-        units = [*units[:-1], asked["from"], asked["to"]]
-    _session.set_here(TRAIL, tuple(units[:_LONGEST]))
+    _session.set_here(TRAIL, stepped(_session.here(TRAIL, ()), asked))
     _session.set_here(f"{TRAIL}.count", _SHOWN)
+
+
+def stepped(units: tuple[str, ...], asked: Any) -> tuple[str, ...]:
+    """Return the trail after a step: to a number further down, back up, to another one beside it, or to the start.
+
+    ``asked`` comes from a browser: what it does not mean is left out.
+    """
+    if not isinstance(asked, dict):
+        return units
+    back, words = asked.get("back"), {name: one for name, one in asked.items() if isinstance(one, str)}
+    if isinstance(back, int):
+        units = units[: max(0, back) + 1]
+    elif "start" in words:
+        units = (words["start"],)
+    elif "instead" in words:
+        units = (*units[:-1], words["instead"])
+    elif {"from", "to"} <= words.keys():
+        units = (*units[:-1], words["from"], words["to"])
+    return units[:_LONGEST]

@@ -46,9 +46,9 @@ def _norm() -> str:
     return _("The factor is γ / √(variance + ε), what is added is β − mean · factor; γ and β were learned.")
 
 
-def texts() -> dict[str, str]:
+def texts() -> dict[str, str | list[str]]:
     """Return all words of the component."""
-    return {**_pictures(), **_sentences(), **_tables()}
+    return {**_pictures(), **_sentences(), **_tables(), **_gradients()}
 
 
 def _pictures() -> dict[str, str]:
@@ -76,6 +76,9 @@ def _sentences() -> dict[str, str]:
         "from": _("{value} from {name}", value="{value}", name="{name}"),
         "others": _("{value} from {count} other maps", value="{value}", count="{count}"),
         "window": _("{unit} = {bias} (bias) + {parts} = {value}", unit="{unit}", value="{value}", bias="{bias}", parts="{parts}"),
+        "spelled": _("From {name}: {parts} = {sum}", name="{name}", parts="{parts}", sum="{sum}"),
+        "spelled_part": _("From {name}: {parts} + {rest} from {count} smaller products = {sum}", name="{name}", parts="{parts}",
+                          rest="{rest}", count="{count}", sum="{sum}"),
         "mean": _("{unit} = the mean of {count} numbers: {sum} / {count} = {value}", unit="{unit}", value="{value}", count="{count}", sum="{sum}"),
         "largest": _("{unit} = the largest of {count} numbers: {value}, from {where}", unit="{unit}", value="{value}", count="{count}", where="{where}"),
         "dense": _("{unit} = {bias} (bias) + the sum of {count} products of input and weight = {value}", unit="{unit}", value="{value}", bias="{bias}", count="{count}"),
@@ -124,3 +127,21 @@ def _tables() -> dict[str, str]:
         "power": _("e^(x − largest)"),
         "share": _("probability"),
     }
+
+
+def _gradients() -> dict[str, str | list[str]]:
+    return {
+        "weight_here": _(
+            "At {place}: {x} (what came in, {source}) · {gradient} (what the loss asks) = {product}; over all {count} places dL/d{unit} = {value}",
+            place="{place}", x="{x}", source="{source}", gradient="{gradient}", product="{product}", count="{count}", unit="{unit}",
+            value="{value}",
+        ),
+        "weight_border": _(
+            "At {place} this weight meets the padding, where 0 comes in; over all {count} places dL/d{unit} = {value}",
+            place="{place}", count="{count}", unit="{unit}", value="{value}",
+        ),
+        "other_images": _("from {count} other images of the batch", count="{count}"),
+        "image": _("image {index}", index="{index}"),
+        "back": [_("goes into"), _("its gradient"), _("local derivative")],
+        "met": [_("what came in"), _("its value"), _("what the loss asks")],
+    }  # fmt: skip

@@ -92,8 +92,14 @@ const RULES = {
   flatten(data, _row, column) {
     return [term(data.incoming[0], column, 1)];
   },
+  // dL/dw: over all positions, what came in times what the loss asks of what went out there
+  weight(data) {
+    const [map] = data.incoming;
+    const found = Array.from(data.out.values, (upstream, place) => ({ place, at: map.origin[place], upstream })).filter((one) => one.at >= 0);
+    return found.map(({ place, at, upstream }) => term(map, at, upstream, { place }));
+  },
   terms(data) {
-    return data.told.terms.map((one) => ({ unit: one.input, x: one.input_value, factor: one.factor, product: one.product, amount: one.amount }));
+    return data.told.terms.map((one) => ({ unit: one.input, x: one.input_value, factor: one.factor, product: one.product, amount: one.amount, image: one.image }));
   },
 };
 
@@ -104,7 +110,7 @@ export function sumAt(data, index) {
   const terms = RULES[data.view](data, row, column);
   const told = data.view === "terms" ? data.told : null;
   const bias = told ? told.bias : data.shift ? data.shift[index] : data.bias;
-  const others = told ? told.rest : data.rest ? data.rest[index] : 0;
+  const others = told ? told.rest : data.rest ? data.rest[index] : (data.others_sum ?? 0);
   const total = terms.reduce((sum, one) => sum + one.product, bias) + others;
   terms.sort((one, other) => Math.abs(other.product) - Math.abs(one.product) || Math.abs(other.factor) - Math.abs(one.factor));
   return { bias, terms, others, total, row, column };
@@ -127,7 +133,7 @@ export function reached(data, map, index) {
     const hits = ([start, stop], at) => at >= start && at < stop;
     return all.filter((i) => hits(data.rows[Math.floor(i / width)], row) && hits(data.columns[i % width], column));
   }
-  if (data.view === "points") return all.filter((i) => map.origin[i] === index);
+  if (data.view === "points" || data.view === "weight") return all.filter((i) => map.origin[i] === index);
   return data.view === "flatten" ? [index] : all;
 }
 
@@ -328,7 +334,7 @@ function drawIncoming(lab) {
       const kernel = element("canvas", "map", { role: "img", "aria-label": fill(data.text.kernel, { name: nameOf(map) }) });
       const side = Math.sqrt(map.kernel.length);
       paint(kernel, layout({ size: [side, side] }), map.kernel, { low: -data.limit, high: data.limit, mode: "signed" }, lab.tables);
-      fit(kernel, Math.min(room, 64));
+      fit(kernel, Math.min(room, room > 150 ? 96 : 64));
       const partial = Float64Array.from(data.out.values, (_none, index) => partialAt(data, map, index));
       made.partial = picture(fill(data.text.partial, { name: nameOf(map) }));
       made.values = partial;
@@ -372,7 +378,7 @@ function drawWeights(lab, made, room) {
   });
 }
 
-function partialAt(data, map, index) {
+export function partialAt(data, map, index) {
   const width = data.out.size[1];
   return taps(data.window, map.size, Math.floor(index / width), index % width)
     .reduce((sum, [at, tap]) => sum + map.values[at] * map.kernel[tap], 0);
@@ -387,7 +393,7 @@ function drawOut(lab, until) {
 // As one writes it by hand: 1 - 2, not 1 + -2.
 export const signs = (text) => text.replaceAll("+ \u2212", "\u2212 ").replaceAll("\u2212 \u2212", "+ ");
 
-function says(lab, sum) {
+export function says(lab, sum) {
   const { data } = lab;
   const { text } = data;
   const unit = unitOf(data.out, lab.at);
@@ -415,6 +421,13 @@ function says(lab, sum) {
     return fill(text.flatten, { unit, source: `${data.incoming[0].layer}[${channel},${row},${column}]`, channel, row, column, height, width, index: lab.at, value });
   }
   if (data.view === "terms") return data.told.says;
+  if (data.view === "weight") {
+    const here = sum.terms.find((one) => one.place === lab.at);
+    const facts = { unit: data.says_unit, value, place: unit, count: data.out.values.length };
+    return here
+      ? fill(text.weight_here, { ...facts, x: factorText(here.x), source: unitOf(here.map, here.index), gradient: factorText(here.factor), product: number(here.product) })
+      : fill(text.weight_border, facts);
+  }
   if (!first) return fill(text.nothing, { unit });
   const facts = { unit, value, x: number(first.x), factor: factorText(first.factor), shift: number(sum.bias), kind: data.kind, ...lab.numbers };
   if (data.sentence === "add") return fill(text.add, { ...facts, parts: sum.terms.map((one) => factorText(one.x)).join(" + ") });
@@ -447,6 +460,18 @@ function cellsOf(lab, title, values, scale) {
   return figure;
 }
 
+// One patch times its kernel, written out: all products of a small kernel, the largest of a large one.
+export function patchSays(data, map, patch, sum) {
+  const found = patch.map((x, tap) => ({ x, w: map.kernel[tap] })).filter((one) => one.x !== null);
+  const most = 9;
+  const order = [...found].sort((a, b) => Math.abs(b.x * b.w) - Math.abs(a.x * a.w));
+  const shown = found.length > most ? order.slice(0, most) : found;
+  const rest = order.slice(most).reduce((all, one) => all + one.x * one.w, 0);
+  const parts = shown.map((one) => `${factorText(one.x)} · ${factorText(one.w)}`).join(" + ");
+  const facts = { name: nameOf(map), parts, sum: number(sum), rest: number(rest), count: found.length - most };
+  return signs(fill(found.length > most ? data.text.spelled_part : data.text.spelled, facts));
+}
+
 // Patch, kernel and their products as numbers, for the map that the pointer was on last.
 function drawClose(lab) {
   const { data } = lab;
@@ -463,6 +488,7 @@ function drawClose(lab) {
   const sum = products.reduce((all, one) => all + one, 0);
   const kernel = { low: -data.limit, high: data.limit, mode: "signed" };
   lab.close.replaceChildren(
+    element("p", "spelled", {}, patchSays(data, row.map, patch, sum)),
     cellsOf(lab, fill(data.text.patch, { name: nameOf(row.map) }), patch, row.map), element("span", "op", {}, "×"),
     cellsOf(lab, data.text.kernel_short, Array.from(row.map.kernel), kernel), element("span", "op", {}, "="),
     cellsOf(lab, fill(data.text.products, { sum: number(sum) }), products, symmetric(products)),
@@ -472,11 +498,13 @@ function drawClose(lab) {
 function drawTerms(lab, sum) {
   const { data } = lab;
   const head = element("tr");
-  for (const word of [data.text.input, data.text.x, data.text.factor, data.text.product]) head.append(element("th", "", { scope: "col" }, word));
+  const words = data.view === "terms" && data.gradient ? data.text.back : data.view === "weight" ? data.text.met : [data.text.input, data.text.x, data.text.factor];
+  for (const word of [...words, data.text.product]) head.append(element("th", "", { scope: "col" }, word));
   const rows = [head];
   const most = lab.terms_shown;
   for (const one of sum.terms.slice(0, most)) {
-    const unit = one.unit ?? unitOf(sourceOf(data, one).map, sourceOf(data, one).index);
+    const of = one.unit ? one.unit : unitOf(sourceOf(data, one).map, sourceOf(data, one).index);
+    const unit = one.image === undefined ? of : `${of} (${fill(data.text.image, { index: one.image })})`;
     const line = element("tr");
     const go = element("button", "go", { type: "button", title: fill(data.text.go, { unit }), "aria-label": fill(data.text.go, { unit }) }, `${unit} ↓`);
     if (data.leaf) go.disabled = true;
@@ -489,15 +517,19 @@ function drawTerms(lab, sum) {
   }
   const rest = sum.terms.slice(most).reduce((all, one) => all + one.product, sum.others);
   const hidden = Math.max(0, sum.terms.length - most);
-  const unseen = data.view === "terms" ? data.told.rest_count : data.rest ? (data.of_incoming - data.incoming.length) * data.window[0] ** 2 : 0;
+  const unseen = data.view === "weight" ? (data.images > 1 ? 1 : 0) : data.view === "terms" ? data.told.rest_count : data.rest ? (data.of_incoming - data.incoming.length) * data.window[0] ** 2 : 0;
   const line = (name, value, className = "") => {
     const node = element("tr", className);
-    node.append(element("td", "", {}, name), element("td"), element("td"), element("td", "", {}, number(value)));
+    node.append(element("td", "", { colspan: 3 }, name), element("td", "", {}, number(value)));
     rows.push(node);
   };
-  if (hidden + unseen) line(fill(data.text.rest, { count: hidden + unseen }), rest);
+  if (data.view === "weight" && data.images > 1) {
+    if (hidden) line(fill(data.text.rest, { count: hidden }), rest - sum.others);
+    line(fill(data.text.other_images, { count: data.images - 1 }), sum.others);
+  } else if (hidden + unseen) line(fill(data.text.rest, { count: hidden + unseen }), rest);
   if (sum.bias) line(data.shift || data.view === "terms" ? data.text.added : data.text.bias, sum.bias);
-  line(fill(data.text.sum, { unit: unitOf(data.out, lab.at) }), sum.total, "total");
+  const whole = data.says_unit ?? unitOf(data.out, data.view === "terms" ? data.at : lab.at);
+  line(fill(data.text.sum, { unit: data.gradient ? `dL/d${whole}` : whole }), sum.total, "total");
   lab.table.replaceChildren(...rows);
   lab.all.hidden = hidden === 0 && most <= 6;
   lab.all.textContent = hidden === 0 ? data.text.fewer : fill(data.text.all, { count: Math.min(hidden, 20) });
@@ -574,6 +606,10 @@ function point(lab, index) {
     const seen = own.map((each) => each.index);
     const winner = data.view === "pool" && !data.tall && own.length ? mark(one.picture, [own[0].index], "cell") : [];
     const box = data.view === "window" || data.view === "pool";
+    if (data.view === "weight") {
+      one.picture.marks.replaceChildren(...mark(one.picture, own.filter((each) => each.place === index).map((each) => each.index), "cell"));
+      continue;
+    }
     one.picture.marks.replaceChildren(...(box ? around(one.picture, seen, "box") : mark(one.picture, seen.slice(0, 6), "cell")), ...winner);
     for (const beside of one.beside ?? []) beside.marks.replaceChildren(...mark(beside, seen.slice(0, 6), "cell"));
     if (!one.values) continue;
@@ -659,7 +695,8 @@ function build(root, text) {
   lab.play = element("button", "play", { type: "button", "aria-pressed": "false" });
   lab.step = element("button", "play", { type: "button" });
   const head = element("div", "head");
-  head.append(lab.title, lab.play, lab.step);
+  lab.gone = element("button", "go big", { type: "button" });
+  head.append(lab.title, lab.play, lab.step, lab.gone);
   lab.ins = element("div", "ins");
   const right = element("div", "outs");
   lab.out_name = caption("");
@@ -668,7 +705,6 @@ function build(root, text) {
   figure.append(lab.out_name, lab.out.holder);
   lab.says = element("p", "says", { "aria-live": "polite" });
   lab.more_words = element("p", "remark");
-  lab.gone = element("button", "go big", { type: "button" });
   lab.curve = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   lab.curve.setAttribute("viewBox", "0 0 240 140");
   lab.curve.setAttribute("role", "img");
@@ -679,13 +715,14 @@ function build(root, text) {
   lab.table = element("table", "terms");
   lab.all = element("button", "more", { type: "button" });
   const words = element("div", "words");
-  words.append(lab.says, lab.more_words, lab.gone);
+  words.append(lab.says, lab.more_words);
   const tables = element("div", "tables");
   const left = element("div");
   left.append(lab.table, lab.all);
   tables.append(left, lab.shares);
   const stage = element("div", "stage");
-  stage.append(lab.ins, element("span", "op big", { "aria-hidden": "true" }, "→"), right, tables);
+  lab.arrow = element("span", "op big", { "aria-hidden": "true" }, "→");
+  stage.append(lab.ins, lab.arrow, right, tables);
   root.replaceChildren(lab.crumbs, head, words, stage, lab.close);
   new ResizeObserver(() => {
     if (lab.data && Math.abs(root.clientWidth - lab.width) > 8) draw(lab);
@@ -699,21 +736,22 @@ function draw(lab) {
   const phone = lab.width < 640;
   lab.root.classList.toggle("phone", phone);
   lab.root.classList.toggle("narrow", lab.width < 1000);
-  lab.room = { small: phone ? 96 : { window: 118, dense: 170 }[data.view] ?? 230, large: phone ? Math.min(260, lab.width - 20) : 280 };
+  lab.room = { small: phone ? 96 : { window: data.incoming.length > 2 ? 118 : 196, dense: 170 }[data.view] ?? 230, large: phone ? Math.min(260, lab.width - 20) : 280 };
   if (phone && data.view !== "window" && data.view !== "dense") lab.room.small = Math.min(230, lab.width - 20);
   lab.title.textContent = data.title;
-  lab.out_name.textContent = nameOf(data.out);
+  lab.out_name.textContent = data.gradient ? `dL/d${nameOf(data.out)}` : nameOf(data.out);
   drawCrumbs(lab);
+  const before = lab.rows.indexOf(lab.chosen);
   drawIncoming(lab);
+  lab.arrow.hidden = lab.rows.length === 0;
   drawOut(lab);
-  const slides = data.view === "window" || data.view === "pool";
+  const slides = ["window", "pool", "weight"].includes(data.view);
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   lab.play.hidden = !slides || calm;
   lab.step.hidden = !slides;
   lab.step.textContent = data.text.step;
-  stop(lab);
-  lab.chosen = lab.rows[0];
-  lab.chooseRow(lab.rows[0]);
+  lab.play.textContent = lab.timer ? data.text.pause : data.text.play;
+  lab.chooseRow(lab.rows[Math.max(0, before)]);
   lab.point(lab.at);
 }
 
@@ -753,7 +791,8 @@ export default function (component) {
   if (!same || lab.at >= lab.data.out.values.length) {
     lab.at = data.at;
     lab.terms_shown = 6;
-    lab.slid = null;
+    lab.slid = lab.chosen = null;
+    stop(lab);
   }
   if (lab.data.view === "dense" || lab.data.view === "terms") lab.at = data.at;
   draw(lab);

@@ -1,4 +1,4 @@
-"""``trace``: any number inside a model, explained by its own arithmetic."""
+"""``trace``: any number inside a model, or its gradient, explained by its own arithmetic."""
 
 from __future__ import annotations
 
@@ -26,42 +26,66 @@ def register(group: click.Group) -> None:
 @click.option("--unit", default=None, help="Which number: conv2[3,4,5], fc1[7], probs[3]; else the predicted class's.")
 @click.option("--top", type=click.IntRange(min=0), default=10, show_default=True, help="How many terms are shown.")
 @click.option("--trail", "down", is_flag=True, help="Go on from the largest term, hop by hop, down to a pixel.")
+@click.option(
+    "--gradient",
+    is_flag=True,
+    help="How the loss depends on it; for a weight (conv1.weight[0,0,1,1]) with the optimizer's step.",
+)
+@click.option(
+    "--target",
+    type=click.IntRange(0),
+    default=None,
+    help="With --gradient: the class IMAGE should be; else the predicted one.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(0, 1000),
+    default=0,
+    show_default=True,
+    help="With --gradient: after so many steps on the same batch.",
+)
 @click.option("--training", is_flag=True, help="BatchNorm and dropout as in training, among a batch of the data set.")
-@click.option("--batch", type=click.IntRange(1, 1024), default=32, show_default=True, help="With --training: its size.")
+@click.option(
+    "--batch", type=click.IntRange(1, 1024), default=None, help="How many images: 32 with --training, else 1."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="With --training: what dropout draws from.")
 @click.argument("image", type=click.Path(path_type=Path))
 @json_option
 def trace(
-    model_name: str,
-    unit: str | None,
-    top: int,
-    down: bool,
-    training: bool,
-    batch: int,
-    seed: int,
-    image: Path,
-    as_json: bool,
-) -> None:
+    model_name: str, unit: str | None, top: int, down: bool, gradient: bool, target: int | None, steps: int,
+    training: bool, batch: int | None, seed: int, image: Path, as_json: bool,
+) -> None:  # fmt: skip
     """Say of which terms a number inside the model is the sum, for IMAGE.
 
     value = bias + the terms' products + the rest. What is not shown of the terms is added up as the rest. In training
-    mode the batch is IMAGE and behind it the first images of the training set of the model's data.
+    mode, and for the gradient of a batch, IMAGE stands first and behind it the first images of the training set of the
+    model's data.
     """
     from cnnlab.data.prepare import file_to_input
-    from cnnlab.insight.arithmetic import explain, trail
     from cnnlab.runs import named
 
     model = named(model_name)
     picture = file_to_input(image, model)
-    passed, among = _pass(model, picture, batch if training else 0, seed)
+    size = batch or (32 if training else 1)
+    if gradient:
+        value = _gradient(model, picture, unit, top, target, steps, training, size, seed)
+    else:
+        value = _forward(model, picture, unit, top, down, size if training else 0, seed)
+    emit(value, as_json, lambda: _written(value))
+
+
+def _forward(
+    model: Model, picture: Tensor, unit: str | None, top: int, down: bool, batch: int, seed: int
+) -> dict[str, Any]:
+    from cnnlab.insight.arithmetic import explain, trail
+
+    passed, among = _pass(model, picture, batch, seed)
     unit = unit or f"probs[{int(passed.look.probs.argmax())}]"
     told = explain(passed, unit, top)
-    value: dict[str, Any] = {**told.to_json(), "mode": "training" if training else "evaluation"}
+    value: dict[str, Any] = {**told.to_json(), "mode": "training" if batch else "evaluation"}
     if down:
         value["trail"] = [hop.to_json() for hop in trail(passed, unit, top)]
-    if among:
-        value["batch"] = among
-    emit(value, as_json, lambda: _written(value))
+    return {**value, "batch": among} if among else value
 
 
 def _pass(model: Model, picture: Tensor, batch: int, seed: int) -> tuple[Pass, dict[str, Any]]:
@@ -74,21 +98,49 @@ def _pass(model: Model, picture: Tensor, batch: int, seed: int) -> tuple[Pass, d
     return training_pass(model, around.images, 0, seed), {**around.to_json(), "seed": seed}
 
 
+def _gradient(
+    model: Model, picture: Tensor, unit: str | None, top: int, target: int | None, steps: int, training: bool,
+    batch: int, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    from cnnlab.architecture import Address
+    from cnnlab.insight.arithmetic import batch_around
+    from cnnlab.insight.backwards import explain_gradient, walk
+
+    target = int(model.logits(picture.unsqueeze(0))[0].argmax()) if target is None else target
+    around = batch_around(model, picture, batch, target)
+    here = walk(model, around.images, around.targets, None, steps, training=training, seed=seed)
+    at = Address.parse(unit or f"{here.back.logits_layer}[{target}]")
+    told = explain_gradient(here.back, at, 0, top)
+    value = {
+        **told.to_json(),
+        "mode": "training" if training else "evaluation",
+        "loss": here.back.loss,
+        "target": target,
+        "after_steps": steps,
+        "batch": {**around.to_json(), "seed": seed},
+    }
+    return {**value, "step": here.next_step(at).to_json()} if at.tensor else value
+
+
 def _written(value: dict[str, Any]) -> str:
     hops = value.get("trail", [value])
     parts = ["\n\n".join(_hop(hop) for hop in hops)]
-    if "batch" in value:
+    if "step" in value:
+        step = value["step"]
+        lines = [(line["name"], line["says"]) for line in step["lines"]]
+        parts.append(f"\nstep {step['number']} of {step['optimizer']}, from the weight {step['before']:.6g}:")
+        parts.append(table(lines, ("what", "how")))
+    if value.get("batch", {}).get("first"):
         among = value["batch"]
-        parts.append(
-            f"in a batch of {among['size']}: this image and the first {among['first']} training images of {among['data']}"
-        )
+        first, data = among["first"], among["data"]
+        parts.append(f"in a batch of {among['size']}: this image and the first {first} training images of {data}")
     return "\n".join(parts)
 
 
 def _hop(value: dict[str, Any]) -> str:
     """Return one number as a sentence and the table of its terms."""
     rows: list[tuple[str, ...]] = [
-        (term["input"], _entering(term), term["weight"] or "", f"{term['factor']:.6g}", f"{term['product']:.6g}")
+        (_input(term), _entering(term), term["weight"] or "", f"{term['factor']:.6g}", f"{term['product']:.6g}")
         for term in value["terms"]
     ]
     if value["rest_count"]:
@@ -96,6 +148,10 @@ def _hop(value: dict[str, Any]) -> str:
     rows.append(("bias", "", "", "", f"{value['bias']:.6g}"))
     rows.append(("sum", "", "", "", f"{value['sum']:.6g}"))
     return "\n".join([value["says"], table(rows, ("input", "value", "weight", "factor", "product"))])
+
+
+def _input(term: dict[str, Any]) -> str:
+    return f"image {term['image']}: {term['input']}" if "image" in term else str(term["input"])
 
 
 def _entering(term: dict[str, Any]) -> str:

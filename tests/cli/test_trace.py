@@ -77,3 +77,15 @@ def test_the_trail_goes_down_to_a_pixel(digit):
     assert hops[-1]["kind"] == "Preprocessing" and hops[-1]["follows"].startswith("image[0,")
     for hop in hops:
         assert added_up(hop) == pytest.approx(hop["value"], abs=1e-4)
+
+
+@pytest.mark.parametrize("unit", ["fc3[2]", "conv2[3,4,5]", "conv1.weight[0,0,1,1]", "fc1.bias[3]"])
+def test_a_gradient_adds_up(digit, unit):
+    words = ("--model", "article-000-lenet5", digit, "--unit", unit, "--gradient", "--target", "2", "--top", "4")
+    value = traced(*words)
+    assert value["target"] == 2 and value["loss"] > 0
+    assert added_up(value) == pytest.approx(value["value"], abs=1e-5)
+    assert ("step" in value) == (".weight" in unit or ".bias" in unit)
+    if "step" in value:
+        step = traced(*words, "--batch", "4", "--steps", "2")["step"]
+        assert step["number"] == 3 and step["remembered"] and step["lines"][-1]["value"] == step["after"]

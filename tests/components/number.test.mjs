@@ -1,7 +1,7 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { CURVES, erf, fill, number, reached, signs, sumAt, taps, unitOf } from "../../assets/components/number.js"
+import { CURVES, erf, fill, number, patchSays, reached, signs, sumAt, taps, unitOf } from "../../assets/components/number.js"
 
 const map = (size, values, more = {}) => ({ layer: "conv1", channel: 2, vector: false, size, values: Float32Array.from(values), ...more })
 const ramp = (n) => Array.from({ length: n }, (_none, i) => i + 1)
@@ -65,4 +65,13 @@ test("numbers and words as a person reads them", () => {
   assert.equal(number(NaN), "–")
   assert.equal(signs("1 + \u22122 \u2212 \u22123"), "1 \u2212 2 + 3")
   assert.equal(fill("{unit} = {x}", { unit: "a" }), "a = {x}")
+})
+
+test("a patch is written out, a large one by its largest products", () => {
+  const text = { spelled: "{name}: {parts} = {sum}", spelled_part: "{name}: {parts} + {rest} from {count} = {sum}" }
+  const small = map([2, 2], ramp(4), { kernel: Float32Array.from([1, -2, 0, 1]) })
+  assert.equal(patchSays({ text }, small, [1, 2, null, 4], 1), "conv1[2]: 1 · 1 + 2 · (\u22122) + 4 · 1 = 1")
+  const large = map([4, 4], ramp(16), { kernel: new Float32Array(16).fill(-1) })
+  const said = patchSays({ text }, large, ramp(16), -136)
+  assert.ok(said.startsWith("conv1[2]: 16 · (\u22121) + 15 · (\u22121)") && said.endsWith("\u2212 28 from 7 = \u2212136"), said)
 })

@@ -19,6 +19,7 @@ from cnnlab.description import bundled_models
 from cnnlab.errors import ArchitectureError, ModelError
 from cnnlab.insight import look
 from cnnlab.insight.arithmetic import RULES, Pass, batch_around, explain, pass_of, trail, training_pass
+from cnnlab.insight.arithmetic.registry import takes_in
 from cnnlab.runs import named
 from tests.architecture.strategies import LAYER_STRATEGIES, networks, running, trees
 from tests.insight.makers import GREY, MODELS, grey, image_of, mlp, model_of, picture_for
@@ -270,3 +271,18 @@ def test_the_way_down_goes_where_one_says():
     assert len(hops) == 7  # softmax, fc1, flatten, pool1, relu1, conv1, input
     with pytest.raises(ModelError, match="does not take in"):
         trail(passed, "probs[2]", 4, ["fc1[3]"])
+
+
+def test_what_goes_into_a_number_is_known():
+    model = MODELS["softmax"]()
+    passed = pass_of(model, picture_for(model))
+    for unit, other, goes in [
+        ("conv1[1,2,2]", "input[0,4,4]", True),
+        ("conv1[1,2,2]", "input[0,5,4]", False),
+        ("pool1[1,0,0]", "relu1[1,2,2]", True),
+        ("pool1[1,0,0]", "relu1[2,2,2]", False),
+        ("probs[2]", "fc1[4]", True),
+        ("fc1[2]", "flatten[7]", True),
+        ("fc1[2]", "pool1[0,0,0]", False),
+    ]:
+        assert takes_in(passed, Address.parse(unit), Address.parse(other)) is goes

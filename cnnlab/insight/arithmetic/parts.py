@@ -33,6 +33,7 @@ class Group:
         factors: what each is multiplied by. Shape: (n,) float64
         weight: whose numbers the factors are: layer, tensor (None: its output) and index. Shape of the index: (n, axes)
         amounts: what each becomes before it is multiplied; None: it stays. Shape: (n,) float64
+        images: which image of a batch each is of; None: all are of the one that is looked at. Shape: (n,) int64
         products: what each adds. Shape: (n,) float64
     """
 
@@ -42,6 +43,7 @@ class Group:
     factors: Tensor
     weight: tuple[str, str | None, Tensor] | None = None
     amounts: Tensor | None = None
+    images: Tensor | None = None
     products: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,6 +62,7 @@ class Group:
             float(self.factors[at]),
             float(self.products[at]),
             None if self.amounts is None else float(self.amounts[at]),
+            None if self.images is None else int(self.images[at]),
         )
 
 

@@ -113,7 +113,7 @@ def _picture(model: Model, seen: Look) -> Tensor:
     return pixels[:, top : top + height, left : left + width].contiguous()
 
 
-class _Remembering(GeneratorDropout):
+class Remembering(GeneratorDropout):
     """Dropout that keeps the mask it drew."""
 
     mask: Tensor | None = None
@@ -129,7 +129,7 @@ def training_network(model: Model, seed: int = 0) -> Network:
     network = model.copy_network().train()
     for name, module in network.leaves():
         if isinstance(module, GeneratorDropout):
-            network.replace_leaf(name, _Remembering(module.p, module.whole_maps))
+            network.replace_leaf(name, Remembering(module.p, module.whole_maps))
     network.use_generator(torch.Generator().manual_seed(seed))
     return network
 
@@ -160,7 +160,7 @@ def training_pass(model: Model, images: Tensor, which: int = 0, seed: int = 0) -
         if isinstance(module, nn.BatchNorm2d):
             arrived = (maps[model.architecture.trace().rows[source].name] if source >= 0 else x).double()
             drawn[name] = Statistics(arrived.mean((0, 2, 3)), arrived.var((0, 2, 3), unbiased=False))
-        elif isinstance(module, _Remembering) and module.mask is not None:
+        elif isinstance(module, Remembering) and module.mask is not None:
             drawn[name] = Statistics(mask=module.mask[which].clone())
 
     try:

@@ -22,6 +22,9 @@ MOVES = (
 )  # fmt: skip
 """Kinds that only carry numbers to another place."""
 
+_SLICE = 4_000_000
+"""How many float64 numbers of patches are laid out at once."""
+
 
 def plane(passed: Pass, unit: Address, count: int = 6) -> Plane:
     """Return the map that ``unit`` stands in, with the ``count`` strongest of the maps that make it.
@@ -76,10 +79,7 @@ def _window(passed: Pass, unit: Address, layer: specs.Conv2d, source: str, count
     weight = passed.state[f"{unit.layer}.weight"][channel]
     first = channel // (layer.out_channels // layer.groups) * len(weight)
     seen = values[first : first + len(weight)]
-    added = functional.conv2d(
-        seen.double().unsqueeze(0), weight.double().unsqueeze(1), None, layer.stride, layer.padding, layer.dilation,
-        groups=len(weight),
-    )[0]  # fmt: skip
+    added = _added(seen, weight, layer).view(len(weight), *passed.values(unit.layer).shape[1:])
     order = added.abs().mean((1, 2)).argsort(descending=True, stable=True)
     shown = order[:count].tolist()
     bias = passed.state.get(f"{unit.layer}.bias")
@@ -91,6 +91,18 @@ def _window(passed: Pass, unit: Address, layer: specs.Conv2d, source: str, count
         rest=added[order[count:]].sum(0) if len(order) > count else None,
         window=layer.window(),
     )  # fmt: skip
+
+
+def _added(seen: Tensor, weight: Tensor, layer: specs.Conv2d) -> Tensor:
+    """Return what each incoming map adds to each number that leaves, in float64. Shape: (C, H' * W')."""
+    found, taps = [], weight[0].numel()
+    positions = seen[0].numel()  # as many as leave, or more: what a slice of channels costs at most
+    for part, kernels in zip(*(one.split(max(1, _SLICE // (taps * positions))) for one in (seen, weight))):
+        patches = functional.unfold(
+            part.double().unsqueeze(0), layer.kernel_size, layer.dilation, layer.padding, layer.stride
+        ).view(len(part), taps, -1)
+        found.append((kernels.double().view(len(part), 1, taps) @ patches).squeeze(1))
+    return torch.cat(found)
 
 
 def _pool(passed: Pass, unit: Address, layer: LayerSpec, source: str) -> Plane:

@@ -88,6 +88,16 @@ def placed(passed: Pass, unit: Address | str) -> Address:
     return unit
 
 
+def takes_in(passed: Pass, unit: Address, other: Address) -> bool:
+    """Return whether the number at ``other`` goes into the number at ``unit``, in the one before it in the network."""
+    parts, _kind = _parts(passed, placed(passed, unit))
+    wanted = torch.tensor([other.index])
+    groups = [group for group in (*parts.groups, *parts.sums.values()) if group.source == other.layer]
+    return any(
+        group.index.shape[1] == wanted.shape[1] and bool((group.index == wanted).all(1).any()) for group in groups
+    )
+
+
 def _parts(passed: Pass, unit: Address) -> tuple[Parts, str]:
     if unit.layer in passed.look.maps:
         row = passed.row(unit.layer)

@@ -23,6 +23,7 @@ class Term:
         factor: what it is multiplied by.
         product: what it adds.
         amount: what the input becomes before the factor multiplies it (e^x in a softmax); None: it stays as it is.
+        image: which image of a batch it is of, where several take part.
     """
 
     input: Address
@@ -31,6 +32,7 @@ class Term:
     factor: float
     product: float
     amount: float | None = None
+    image: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the term in JSON's words."""
@@ -41,7 +43,8 @@ class Term:
             "factor": self.factor,
             "product": self.product,
         }
-        return value if self.amount is None else {**value, "amount": self.amount}
+        more = {"amount": self.amount, "image": self.image}
+        return {**value, **{name: one for name, one in more.items() if one is not None}}
 
 
 @dataclass(frozen=True)
