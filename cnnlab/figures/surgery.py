@@ -42,12 +42,12 @@ def numbers_html(effect: Effect, facts: str) -> str:
     for label, value, change, good in cells:
         colour = "var(--good)" if good > 0 else "var(--bad)" if good < 0 else "var(--soft)"
         shown.append(
-            f'<div><dt style="color:var(--soft);font-size:.875rem">{escape(label)}</dt>'
-            f'<dd style="margin:0;font-size:1.9rem;line-height:1.3">{value}'
-            f'<div style="font-size:.8125rem;color:{colour};min-height:1.3em">{escape(change)}</div></dd></div>'
+            f'<div><div style="color:var(--soft);font-size:.875rem">{escape(label)}</div>'
+            f'<div style="font-size:1.9rem;line-height:1.3">{value}</div>'
+            f'<div style="font-size:.8125rem;color:{colour};min-height:1.3em">{escape(change)}</div></div>'
         )
-    row = "display:flex;flex-wrap:wrap;gap:.25rem 2rem;margin:0;font-variant-numeric:tabular-nums"
-    return f'<dl style="{row}">{"".join(shown)}</dl><p class="lab-facts">{facts}</p>'
+    row = "display:flex;flex-wrap:wrap;gap:.25rem 2rem;font-variant-numeric:tabular-nums"
+    return f'<div class="lab-numbers" style="{row}">{"".join(shown)}</div><p class="lab-facts">{facts}</p>'
 
 
 def _points(value: float, digits: int) -> str:
@@ -105,7 +105,7 @@ def class_change(
     figure.update_layout(
         bargap=0.3,
         margin={"l": 80, "r": 12, "t": 6, "b": 34},
-        xaxis={"range": [-1.3 * limit, 1.3 * limit], "title": {"text": _("change of the accuracy, in points")},
+        xaxis={"range": [-1.5 * limit, 1.5 * limit], "title": {"text": _("change of the accuracy, in points")},
                "zeroline": True, "zerolinecolor": theme.QUIET[dark], "showgrid": False, "nticks": 5},
         yaxis={"autorange": "reversed", "type": "category", "showgrid": False},
     )  # fmt: skip

@@ -44,8 +44,8 @@ def space_of(at: AppTest) -> Workspace:
 
 
 def numbers(at: AppTest) -> dict[str, str]:
-    (told,) = (html.proto.body for html in at.get("html") if html.proto.body.startswith("<dl"))
-    return dict(re.findall(r"<dt[^>]*>([^<]*)</dt><dd[^>]*>([^<]*)", told))
+    (told,) = (html.proto.body for html in at.get("html") if html.proto.body.startswith('<div class="lab-numbers"'))
+    return dict(re.findall(r'<div style="color:var\(--soft\)[^>]*875[^>]*>([^<]*)</div><div[^>]*>([^<]*)</div>', told))
 
 
 def test_operations_add_up_and_are_taken_back(page):
