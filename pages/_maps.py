@@ -141,8 +141,11 @@ def draw_filters(model: Model, layer: str) -> None:
         st.html(tiles.tiles_html(filter_pictures.filter_tiles(weight, dark=dark), alts, captions, size=64))
     else:
         picture = _filter_picture(fingerprint(model), layer, by, dark, weight)
-        said = _("All filters of {layer}, {shape}") if found.is_conv else _("The weights of {layer}, {shape}")
-        image = tiles.hard_img(picture, said.format(layer=layer, shape=shape), width=None if found.is_conv else "100%")
+        if found.is_conv:
+            alt = _("All filters of {layer}, {shape}", layer=layer, shape=shape)
+        else:
+            alt = _("The weights of {layer}, {shape}", layer=layer, shape=shape)
+        image = tiles.hard_img(picture, alt, width=None if found.is_conv else "100%")
         st.html(f'<div tabindex="0" style="max-height:540px;overflow:auto">{image}</div>' if found.is_conv else image)
         if by != "number":
             st.html(f'<p class="lab-facts">{_order_text(places, found.is_conv)}</p>')

@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from cnnlab.architecture import Address
 from cnnlab.build import build
 from cnnlab.errors import CnnLabError, ModelError
 from cnnlab.i18n import Message
@@ -28,6 +29,10 @@ KERNELS_ONLY = frozenset({"flip", "rotate", "sobel"})
 """Operations that a single weight of a dense layer knows no sense of."""
 MOST_EDITS = 100
 
+WRITTEN = "silence, scale=0.5, flip=rows, rotate=1, shuffle=7, sobel=columns, initial"
+"""How operations are written on a command line."""
+
+_SETTINGS = {"scale": "factor", "flip": "axis", "sobel": "axis", "rotate": "turns", "shuffle": "seed"}
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
@@ -58,6 +63,40 @@ class Edit(BaseModel):
     turns: int = Field(default=1, ge=1, le=3)
     seed: int = Field(default=0, ge=0, le=2**31)
     values: tuple[tuple[Number, ...], ...] = Field(default=(), max_length=64)
+
+    @classmethod
+    def parse(cls, what: str, where: str, model: Model) -> Edit:
+        """Return the operation ``what`` (``silence``, ``scale=0.5``, ``flip=rows``, ``rotate=2``, ``shuffle=7``) on ``where``.
+
+        Args:
+            what: an operation, with its one setting behind ``=``; all but ``write``.
+            where: an address: ``conv1[3]`` for a channel, ``conv2.weight[3,1]`` for a connection.
+            model: whose.
+
+        Raises:
+            ArchitectureError: ``where`` is no address.
+            ModelError: it is not one of a channel or a connection, or there is no such operation or setting.
+        """
+        do, _equals, value = what.partition("=")
+        address = Address.parse(where)
+        wanted = 1 if address.tensor is None else 2 if address.tensor == "weight" else 0
+        if not wanted or len(address.index) != wanted:
+            raise ModelError(
+                "{where}: write a channel as conv1[3], a connection as conv2.weight[3,1]", where=where[:60]
+            )
+        unit, *rest = address.index
+        if rest:
+            found = filters(model, address.layer)
+            rest[0] += found.channels_of(unit)[0] if found.is_conv and unit < len(found.weight) else 0
+        settings = {_SETTINGS[do]: value} if value and do in _SETTINGS else {}
+        try:
+            if do == "write" or (value and not settings):
+                raise ValueError
+            return cls.model_validate(
+                {"do": do, "layer": address.layer, "unit": unit, "source": rest[0] if rest else None, **settings}
+            )
+        except ValueError as error:
+            raise ModelError("{what}: not an operation; write one of {known}", what=what[:60], known=WRITTEN) from error
 
     @property
     def where(self) -> str:
