@@ -122,6 +122,7 @@ def draw_filters(model: Model, layer: str) -> None:
         if st.button(_("Look at one channel"), icon=":material/fingerprint:", key="explore.unit", type="tertiary"):
             _session.keep("units.layer", layer)
             _session.keep("units.view", "one")
+            _session.keep(f"units.unit.{layer}", int(_session.kept(f"explore.unit.{layer}", 0)))
             st.switch_page("pages/units.py")
     places = order(found, by)
     weight = found.weight.numpy()[list(places)]

@@ -47,7 +47,7 @@ def numbers_html(effect: Effect, facts: str) -> str:
             f'<div style="font-size:.8125rem;color:{colour};min-height:1.3em">{escape(change)}</div></div>'
         )
     row = "display:flex;flex-wrap:wrap;gap:.25rem 2rem;font-variant-numeric:tabular-nums"
-    return f'<div class="lab-numbers" style="{row}">{"".join(shown)}</div><p class="lab-facts">{facts}</p>'
+    return f'<div class="lab-effect" style="{row}">{"".join(shown)}</div><p class="lab-facts">{facts}</p>'
 
 
 def _points(value: float, digits: int) -> str:

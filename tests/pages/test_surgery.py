@@ -44,7 +44,7 @@ def space_of(at: AppTest) -> Workspace:
 
 
 def numbers(at: AppTest) -> dict[str, str]:
-    (told,) = (html.proto.body for html in at.get("html") if html.proto.body.startswith('<div class="lab-numbers"'))
+    (told,) = (html.proto.body for html in at.get("html") if html.proto.body.startswith('<div class="lab-effect"'))
     return dict(re.findall(r'<div style="color:var\(--soft\)[^>]*875[^>]*>([^<]*)</div><div[^>]*>([^<]*)</div>', told))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnnlab.insight.jobs import Step
 from cnnlab.insight.memo import Memo
 from cnnlab.insight.surgery.lesions import Lesions, found_for, lesions
-from cnnlab.insight.surgery.table import table_for
+from cnnlab.insight.surgery.table import dataset_for, table_for
 from cnnlab.insight.units.preferred import STEPS, WAYS, Preferred, preferred
 from cnnlab.insight.units.responses import Responses, responses
 from cnnlab.model import Model
@@ -62,7 +62,7 @@ class Gallery:
 def responses_of(model: Model, layer: str) -> Responses:
     """Return how the channels of ``layer`` answer the test images, found once for all who look."""
     return _responses.get(model, layer) or _responses.put(
-        model, layer, responses(model, table_for(model).dataset.test, layer)
+        model, layer, responses(model, dataset_for(model).test, layer)
     )
 
 
@@ -123,6 +123,6 @@ def _last(steps: Generator[int, None, Lesions]) -> Lesions:
             return found
 
 
-_responses: Memo[Responses] = Memo(64)
-_pages: Memo[UnitPage] = Memo(256)
+_responses: Memo[Responses] = Memo(32)
+_pages: Memo[UnitPage] = Memo(64)
 _galleries: Memo[Gallery] = Memo(16)
