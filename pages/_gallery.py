@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnnlab.model import Model
 
 KIND = "gallery"
+MOST_TILES = 256
 
 
 def channels(ref: ModelRef, model: Model, layer: str, count: int) -> None:
@@ -59,6 +60,7 @@ def _draw(model: Model, layer: str, found: Gallery) -> None:
     units = list(range(len(found.pictures)))
     if order == "cost":
         units.sort(key=lambda unit: -float(found.lesions.cost[unit]))
+    units = units[:MOST_TILES]
     answers = found.responses
     captions = [f"{unit} · {points_lost(found.lesions, unit)}" for unit in units]
     boxes: list[Box | None] = [None] * len(units)
@@ -79,3 +81,5 @@ def _draw(model: Model, layer: str, found: Gallery) -> None:
         ]  # fmt: skip
     st.html(f'<div tabindex="0">{marked_html(images, boxes, captions, alts)}</div>')
     st.caption(_("Below each: its number, and by how many points the accuracy changes without it."))
+    if len(found.pictures) > len(units):
+        st.caption(_("{shown} of {count} channels are shown.", shown=len(units), count=len(found.pictures)))

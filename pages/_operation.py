@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from pages import _choices, _session
 
@@ -28,8 +29,10 @@ def edits(ref: ModelRef) -> tuple[Edit, ...]:
     """Return what was done to the copy of ``ref``, before a reload too."""
     from cnnlab.insight.surgery import Edit
 
-    kept = _session.operations(str(ref))
-    return tuple(Edit.model_validate(one) for one in kept)
+    try:
+        return tuple(Edit.model_validate(one) for one in _session.operations(str(ref)))
+    except ValueError:
+        return ()  # written by another version of the lab
 
 
 def _set(ref: ModelRef, done: tuple[Edit, ...], undone: tuple[Edit, ...] = ()) -> None:
@@ -135,7 +138,10 @@ def _written(layer: str, unit: int, source: int, model: Model, done: tuple[Edit,
     from cnnlab.insight import filters
     from cnnlab.insight.surgery import table_for
 
-    now = filters(table_for(model).operate(done)[0] if done else model, layer)
+    try:
+        now = filters(table_for(model).operate(done)[0] if done else model, layer)
+    except CnnLabError:
+        return None  # what was done before cannot be done: the result says why
     kernel = now.weight[unit, source - now.channels_of(unit)[0]]
     rows = kernel.reshape(1, 1).tolist() if kernel.dim() == 0 else kernel.tolist()
     columns = {str(place): [round(row[place], 4) for row in rows] for place in range(len(rows[0]))}
