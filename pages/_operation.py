@@ -164,6 +164,6 @@ def _history(ref: ModelRef, done: tuple[Edit, ...]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(_("**{count} done**, the last first", count=len(done)))
         st.button(_("Take all back"), key="surgery.clear", type="tertiary", on_click=_set, args=(ref, (), done))
-    lines = [f"{len(done) - place}. `{one.where}` {one.said.text()}" for place, one in enumerate(reversed(done))]
+    lines = [f"{len(done) - place} · `{one.where}` {one.said.text()}" for place, one in enumerate(reversed(done))]
     box = st.container(height=180 if len(lines) > 6 else "content", border=False)
     box.markdown("  \n".join(lines))

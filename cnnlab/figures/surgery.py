@@ -76,7 +76,7 @@ def channel_img(weight: NDArray[Any], unit: int, alt: str, *, limit: float | Non
         return hard_img(
             filter_png(one[None], columns=1, zoom=max(1, 120 // one.shape[-1]), dark=dark), alt, style=_EDGE
         )
-    zoom = max(1, (120 if len(one) == 1 else 30 if len(one) <= 128 else 12) // one.shape[-1])
+    zoom = max(1, (120 if len(one) == 1 else 30 if len(one) <= 32 else 15) // one.shape[-1])
     picture = tile_png(one, "signed", scale=(-limit, limit), columns=max(8, math.isqrt(len(one))), zoom=zoom, dark=dark)
     return hard_img(picture, alt, style=_EDGE)
 
