@@ -49,7 +49,8 @@ def ask(ref: ModelRef, model: Model, layers: tuple[str, ...], done: tuple[Edit, 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         unit = channel("surgery", layer, len(found.weight))
         channels = found.channels_of(unit)
-        names = {WHOLE: _("the whole channel")} | {k: _("only from input {index}", index=k) for k in channels}
+        names = {WHOLE: _("the whole channel")}
+        names |= {place: _("only from input {index}", index=index) for place, index in enumerate(channels)}
         source = _choices.menu(
             f"surgery.source.{layer}", _("What of it"), list(names), WHOLE, names.__getitem__, width=210
         )
@@ -142,7 +143,7 @@ def _written(layer: str, unit: int, source: int, model: Model, done: tuple[Edit,
         now = filters(table_for(model).operate(done)[0] if done else model, layer)
     except CnnLabError:
         return None  # what was done before cannot be done: the result says why
-    kernel = now.weight[unit, source - now.channels_of(unit)[0]]
+    kernel = now.weight[unit, source]
     rows = kernel.reshape(1, 1).tolist() if kernel.dim() == 0 else kernel.tolist()
     columns = {str(place): [round(row[place], 4) for row in rows] for place in range(len(rows[0]))}
     st.caption(_("The kernel, row by row; type into it."))

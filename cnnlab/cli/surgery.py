@@ -38,7 +38,7 @@ def surgery(model_name: str, wanted: tuple[tuple[str, str], ...], out: Path | No
         check_writable(out)
     model = named(model_name)
     bed = table_for(model)
-    changed, effect = bed.operate([Edit.parse(what, where, model) for what, where in wanted])
+    changed, effect = bed.operate([Edit.parse(what, where) for what, where in wanted])
     if out is not None:
         renamed(changed, changed.about.name, effect).save(out)
     value = {

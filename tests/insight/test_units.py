@@ -132,7 +132,7 @@ def test_a_page_fills_step_by_step_and_is_found_again():
     bundled = named("mnist-sprint")
     model = Model(bundled.description, bundled.state)  # nobody has asked about this one
     steps = unit_page(model, "relu2", 4)
-    first, second, third = (next(steps) for _step in range(3))
+    first, _losing, second, third = (next(steps) for _step in range(4))
     assert first.found.responses.channels == 32 and first.found.lesion is None
     assert second.found.lesion.units[second.found.place] == 4 and second.found.pictures is None
     assert third.done == 2

@@ -44,7 +44,8 @@ class Edit(BaseModel):
         do: which one.
         layer: of which convolution or dense layer.
         unit: of which of its channels (a dense layer's units).
-        source: the connection from this input channel alone; None: the whole channel.
+        source: one connection alone, by its place in the weight: the input channel, in a grouped convolution counted
+            from the first that the channel sees; None: the whole channel.
         factor: what ``scale`` multiplies with, a channel's bias too.
         axis: ``flip``: which axis is turned over; ``sobel``: along which axis it takes the difference.
         turns: ``rotate``: quarter turns to the left.
@@ -65,13 +66,12 @@ class Edit(BaseModel):
     values: tuple[tuple[Number, ...], ...] = Field(default=(), max_length=64)
 
     @classmethod
-    def parse(cls, what: str, where: str, model: Model) -> Edit:
+    def parse(cls, what: str, where: str) -> Edit:
         """Return the operation ``what`` (``silence``, ``scale=0.5``, ``flip=rows``, ``rotate=2``, ``shuffle=7``) on ``where``.
 
         Args:
             what: an operation, with its one setting behind ``=``; all but ``write``.
             where: an address: ``conv1[3]`` for a channel, ``conv2.weight[3,1]`` for a connection.
-            model: whose.
 
         Raises:
             ArchitectureError: ``where`` is no address.
@@ -85,9 +85,6 @@ class Edit(BaseModel):
                 "{where}: write a channel as conv1[3], a connection as conv2.weight[3,1]", where=where[:60]
             )
         unit, *rest = address.index
-        if rest:
-            found = filters(model, address.layer)
-            rest[0] += found.channels_of(unit)[0] if found.is_conv and unit < len(found.weight) else 0
         settings = {_SETTINGS[do]: value} if value and do in _SETTINGS else {}
         try:
             if do == "write" or (value and not settings):
@@ -191,13 +188,10 @@ def _place(found: Filters, edit: Edit) -> tuple[int, ...]:
         if edit.do == "write":
             raise ModelError("{where}: choose one connection to write its numbers by hand", where=edit.where)
         return (edit.unit,)
-    channels = found.channels_of(edit.unit)
-    if edit.source not in channels:
-        raise ModelError(
-            "{where}: this channel sees the input channels {first} to {last}",
-            where=edit.where, first=channels[0], last=channels[-1],
-        )  # fmt: skip
-    return (edit.unit, edit.source - channels[0])
+    sources = found.weight.shape[1]
+    if edit.source >= sources:
+        raise ModelError("{where}: there are the connections 0 to {last}", where=edit.where, last=sources - 1)
+    return (edit.unit, edit.source)
 
 
 def _changed(old: Tensor, edit: Edit, first: Tensor) -> Tensor:
