@@ -41,7 +41,8 @@ def numbers_html(effect: Effect, facts: str) -> str:
     ]
     shown = []
     for label, value, change, good in cells:
-        colour = "var(--good)" if good > 0 else "var(--bad)" if good < 0 else "var(--soft)"
+        same = change in ("", "0") or good == 0
+        colour = "var(--soft)" if same else "var(--good)" if good > 0 else "var(--bad)"
         shown.append(
             f'<div><div style="color:var(--soft);font-size:.875rem">{escape(label)}</div>'
             f'<div style="font-size:1.9rem;line-height:1.3">{value}</div>'
@@ -76,7 +77,7 @@ def channel_img(weight: NDArray[Any], unit: int, alt: str, *, limit: float | Non
         return hard_img(
             filter_png(one[None], columns=1, zoom=max(1, 120 // one.shape[-1]), dark=dark), alt, style=_EDGE
         )
-    zoom = max(1, (120 if len(one) == 1 else 30 if len(one) <= 32 else 15) // one.shape[-1])
+    zoom = max(1, (120 if len(one) == 1 else 30 if len(one) <= 16 else 15) // one.shape[-1])
     picture = tile_png(one, "signed", scale=(-limit, limit), columns=max(8, math.isqrt(len(one))), zoom=zoom, dark=dark)
     return hard_img(picture, alt, style=_EDGE)
 
@@ -150,7 +151,7 @@ def lesion_heat(
         margin={"l": 46, "r": 8, "t": 34, "b": 8},
         xaxis={"side": "top", "type": "category", "showgrid": False, "tickangle": 0 if max(map(len, names)) < 4 else -40},
         yaxis={"autorange": "reversed", "type": "category", "showgrid": False, "title": {"text": _("channel")},
-               "nticks": min(len(order), 32)},
+               "nticks": len(order) + 1 if len(order) <= 64 else 32},
     )  # fmt: skip
     return figure
 
