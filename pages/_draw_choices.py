@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.data.known import KNOWN
 from cnnlab.description import ModelRef, bundled_models, bundled_path, read_description
 from cnnlab.i18n import _
-from pages import _choices, _names
+from pages import _choices, _names, _session
 
 if TYPE_CHECKING:
     from cnnlab.model import Model
@@ -49,6 +50,10 @@ def comparable(model: Model) -> dict[str, str]:
     for number, run in _names.own_runs().items():
         if run.has_model and run.architecture.input_shape[0] == channels and _same_classes(run.data, data):
             found[f"run:{run.id}"] = _names.run_label(number, run)
+    for source, name in _session.workspace().models().items():
+        described = read_description(Path(source.partition(":")[2]))
+        if described.preprocessing.data_shape[0] == channels and _same_classes(described.about.data, data):
+            found[source] = name
     for name in bundled_models():
         described = read_description(bundled_path(name))
         if described.preprocessing.data_shape[0] == channels and _same_classes(described.about.data, data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cnnlab.runs.jobs import Job
 
 KIND = "gallery"
+MOST_TILES = 256
 
 
 def channels(ref: ModelRef, model: Model, layer: str, count: int) -> None:
@@ -28,15 +30,16 @@ def channels(ref: ModelRef, model: Model, layer: str, count: int) -> None:
     if known is not None:
         _draw(model, layer, known)
         return
-    key = f"{ref} {id(model)} {layer}"
-    if not _looks.is_live(KIND, key):
+    key = f"{ref} {layer}"
+    begin = partial(_looks.begin, KIND, key, count, lambda: gallery(model, layer))
+    if not _looks.is_asked(KIND, key):
         st.markdown(
             _("A picture is made for each of the {count} channels of {layer}, from noise.", count=count, layer=layer)
         )
         if st.button(_("Make them"), icon=":material/play_arrow:", type="primary", key="units.gallery"):
-            _looks.begin(KIND, key, count, lambda: gallery(model, layer))
+            begin()
             st.rerun()
-    _looks.view(KIND, key, lambda found: _draw(model, layer, found), _told)
+    _looks.view(KIND, key, lambda found: _draw(model, layer, found), _told, begin)
 
 
 def _told(job: Job) -> str:
@@ -46,7 +49,7 @@ def _told(job: Job) -> str:
 def _draw(model: Model, layer: str, found: Gallery) -> None:
     from cnnlab.figures.surgery import points_lost
     from cnnlab.figures.unit_page import marked_html
-    from cnnlab.insight.surgery import table_for
+    from cnnlab.insight.surgery import dataset_for
     from cnnlab.insight.units import field_box
 
     shows = {"picture": _("what it likes best"), "image": _("what excites it most")}
@@ -57,6 +60,7 @@ def _draw(model: Model, layer: str, found: Gallery) -> None:
     units = list(range(len(found.pictures)))
     if order == "cost":
         units.sort(key=lambda unit: -float(found.lesions.cost[unit]))
+    units = units[:MOST_TILES]
     answers = found.responses
     captions = [f"{unit} · {points_lost(found.lesions, unit)}" for unit in units]
     boxes: list[Box | None] = [None] * len(units)
@@ -68,7 +72,7 @@ def _draw(model: Model, layer: str, found: Gallery) -> None:
         ]
     else:
         first = answers.strongest[units, 0]
-        images = table_for(model).dataset.test.images[first].numpy()
+        images = dataset_for(model).test.images[first].numpy()
         boxes = [field_box(model, layer, answers.rows[unit, 0], answers.columns[unit, 0]) for unit in units]
         alts = [
             _("Test image {number} excites {layer}[{unit}] most: {value}",
@@ -77,3 +81,5 @@ def _draw(model: Model, layer: str, found: Gallery) -> None:
         ]  # fmt: skip
     st.html(f'<div tabindex="0">{marked_html(images, boxes, captions, alts)}</div>')
     st.caption(_("Below each: its number, and by how many points the accuracy changes without it."))
+    if len(found.pictures) > len(units):
+        st.caption(_("{shown} of {count} channels are shown.", shown=len(units), count=len(found.pictures)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -28,14 +29,15 @@ def table(ref: ModelRef, model: Model, layer: str) -> None:
     if known is not None:
         _shown(known, model)
         return
-    key = f"{ref} {id(model)} {layer}"
-    if not _looks.is_live(KIND, key):
+    key = f"{ref} {layer}"
+    count = (model.architecture.trace().row(layer).output_shape or (0,))[0]
+    begin = partial(_looks.begin, KIND, key, count, lambda: searched(model, layer))
+    if not _looks.is_asked(KIND, key):
         st.markdown(_("Each channel of {layer} is silenced alone, and the test images are asked again.", layer=layer))
         if st.button(_("Silence one after the other"), icon=":material/grid_on:", key="surgery.lesions.start"):
-            count = (model.architecture.trace().row(layer).output_shape or (0,))[0]
-            _looks.begin(KIND, key, count, lambda: searched(model, layer))
+            begin()
             st.rerun()
-    _looks.view(KIND, key, lambda found: _shown(found, model), _told)
+    _looks.view(KIND, key, lambda found: _shown(found, model), _told, begin)
 
 
 def _told(job: Job) -> str:

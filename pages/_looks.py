@@ -26,19 +26,16 @@ def begin(kind: str, key: str, total: int, steps: Callable[[], Steps]) -> None:
 
 def begin_once(kind: str, key: str, total: int, steps: Callable[[], Steps]) -> None:
     """Begin the look ``key`` unless it was the last one of its kind: one that was called off stays so."""
-    from cnnlab.runs import jobs
-
-    job = jobs.current(_session.workspace().owner, kind)
-    if job is None or job.key != key:
+    if not is_asked(kind, key):
         begin(kind, key, total, steps)
 
 
-def is_live(kind: str, key: str) -> bool:
-    """Return whether the look ``key`` goes on."""
+def is_asked(kind: str, key: str) -> bool:
+    """Return whether the look ``key`` is the last one of its kind that was asked for."""
     from cnnlab.runs import jobs
 
     job = jobs.current(_session.workspace().owner, kind)
-    return job is not None and job.key == key and job.live
+    return job is not None and job.key == key
 
 
 def view(
@@ -46,11 +43,12 @@ def view(
     key: str,
     draw: Callable[[Any], None],
     told: Callable[[Job], str],
-    again: Callable[[], None] | None = None,
+    again: Callable[[], None],
 ) -> None:
     """Draw what ``draw`` makes of what the look ``key`` has found so far, with its progress as long as it goes on.
 
-    Where it was called off or failed, a button calls ``again``, if that is given.
+    A button calls ``again`` where it was called off or failed, or was made of a model that has learned on since: a page
+    draws what it finds for its model itself, and asks here only as long as there is nothing.
     """
     from cnnlab.runs import jobs
 
@@ -64,7 +62,7 @@ def _view(
     key: str,
     draw: Callable[[Any], None],
     told: Callable[[Job], str],
-    again: Callable[[], None] | None,
+    again: Callable[[], None],
     live: bool,
 ) -> None:
     _session.enter()
@@ -86,8 +84,9 @@ def _view(
             )
     elif job.error is not None:
         _widgets.show_error(job.error)
-    if job.state in ("cancelled", "failed") and again is not None:
-        if slot.button(_("Try again"), icon=":material/refresh:", key=f"{kind}.again"):
+    if not job.live:
+        label = _("Look again: the model is another one now") if job.state == "done" else _("Try again")
+        if slot.button(label, icon=":material/refresh:", key=f"{kind}.again"):
             again()
             st.rerun()
     if job.found is not None:

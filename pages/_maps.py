@@ -11,13 +11,15 @@ from cnnlab.figures import sheets, theme, tiles, units
 from cnnlab.figures.heat import colour_bar_html
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
-from pages import _session, _widgets
+from pages import _choices, _session, _widgets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cnnlab.insight import Look
     from cnnlab.model import Model, Tensor
+
+_MOST_NUMBERS = 128
 
 _COMPONENT = st.components.v2.component(
     "cnnlab_map_grid",
@@ -108,33 +110,61 @@ def draw_units(seen: Look, layer: str, names: tuple[str, ...] | None, scale: str
 
 
 def draw_filters(model: Model, layer: str) -> None:
-    """Draw all filters of a convolution, or the weights of a dense layer, with their colour bar."""
+    """Draw all filters of a convolution, or the weights of a dense layer, in the chosen order, with their colour bar."""
     from cnnlab.attribution import fingerprint
-    from cnnlab.insight import filters
+    from cnnlab.insight import ORDERS, filters, order
 
     found = filters(model, layer)
-    weight = found.weight.numpy()
     dark = _session.dark()
+    names = dict(zip(ORDERS, (_("by number"), _("largest norm first"), _("most alike side by side"))))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="explore_filters"):
+        by = _choices.segments("explore.filters.order", _("Order"), ORDERS, "number", names.__getitem__)
+        if st.button(_("Look at one channel"), icon=":material/fingerprint:", key="explore.unit", type="tertiary"):
+            _session.keep("units.layer", layer)
+            _session.keep("units.view", "one")
+            _session.keep(f"units.unit.{layer}", int(_session.kept(f"explore.unit.{layer}", 0)))
+            st.switch_page("pages/units.py")
+    places = order(found, by)
+    weight = found.weight.numpy()[list(places)]
     shape = "×".join(map(str, weight.shape))
-    picture = _filter_picture(fingerprint(model), layer, dark, weight)
-    if found.is_conv:
-        alt = _("All filters of {layer}, {shape}", layer=layer, shape=shape)
-        st.markdown(_filters_caption(layer, weight))
-        st.html(f'<div tabindex="0" style="max-height:540px;overflow:auto">{tiles.hard_img(picture, alt)}</div>')
+    st.markdown(
+        _filters_caption(layer, weight) if found.is_conv else _(
+            "**Weights of {layer}**, {shape}: a row for each unit, a column for each input", layer=layer, shape=shape
+        )
+    )  # fmt: skip
+    if found.is_conv and weight.shape[1] in (1, 3):
+        norms = found.weight.flatten(1).norm(dim=1)
+        alts = [
+            _("Filter {unit} of {layer}, norm {norm}", unit=unit, layer=layer, norm=theme.number(float(norms[unit])))
+            for unit in places
+        ]
+        captions = [f"{unit} · {float(norms[unit]):.2f}" for unit in places]
+        st.html(tiles.tiles_html(filter_pictures.filter_tiles(weight, dark=dark), alts, captions, size=64))
     else:
-        alt = _("The weights of {layer}, {shape}", layer=layer, shape=shape)
-        st.markdown(_(
-            "**Weights of {layer}**, {shape}: a row for each unit, a column for each input",
-            layer=layer, shape=shape,
-        ))  # fmt: skip
-        st.html(tiles.hard_img(picture, alt, width="100%"))
+        picture = _filter_picture(fingerprint(model), layer, by, dark, weight)
+        if found.is_conv:
+            alt = _("All filters of {layer}, {shape}", layer=layer, shape=shape)
+        else:
+            alt = _("The weights of {layer}, {shape}", layer=layer, shape=shape)
+        image = tiles.hard_img(picture, alt, width=None if found.is_conv else "100%")
+        st.html(f'<div tabindex="0" style="max-height:540px;overflow:auto">{image}</div>' if found.is_conv else image)
+        if by != "number":
+            st.html(f'<p class="lab-facts">{_order_text(places, found.is_conv)}</p>')
     limit = filter_pictures.filter_limit(weight)
     st.html(f'<div style="max-width:320px">{colour_bar_html(-limit, limit, "signed", dark=dark)}</div>')
 
 
+def _order_text(places: tuple[int, ...], is_conv: bool) -> str:
+    """Return the numbers of the filters as they stand in the picture."""
+    numbers = ", ".join(map(str, places[:_MOST_NUMBERS])) + (" …" if len(places) > _MOST_NUMBERS else "")
+    if is_conv:
+        return _("From the left: {numbers}", numbers=numbers)
+    return _("From the top: {numbers}", numbers=numbers)
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
-def _filter_picture(model_print: str, layer: str, dark: bool, _weight: NDArray[Any]) -> bytes:
-    """Return the picture of a layer's weights, made once for all who look at this model."""
+def _filter_picture(model_print: str, layer: str, by: str, dark: bool, _weight: NDArray[Any]) -> bytes:
+    """Return the picture of a layer's weights in the order ``by``, made once for all who look at this model."""
     draw = filter_pictures.filters_png if _weight.ndim == 4 else filter_pictures.matrix_png
     return draw(_weight, dark=dark)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from pages import _choices, _session
 
@@ -28,8 +29,10 @@ def edits(ref: ModelRef) -> tuple[Edit, ...]:
     """Return what was done to the copy of ``ref``, before a reload too."""
     from cnnlab.insight.surgery import Edit
 
-    kept = _session.operations(str(ref))
-    return tuple(Edit.model_validate(one) for one in kept)
+    try:
+        return tuple(Edit.model_validate(one) for one in _session.operations(str(ref)))
+    except ValueError:
+        return ()  # written by another version of the lab
 
 
 def _set(ref: ModelRef, done: tuple[Edit, ...], undone: tuple[Edit, ...] = ()) -> None:
@@ -46,7 +49,8 @@ def ask(ref: ModelRef, model: Model, layers: tuple[str, ...], done: tuple[Edit, 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         unit = channel("surgery", layer, len(found.weight))
         channels = found.channels_of(unit)
-        names = {WHOLE: _("the whole channel")} | {k: _("only from input {index}", index=k) for k in channels}
+        names = {WHOLE: _("the whole channel")}
+        names |= {place: _("only from input {index}", index=index) for place, index in enumerate(channels)}
         source = _choices.menu(
             f"surgery.source.{layer}", _("What of it"), list(names), WHOLE, names.__getitem__, width=210
         )
@@ -135,8 +139,11 @@ def _written(layer: str, unit: int, source: int, model: Model, done: tuple[Edit,
     from cnnlab.insight import filters
     from cnnlab.insight.surgery import table_for
 
-    now = filters(table_for(model).operate(done)[0] if done else model, layer)
-    kernel = now.weight[unit, source - now.channels_of(unit)[0]]
+    try:
+        now = filters(table_for(model).operate(done)[0] if done else model, layer)
+    except CnnLabError:
+        return None  # what was done before cannot be done: the result says why
+    kernel = now.weight[unit, source]
     rows = kernel.reshape(1, 1).tolist() if kernel.dim() == 0 else kernel.tolist()
     columns = {str(place): [round(row[place], 4) for row in rows] for place in range(len(rows[0]))}
     st.caption(_("The kernel, row by row; type into it."))
@@ -158,6 +165,6 @@ def _history(ref: ModelRef, done: tuple[Edit, ...]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(_("**{count} done**, the last first", count=len(done)))
         st.button(_("Take all back"), key="surgery.clear", type="tertiary", on_click=_set, args=(ref, (), done))
-    lines = [f"{len(done) - place}. `{one.where}` {one.said.text()}" for place, one in enumerate(reversed(done))]
+    lines = [f"{len(done) - place} · `{one.where}` {one.said.text()}" for place, one in enumerate(reversed(done))]
     box = st.container(height=180 if len(lines) > 6 else "content", border=False)
     box.markdown("  \n".join(lines))

@@ -30,7 +30,7 @@ def unit(ref: ModelRef, model: Model, layer: str, unit: int) -> None:
     if known is not None:
         _draw(model, known)
         return
-    key = f"{ref} {id(model)} {layer} {unit}"
+    key = f"{ref} {layer} {unit}"
     asked = (KIND, key, PAGE_STEPS, lambda: unit_page(model, layer, unit))
     _looks.begin_once(*asked)
     _looks.view(KIND, key, lambda found: _draw(model, found), _told, lambda: _looks.begin(*asked))
@@ -117,13 +117,13 @@ def _pictures(model: Model, page: UnitPage) -> None:
 
 def _strongest(model: Model, page: UnitPage) -> None:
     from cnnlab.figures.unit_page import marked_html
-    from cnnlab.insight.surgery import table_for
+    from cnnlab.insight.surgery import dataset_for
     from cnnlab.insight.units import field_box
 
     found, unit = page.responses, page.unit
     if found is None:
         return
-    dataset = table_for(model).dataset
+    dataset = dataset_for(model)
     _head(_("Of {count:,} test images, the {k} that excite it most", count=found.images, k=found.strongest.shape[1]))
     places = found.strongest[unit]
     boxes = [field_box(model, page.layer, row, column) for row, column in zip(found.rows[unit], found.columns[unit])]

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from cnnlab.architecture.presets import PRESETS
-from cnnlab.description import ModelAbout, Preprocessing
+from cnnlab.description import ModelAbout, Preprocessing, bundled_path
 from cnnlab.errors import BudgetError, DataError, PictureError
 from cnnlab.workspace import (
     MAX_DRAWINGS,
+    MAX_MODELS,
     MAX_SETTLED,
     MAX_UPLOADS,
     Choices,
@@ -280,3 +281,39 @@ def test_a_question_that_cannot_be_kept_is_refused(space: Workspace) -> None:
     with pytest.raises(DataError):
         space.settle("size", "x" * 200, True)
     assert space.score == Score()
+
+
+def model_file(name: str) -> bytes:
+    bundled = bundled_path("article-000-lenet5").read_bytes()
+    assert bundled.count(b'\\"name\\":\\"article-000-lenet5\\"') == 2  # of the network, and of the model
+    head, _name, rest = bundled.rpartition(b'\\"name\\":\\"article-000-lenet5\\"')
+    new = head + b'\\"name\\":\\"' + name.encode() + b'\\"' + rest
+    length = int.from_bytes(bundled[:8], "little") + len(new) - len(bundled)
+    return length.to_bytes(8, "little") + new[8:]
+
+
+def test_kept_models_are_found_by_name_and_belong_to_their_workspace(space: Workspace) -> None:
+    sources = [space.save_model(model_file(name)) for name in ("mine", "other", "mine")]
+    assert space.models() == dict(zip(sources, ("mine", "other", "mine (2)")))
+    other = Workspace(new_id())
+    assert all(space.has_model(source) and not other.has_model(source) for source in sources)
+    path = Path(sources[0].removeprefix("file:"))
+    for bad in (
+        f"file:{path.parent}/../models/{path.name}",
+        f"file:{path.with_suffix('.json')}",
+        f"run:{path}",
+        "file:",
+    ):
+        assert not space.has_model(bad)
+    (space.folder / "models" / "0123456789abcdef.safetensors").write_bytes(b"not a model")
+    assert len(space.models()) == 3
+    other.delete_model(sources[1])
+    space.delete_model(sources[1])
+    assert list(space.models().values()) == ["mine", "mine (2)"]
+
+
+def test_a_workspace_keeps_so_many_models_and_no_more(space: Workspace) -> None:
+    for _one in range(MAX_MODELS):
+        space.save_model(b"x")
+    with pytest.raises(BudgetError, match="all it can"):
+        space.save_model(b"x")

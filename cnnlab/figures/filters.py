@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.figures.theme import lookup, signed_limit
-from cnnlab.figures.tiles import filter_png, levels, png, tile_png
+from cnnlab.figures.tiles import enlarge, filter_png, levels, png, tile_png
 
 MOST_KERNELS = 65_536
 """Kernels in one picture; of a larger layer the first filters are drawn."""
@@ -51,6 +51,20 @@ def filters_png(weight: NDArray[Any], *, dark: bool = False, zoom: int | None = 
     limit = filter_limit(weight)
     fitting = max(1, min(6, 1080 // (shown * (width + 1)), 480 // (channels * (height + 1))))
     return tile_png(kernels, "signed", scale=(-limit, limit), columns=shown, zoom=zoom or fitting, dark=dark)
+
+
+def filter_tiles(weight: NDArray[Any], *, dark: bool = False) -> list[bytes]:
+    """Return each filter on one or three input channels as a picture by itself, all on one signed scale.
+
+    Shape:
+        weight: (C_out, 1 or 3, kH, kW)
+    """
+    limit = signed_limit(weight)
+    zoom = max(1, 48 // weight.shape[-1])
+    if weight.shape[1] == 1:
+        return [tile_png(one, "signed", scale=(-limit, limit), zoom=zoom, dark=dark) for one in weight]
+    coloured = levels(weight, -limit, limit).transpose(0, 2, 3, 1)  # (N, kH, kW, 3)
+    return [png(enlarge(np.ascontiguousarray(one), zoom)) for one in coloured]
 
 
 def matrix_png(weight: NDArray[Any], *, dark: bool = False) -> bytes:

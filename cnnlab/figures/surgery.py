@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -40,14 +41,15 @@ def numbers_html(effect: Effect, facts: str) -> str:
     ]
     shown = []
     for label, value, change, good in cells:
-        colour = "var(--good)" if good > 0 else "var(--bad)" if good < 0 else "var(--soft)"
+        same = change in ("", "0") or good == 0
+        colour = "var(--soft)" if same else "var(--good)" if good > 0 else "var(--bad)"
         shown.append(
-            f'<div><dt style="color:var(--soft);font-size:.875rem">{escape(label)}</dt>'
-            f'<dd style="margin:0;font-size:1.9rem;line-height:1.3">{value}'
-            f'<div style="font-size:.8125rem;color:{colour};min-height:1.3em">{escape(change)}</div></dd></div>'
+            f'<div><div style="color:var(--soft);font-size:.875rem">{escape(label)}</div>'
+            f'<div style="font-size:1.9rem;line-height:1.3">{value}</div>'
+            f'<div style="font-size:.8125rem;color:{colour};min-height:1.3em">{escape(change)}</div></div>'
         )
-    row = "display:flex;flex-wrap:wrap;gap:.25rem 2rem;margin:0;font-variant-numeric:tabular-nums"
-    return f'<dl style="{row}">{"".join(shown)}</dl><p class="lab-facts">{facts}</p>'
+    row = "display:flex;flex-wrap:wrap;gap:.25rem 2rem;font-variant-numeric:tabular-nums"
+    return f'<div class="lab-effect" style="{row}">{"".join(shown)}</div><p class="lab-facts">{facts}</p>'
 
 
 def _points(value: float, digits: int) -> str:
@@ -75,8 +77,8 @@ def channel_img(weight: NDArray[Any], unit: int, alt: str, *, limit: float | Non
         return hard_img(
             filter_png(one[None], columns=1, zoom=max(1, 120 // one.shape[-1]), dark=dark), alt, style=_EDGE
         )
-    zoom = max(1, 120 // one.shape[-1]) if len(one) == 1 else max(1, 30 // one.shape[-1])
-    picture = tile_png(one, "signed", scale=(-limit, limit), columns=8, zoom=zoom, dark=dark)
+    zoom = max(1, (120 if len(one) == 1 else 30 if len(one) <= 16 else 15) // one.shape[-1])
+    picture = tile_png(one, "signed", scale=(-limit, limit), columns=max(8, math.isqrt(len(one))), zoom=zoom, dark=dark)
     return hard_img(picture, alt, style=_EDGE)
 
 
@@ -105,7 +107,7 @@ def class_change(
     figure.update_layout(
         bargap=0.3,
         margin={"l": 80, "r": 12, "t": 6, "b": 34},
-        xaxis={"range": [-1.3 * limit, 1.3 * limit], "title": {"text": _("change of the accuracy, in points")},
+        xaxis={"range": [-1.5 * limit, 1.5 * limit], "title": {"text": _("change of the accuracy, in points")},
                "zeroline": True, "zerolinecolor": theme.QUIET[dark], "showgrid": False, "nticks": 5},
         yaxis={"autorange": "reversed", "type": "category", "showgrid": False},
     )  # fmt: skip
@@ -149,7 +151,7 @@ def lesion_heat(
         margin={"l": 46, "r": 8, "t": 34, "b": 8},
         xaxis={"side": "top", "type": "category", "showgrid": False, "tickangle": 0 if max(map(len, names)) < 4 else -40},
         yaxis={"autorange": "reversed", "type": "category", "showgrid": False, "title": {"text": _("channel")},
-               "nticks": min(len(order), 32)},
+               "nticks": len(order) + 1 if len(order) <= 64 else 32},
     )  # fmt: skip
     return figure
 

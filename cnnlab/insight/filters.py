@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from cnnlab.errors import ModelError
@@ -36,6 +37,39 @@ class Filters:
         width = self.weight.shape[1]
         group = unit // (self.weight.shape[0] // self.groups)
         return range(group * width, (group + 1) * width)
+
+
+ORDERS = ("number", "norm", "similarity")
+"""How filters can be sorted."""
+
+
+def order(found: Filters, by: str = "number") -> tuple[int, ...]:
+    """Return the filters of a layer, or the units of a dense one, in an order.
+
+        norm:        ||w_k||, the largest first
+        similarity:  from the largest on, always the one that is most like the last: the largest cosine,
+                     w_j . w_k / (||w_j|| ||w_k||), of those that are left
+
+    Args:
+        found: the layer.
+        by: one of ``ORDERS``; equal ones stay in the order of their numbers.
+    """
+    flat = found.weight.flatten(1).double()
+    norms = flat.norm(dim=1)
+    by_norm = norms.argsort(descending=True, stable=True).tolist()
+    if by == "number":
+        return tuple(range(len(flat)))
+    if by == "norm":
+        return tuple(by_norm)
+    unit = flat / norms.clamp_min(1e-12)[:, None]
+    left, last = torch.ones(len(flat), dtype=torch.bool), by_norm[0]
+    chain = [last]
+    for _step in range(len(flat) - 1):
+        left[last] = False
+        likeness = (unit @ unit[last]).masked_fill(~left, -2.0)
+        last = int(likeness.argmax())
+        chain.append(last)
+    return tuple(chain)
 
 
 def filters(model: Model, layer: str) -> Filters:

@@ -70,7 +70,11 @@ def operations(model: str) -> list[dict[str, Any]]:
     found = st.session_state.setdefault(keys.SURGERY, {})
     if model not in found:
         source, *pieces = kept(keys.SURGERY, ("",))
-        found[model] = json.loads("".join(pieces)) if source == model and pieces else []
+        try:
+            read = json.loads("".join(pieces)) if source == model and pieces else []
+        except ValueError:
+            read = []
+        found[model] = read if isinstance(read, list) else []
     return list(found[model])
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cnnlab.architecture import layers as L
 from cnnlab.errors import ModelError
-from cnnlab.insight import filters, look, window
+from cnnlab.insight import ORDERS, filters, look, order, window
 from tests.insight.makers import GREY, MODELS, grey, image_of, mlp, model_of, picture_for
 
 NETS = pytest.mark.parametrize("net", [*MODELS, "mlp"])
@@ -94,6 +94,22 @@ def test_groups_tell_which_channels_a_filter_sees():
     found = filters(MODELS["colour"](), "conv2")
     assert found.groups == 3
     assert [list(found.channels_of(unit)) for unit in range(6)] == [[0, 1], [0, 1], [2, 3], [2, 3], [4, 5], [4, 5]]
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "fc1"])
+def test_filters_are_sorted_by_norm_and_by_likeness(layer):
+    found = filters(grey(), layer)
+    flat = found.weight.flatten(1).double()
+    orders = {by: order(found, by) for by in ORDERS}
+    assert all(sorted(one) == list(range(len(flat))) for one in orders.values())
+    assert orders["number"] == tuple(range(len(flat)))
+    norms = flat.norm(dim=1)[list(orders["norm"])]
+    assert (norms.diff() <= 0).all()
+    chain = orders["similarity"]
+    assert chain[0] == orders["norm"][0]
+    for place in range(1, len(chain)):
+        likeness = torch.cosine_similarity(flat, flat[chain[place - 1]][None], dim=1)
+        assert likeness[chain[place]] == pytest.approx(float(likeness[list(chain[place:])].max()))
 
 
 def test_only_windows_have_a_window():

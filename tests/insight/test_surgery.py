@@ -102,10 +102,10 @@ def kernels(weight: torch.Tensor) -> dict[str, tuple[dict, torch.Tensor]]:
     }
 
 
-@pytest.mark.parametrize("source", [None, 5])
+@pytest.mark.parametrize("source", [None, 1])
 @pytest.mark.parametrize("do", ["silence", "scale", "flip", "rotate", "shuffle"])
 def test_only_what_is_operated_on_changes(do, source):
-    model = colour()  # conv2 has three groups: channel 4 sees the inputs 4 and 5
+    model = colour()  # conv2 has three groups: channel 4 has two connections
     place = (4,) if source is None else (4, 1)
     weight = model.state["conv2.weight"]
     settings, wanted = kernels(weight[place])[do]
@@ -155,7 +155,7 @@ def test_operations_come_one_after_the_other():
     [
         ({"do": "silence", "layer": "relu1", "unit": 0}, "relu1: this layer has no filters"),
         ({"do": "silence", "layer": "conv2", "unit": 6}, "channels 0 to 5"),
-        ({"do": "silence", "layer": "conv2", "unit": 0, "source": 4}, "input channels 0 to 3"),
+        ({"do": "silence", "layer": "conv2", "unit": 0, "source": 4}, "connections 0 to 3"),
         ({"do": "rotate", "layer": "fc1", "unit": 0}, "only a kernel"),
         ({"do": "write", "layer": "conv2", "unit": 0}, "choose one connection"),
         ({"do": "write", "layer": "conv2", "unit": 0, "source": 1, "values": ((1.0,),)}, "3×3 numbers are needed"),
@@ -186,8 +186,9 @@ def test_a_whitened_beginning_is_whitened():
 
 
 def test_the_table_of_a_bundled_model_is_shared_and_found_again():
-    model = named("mnist-sprint")
-    assert table_for(model) is table_for(model)
+    bundled = named("mnist-sprint")
+    model = Model(bundled.description, bundled.state)  # nobody has asked about this one
+    assert table_for(model) is table_for(model) is not table_for(bundled)
     assert len(table_for(model).index) == 2_000
     assert found_for(model, "fc1") is None
     assert result(searched(model, "fc1")) is found_for(model, "fc1")

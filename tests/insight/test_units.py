@@ -24,6 +24,7 @@ from cnnlab.insight.units import (
 )  # fmt: skip
 from cnnlab.insight.units.preferred import STEPS, _roughness, objective_row
 from cnnlab.insight.units.responses import NO_UNITS
+from cnnlab.model import Model
 from cnnlab.runs.models import named
 from tests.insight.makers import NETS, grey, images_for, result, same
 
@@ -128,9 +129,10 @@ def test_an_activation_is_driven_from_before_it():
 
 
 def test_a_page_fills_step_by_step_and_is_found_again():
-    model = named("mnist-sprint")
+    bundled = named("mnist-sprint")
+    model = Model(bundled.description, bundled.state)  # nobody has asked about this one
     steps = unit_page(model, "relu2", 4)
-    first, second, third = (next(steps) for _step in range(3))
+    first, _losing, second, third = (next(steps) for _step in range(4))
     assert first.found.responses.channels == 32 and first.found.lesion is None
     assert second.found.lesion.units[second.found.place] == 4 and second.found.pictures is None
     assert third.done == 2

@@ -7,11 +7,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnlab.description import ModelRef
-from cnnlab.insight.surgery import Edit, table_for
+from cnnlab.insight.surgery import Edit, beginning, table_for
 from cnnlab.model import Model
-from cnnlab.runs import jobs, resolve
+from cnnlab.runs import engine, jobs, resolve
 from cnnlab.workspace import Workspace
 from pages import _session
+from tests.runs.labs import spec, until
 from tests.wording import english_left
 
 PAGES = Path(__file__).resolve().parent.parent.parent / "pages"
@@ -43,8 +44,8 @@ def space_of(at: AppTest) -> Workspace:
 
 
 def numbers(at: AppTest) -> dict[str, str]:
-    (told,) = (html.proto.body for html in at.get("html") if html.proto.body.startswith("<dl"))
-    return dict(re.findall(r"<dt[^>]*>([^<]*)</dt><dd[^>]*>([^<]*)", told))
+    (told,) = (html.proto.body for html in at.get("html") if html.proto.body.startswith('<div class="lab-effect"'))
+    return dict(re.findall(r'<div style="color:var\(--soft\)[^>]*875[^>]*>([^<]*)</div><div[^>]*>([^<]*)</div>', told))
 
 
 def test_operations_add_up_and_are_taken_back(page):
@@ -59,7 +60,7 @@ def test_operations_add_up_and_are_taken_back(page):
     assert numbers(at)["After"] == f"{effect.acc_after:.1%}"
     assert numbers(at)["Other answers"] == f"{len(effect.changed):,}"
     shown = "\n".join(one.value for one in at.markdown)
-    assert "2. `conv2.weight[5,3]` turned to the left by 90°" in shown and "1. `conv2[5]` silenced" in shown
+    assert "2 · `conv2.weight[5,3]` turned to the left by 90°" in shown and "1 · `conv2[5]` silenced" in shown
     again = AppTest.from_file(str(PAGES / "surgery.py"), default_timeout=60)  # as after a reload
     again.session_state[_session.keys.WORKSPACE] = at.session_state[_session.keys.WORKSPACE]
     assert numbers(checked(again.run())) == numbers(at)
@@ -125,3 +126,18 @@ def test_it_speaks_chinese(page):
     labels = [one.label for one in [*at.button, *at.selectbox, *at.number_input]]
     words = [*labels, *(one.value for one in at.markdown), *(one.value for one in at.caption)]
     assert not {word: english_left(word) for word in words if english_left(word.replace("mnist-sprint", ""))}
+
+
+def test_untrained_is_the_first_moment_of_a_run(page):
+    at = page
+    id = engine().submit(spec(owner=space_of(at).owner))
+    until(lambda: not engine().snapshot(id).live)
+    ref = ModelRef(f"run:{id}")
+    at.session_state[_session.keys.MODEL] = str(ref)
+    at = choose(checked(at.run()), "surgery.do", "initial")
+    at = press(at, "surgery.operate")
+    model, first = resolve(ref), resolve(ModelRef(ref.source, 0))
+    drawn = beginning(model)
+    assert all((drawn[name] == first.state[name]).all() for name in first.state)
+    effect = table_for(model).operate([Edit(do="initial", layer="conv1", unit=0)])[1]
+    assert numbers(at)["After"] == f"{effect.acc_after:.1%}"

@@ -6,7 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnlab.description import ModelRef
-from cnnlab.insight.units import page_of
+from cnnlab.insight.units import page_of, unit_page
+from cnnlab.model import Model
 from cnnlab.runs import jobs, resolve
 from cnnlab.workspace import Workspace
 from pages import _session
@@ -71,6 +72,24 @@ def test_what_is_called_off_can_be_begun_again(page):
         at.button(key="unit.again").click()
     at = settled(at, "unit")
     assert shown(at).count("<figure") == 20
+
+
+def test_a_page_of_a_model_that_has_learned_on_is_made_anew_on_demand(page):
+    page.session_state[_session.keys.WIDGETS] = {"units.layer": "bn1", "units.unit.bn1": 11}
+    at = checked(page.run())
+    owner = Workspace(at.session_state[_session.keys.WORKSPACE]).owner
+    jobs.wait(owner, "unit", 60)
+    bundled = resolve(ModelRef("bundled:mnist-sprint"))
+    older = unit_page(Model(bundled.description, bundled.state), "bn1", 12)  # of another object: as of another moment
+    jobs.start(owner, "unit", "bundled:mnist-sprint bn1 12", 1, lambda: older)
+    jobs.wait(owner, "unit", 60)
+    at.number_input(key="units.unit.bn1").set_value(12)
+    at = checked(at.run())
+    assert shown(at).count("<figure") == 20
+    at.button(key="unit.again").click()
+    at = settled(at, "unit")
+    assert page_of(bundled, "bn1", 12) is not None
+    assert not [one for one in at.button if one.key == "unit.again"]
 
 
 def test_the_channel_is_the_one_on_the_operating_table(page):

@@ -2,6 +2,17 @@
 
 from cnnlab.insight.surgery.edits import OPERATIONS, Edit, beginning, operated
 from cnnlab.insight.surgery.lesions import Lesions, lesions
-from cnnlab.insight.surgery.table import Effect, Table, table_for
+from cnnlab.insight.surgery.table import Effect, Table, dataset_for, table_for
 
-__all__ = ["OPERATIONS", "Edit", "Effect", "Lesions", "Table", "beginning", "lesions", "operated", "table_for"]
+__all__ = [
+    "OPERATIONS",
+    "Edit",
+    "Effect",
+    "Lesions",
+    "Table",
+    "beginning",
+    "dataset_for",
+    "lesions",
+    "operated",
+    "table_for",
+]

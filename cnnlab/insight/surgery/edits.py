@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from cnnlab.architecture import Address
 from cnnlab.build import build
 from cnnlab.errors import CnnLabError, ModelError
 from cnnlab.i18n import Message
@@ -28,6 +29,10 @@ KERNELS_ONLY = frozenset({"flip", "rotate", "sobel"})
 """Operations that a single weight of a dense layer knows no sense of."""
 MOST_EDITS = 100
 
+WRITTEN = "silence, scale=0.5, flip=rows, rotate=1, shuffle=7, sobel=columns, initial"
+"""How operations are written on a command line."""
+
+_SETTINGS = {"scale": "factor", "flip": "axis", "sobel": "axis", "rotate": "turns", "shuffle": "seed"}
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
@@ -39,7 +44,8 @@ class Edit(BaseModel):
         do: which one.
         layer: of which convolution or dense layer.
         unit: of which of its channels (a dense layer's units).
-        source: the connection from this input channel alone; None: the whole channel.
+        source: one connection alone, by its place in the weight: the input channel, in a grouped convolution counted
+            from the first that the channel sees; None: the whole channel.
         factor: what ``scale`` multiplies with, a channel's bias too.
         axis: ``flip``: which axis is turned over; ``sobel``: along which axis it takes the difference.
         turns: ``rotate``: quarter turns to the left.
@@ -58,6 +64,36 @@ class Edit(BaseModel):
     turns: int = Field(default=1, ge=1, le=3)
     seed: int = Field(default=0, ge=0, le=2**31)
     values: tuple[tuple[Number, ...], ...] = Field(default=(), max_length=64)
+
+    @classmethod
+    def parse(cls, what: str, where: str) -> Edit:
+        """Return the operation ``what`` (``silence``, ``scale=0.5``, ``flip=rows``, ``rotate=2``, ``shuffle=7``) on ``where``.
+
+        Args:
+            what: an operation, with its one setting behind ``=``; all but ``write``.
+            where: an address: ``conv1[3]`` for a channel, ``conv2.weight[3,1]`` for a connection.
+
+        Raises:
+            ArchitectureError: ``where`` is no address.
+            ModelError: it is not one of a channel or a connection, or there is no such operation or setting.
+        """
+        do, _equals, value = what.partition("=")
+        address = Address.parse(where)
+        wanted = 1 if address.tensor is None else 2 if address.tensor == "weight" else 0
+        if not wanted or len(address.index) != wanted:
+            raise ModelError(
+                "{where}: write a channel as conv1[3], a connection as conv2.weight[3,1]", where=where[:60]
+            )
+        unit, *rest = address.index
+        settings = {_SETTINGS[do]: value} if value and do in _SETTINGS else {}
+        try:
+            if do == "write" or (value and not settings):
+                raise ValueError
+            return cls.model_validate(
+                {"do": do, "layer": address.layer, "unit": unit, "source": rest[0] if rest else None, **settings}
+            )
+        except ValueError as error:
+            raise ModelError("{what}: not an operation; write one of {known}", what=what[:60], known=WRITTEN) from error
 
     @property
     def where(self) -> str:
@@ -152,13 +188,10 @@ def _place(found: Filters, edit: Edit) -> tuple[int, ...]:
         if edit.do == "write":
             raise ModelError("{where}: choose one connection to write its numbers by hand", where=edit.where)
         return (edit.unit,)
-    channels = found.channels_of(edit.unit)
-    if edit.source not in channels:
-        raise ModelError(
-            "{where}: this channel sees the input channels {first} to {last}",
-            where=edit.where, first=channels[0], last=channels[-1],
-        )  # fmt: skip
-    return (edit.unit, edit.source - channels[0])
+    sources = found.weight.shape[1]
+    if edit.source >= sources:
+        raise ModelError("{where}: there are the connections 0 to {last}", where=edit.where, last=sources - 1)
+    return (edit.unit, edit.source)
 
 
 def _changed(old: Tensor, edit: Edit, first: Tensor) -> Tensor:

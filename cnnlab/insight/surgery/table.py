@@ -215,6 +215,11 @@ def first_change(model: Model, changed: Model) -> int | None:
     return next((row.index for row in model.architecture.trace().rows if row.name in layers), None)
 
 
+def dataset_for(model: Model) -> DataSet:
+    """Return the data set that ``model`` learned from, or the smaller one with its classes; raises DataError."""
+    return load(at_hand(model.about.data))
+
+
 _tables: Memo[Table] = Memo(MOST_TABLES)
 
 
@@ -225,7 +230,7 @@ def table_for(model: Model) -> Table:
         DataError: the data set is not here.
         ModelError: it has other pictures or classes than the model.
     """
-    return _tables.get(model) or _tables.put(model, None, Table(model, load(at_hand(model.about.data))))
+    return _tables.get(model) or _tables.put(model, None, Table(model, dataset_for(model)))
 
 
 def _check(model: Model, dataset: DataSet) -> None:
@@ -249,4 +254,4 @@ def _bytes(parts: list[Values]) -> int:
     return sum(tensor.nbytes for values in parts for tensor in values.values())
 
 
-__all__ = ["Effect", "Table", "first_change", "table_for"]
+__all__ = ["Effect", "Table", "dataset_for", "first_change", "table_for"]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.insight.memo import Memo
 from cnnlab.insight.surgery.lesions import Lesions, found_for, lesions
-from cnnlab.insight.surgery.table import table_for
+from cnnlab.insight.surgery.table import dataset_for, table_for
 from cnnlab.insight.units.preferred import STEPS, WAYS, Preferred, preferred
 from cnnlab.insight.units.responses import Responses, responses
 from cnnlab.model import Model
 from cnnlab.runs.jobs import Step
+
+Made = TypeVar("Made")
 
 _AT_ONCE = 16
 PAGE_STEPS = STEPS + 2
@@ -62,7 +66,7 @@ class Gallery:
 def responses_of(model: Model, layer: str) -> Responses:
     """Return how the channels of ``layer`` answer the test images, found once for all who look."""
     return _responses.get(model, layer) or _responses.put(
-        model, layer, responses(model, table_for(model).dataset.test, layer)
+        model, layer, responses(model, dataset_for(model).test, layer)
     )
 
 
@@ -75,14 +79,14 @@ def unit_page(model: Model, layer: str, unit: int) -> Generator[Step, None, Unit
     """
     page = UnitPage(layer, unit, responses_of(model, layer))
     yield Step(1, page)
-    page = replace(page, lesion=found_for(model, layer) or _last(lesions(table_for(model), layer, (unit,))))
-    yield Step(2, page)
+    cost = found_for(model, layer)
+    if cost is None:
+        cost = yield from _told(lesions(table_for(model), layer, (unit,)), lambda _done: Step(1, page))
+    known = replace(page, lesion=cost)
+    yield Step(2, known)
     climb = preferred(model, layer, [unit] * len(WAYS), tuple(WAYS))
-    while True:
-        try:
-            yield Step(2 + next(climb), page)
-        except StopIteration as end:
-            return _pages.put(model, (layer, unit), replace(page, pictures=end.value))
+    pictures = yield from _told(climb, lambda done: Step(2 + done, known))
+    return _pages.put(model, (layer, unit), replace(known, pictures=pictures))
 
 
 def gallery(model: Model, layer: str) -> Generator[Step, None, Gallery]:
@@ -90,18 +94,21 @@ def gallery(model: Model, layer: str) -> Generator[Step, None, Gallery]:
     answers = responses_of(model, layer)
     count = answers.channels
     yield Step(0)
-    cost = found_for(model, layer) or _last(lesions(table_for(model), layer))
+    cost = found_for(model, layer)
+    if cost is None:
+        cost = yield from _told(lesions(table_for(model), layer), lambda _done: Step(0))
     pictures = []
     for first in range(0, count, _AT_ONCE):
         units = range(first, min(count, first + _AT_ONCE))
         climb = preferred(model, layer, units, ("both",) * len(units))
-        while True:
-            try:
-                yield Step(first + len(units) * next(climb) // STEPS)
-            except StopIteration as end:
-                pictures.append(end.value.pictures)
-                break
+        made = yield from _told(climb, partial(_share, first, len(units)))
+        pictures.append(made.pictures)
     return _galleries.put(model, layer, Gallery(answers, cost, np.concatenate(pictures)))
+
+
+def _share(first: int, count: int, done: int) -> Step:
+    """Return how many channels are done when ``done`` steps are made for ``count`` of them, from ``first`` on."""
+    return Step(first + count * done // STEPS)
 
 
 def page_of(model: Model, layer: str, unit: int) -> UnitPage | None:
@@ -114,15 +121,16 @@ def gallery_of(model: Model, layer: str) -> Gallery | None:
     return _galleries.get(model, layer)
 
 
-def _last(steps: Generator[int, None, Lesions]) -> Lesions:
+def _told(steps: Generator[int, None, Made], told: Callable[[int], Step]) -> Generator[Step, None, Made]:
+    """Yield what ``told`` makes of each number that ``steps`` yields; return what they return."""
     while True:
         try:
-            next(steps)
+            yield told(next(steps))
         except StopIteration as end:
-            found: Lesions = end.value
-            return found
+            made: Made = end.value
+            return made
 
 
-_responses: Memo[Responses] = Memo(64)
-_pages: Memo[UnitPage] = Memo(256)
+_responses: Memo[Responses] = Memo(32)
+_pages: Memo[UnitPage] = Memo(64)
 _galleries: Memo[Gallery] = Memo(16)
