@@ -199,3 +199,37 @@ def test_what_cannot_be_is_one_sentence_and_exit_2(lab_home, words, said):
     told = call(*TRAIN, *words)
     assert told.exit_code == 2 and said in told.stderr and "Traceback" not in told.stderr
     assert issubclass(RecipeError, CnnLabError)
+
+
+def test_published_weights_that_are_here_are_a_beginning(lab_home):
+    """With random weights in their place: what torchvision's hold is no matter here."""
+    from cnnlab.architecture.head import fitting, head
+    from cnnlab.architecture.presets import PRESETS
+    from cnnlab.build import build
+    from cnnlab.cli.train import start_of
+    from cnnlab.data.loader import load
+    from cnnlab.description import ModelDescription, Preprocessing
+    from cnnlab.weights import saved
+
+    whole = PRESETS["squeezenet1_1"].architecture
+    network = build(whole, torch.Generator().manual_seed(1))
+    look = Preprocessing(data_shape=(3, 224, 224), input_shape=(3, 224, 224), mean=(0.5,) * 3, std=(0.2,) * 3)
+    names = tuple(map(str, range(1000)))
+    Model(ModelDescription(architecture=whole, preprocessing=look, class_names=names), network.state_dict()).save(
+        saved("squeezenet1_1")
+    )
+    start = start_of("squeezenet1_1", (), ())
+    assert start == Start(model=f"file:{saved('squeezenet1_1')}")
+    mine = fitting(whole, (3, 32, 32), 10)
+    assert mine.input_shape == (3, 32, 32)
+    training = Training(mine, load("cifar10-sample"), SHORT)
+    found = borrow(training, resolve(ModelRef.parse(start.model)))
+    assert found.fresh == (head(mine),) and len(found.taken) == 25
+
+
+def test_a_file_is_remembered_by_its_name_not_by_its_place(lab, tmp_path):
+    SPRINT.save(tmp_path / "mine.safetensors")
+    id = lab.submit(asked(Start(model=f"file:{tmp_path / 'mine.safetensors'}")))
+    lab.command(id, {"do": "stop"})
+    run = lab.wait(id, 60)
+    assert run.start.model == "file:mine.safetensors" and str(tmp_path) not in json.dumps(run.as_dict())
