@@ -39,7 +39,7 @@ def draw(run: Snapshot | None) -> None:
         start_with = None
         if dataset is not None and not held:
             held = _begin.mend_head(network, dataset)
-        if dataset is not None and network.trace().error is None:
+        if dataset is not None:
             start_with = _begin.draw(network, dataset, begin)
         why = st.container()
         finder = None if dataset is None else lambda edited: _lr.finder(network, dataset.name, edited)
