@@ -19,7 +19,7 @@ run: $(VENV)/.installed
 	$(PY) -m streamlit run app.py
 
 test: lint
-	$(PY) -m pytest
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(PY) -m ruff check .

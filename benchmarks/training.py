@@ -39,6 +39,8 @@ from cnnlab.training.recipe import Recipe
 REPEATS = 5
 SEEDS = 10
 SHORT = 30
+LONG = 1_500
+"""Steps over which a run of the engine is measured: more than an epoch, with the checkpoints close together at its start."""
 
 T = TypeVar("T")
 
@@ -87,7 +89,7 @@ def watched_run(dataset: DataSet, recipe: Recipe) -> float:
     page.start()
     try:
         first, began = _at_step(runs, id, WARM)
-        last, ended = _at_step(runs, id, WARM + STEPS)
+        last, ended = _at_step(runs, id, WARM + LONG)
     finally:
         over.set()
         page.join()
@@ -114,7 +116,7 @@ def constant_batch(dataset: DataSet, recipe: Recipe) -> float:
     """Return images/s of the same steps on one batch that never changes, made ready before: the limit."""
     training = Training(LENET, dataset, recipe)
     x, targets = training.input_of(training.images[:BATCH]), training.targets[:BATCH]
-    return _images_per_s(lambda: training.update(x, targets))
+    return _images_per_s(lambda: training.update(x, targets), LONG)
 
 
 def measure_training() -> Iterator[Row]:
@@ -270,10 +272,10 @@ def with_threads(count: int, work: Callable[[], T]) -> T:
     return found[0]
 
 
-def _images_per_s(step: Callable[[], object]) -> float:
+def _images_per_s(step: Callable[[], object], steps: int = STEPS) -> float:
     for _ in range(WARM):
         step()
     began = perf_counter()
-    for _ in range(STEPS):
+    for _ in range(steps):
         step()
-    return STEPS * BATCH / (perf_counter() - began)
+    return steps * BATCH / (perf_counter() - began)

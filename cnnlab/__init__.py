@@ -7,8 +7,8 @@ import os
 
 # Threads of torch that wait for each other must not keep a core busy for long: on two cores, beside a browser, a step of
 # two threads took thirty times as long that way. But to sleep at once costs a small step as much as it takes. So they look
-# about a twentieth of a millisecond for work (GNU's OpenMP, on Linux; others sleep), which is longer than the gap between
-# two operations. Read when torch is imported, so it stands here.
+# 2,000 times for work before they sleep (GNU's OpenMP, on Linux; others sleep), which outlasts the gap between two
+# operations. Read when torch is imported, so it stands here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 

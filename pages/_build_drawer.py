@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import streamlit as st
 
-from cnnlab.architecture import Architecture, Row, share
+from cnnlab.architecture import Architecture, Row
 from cnnlab.architecture.presets import PRESETS, Preset
 from cnnlab.architecture.source import to_pytorch
 from cnnlab.errors import CnnLabError
@@ -141,11 +139,11 @@ def _other_forms(architecture: Architecture) -> None:
 def _keep(architecture: Architecture) -> None:
     link, files, mine = st.columns(3, gap="large")
     with link:
-        _share(architecture)
+        _share()
     with files:
         _heading(_("As a file"))
         st.download_button(
-            _("Save as JSON"), architecture.to_json(), f"{_file_name(architecture)}.json", "application/json",
+            _("Save as JSON"), _export.network_document(), f"{_file_name(architecture)}.json", "application/json",
             icon=":material/download:", key="build.download.json", on_click="ignore", width="stretch",
         )  # fmt: skip
         _said()
@@ -167,20 +165,11 @@ def _heading(text: str) -> None:
     st.markdown(f"**{text}**")
 
 
-def _share(architecture: Architecture) -> None:
+def _share() -> None:
     _heading(_("As a link"))
-    st.markdown(_("The link holds the whole network, no account and no server needed to keep it."))
+    st.markdown(_("The link holds the network, its recipe and the name of its data; no account, no server keeps it."))
     if st.button(_("Share"), icon=":material/link:", key="build.share", width="stretch"):
-        try:
-            st.code(f"{_address()}?net={share.to_text(architecture)}", language=None, wrap_lines=True)
-        except CnnLabError as error:
-            _widgets.show_error(error)
-
-
-def _address() -> str:
-    """Return this page's address without its query."""
-    parts = urlsplit(st.context.url or "/build")
-    return parts._replace(query="", fragment="").geturl()
+        _export.network_link("build.link")
 
 
 def _mine(architecture: Architecture) -> None:

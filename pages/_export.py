@@ -9,6 +9,7 @@ import streamlit as st
 from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.export import EXPORTS, Export, Exported, Subject, of_model, of_network
+from cnnlab.export.link import link
 from cnnlab.i18n import _
 from pages import _session, _widgets
 
@@ -17,18 +18,31 @@ _COLUMNS = 3
 
 
 def export_choices(ref: ModelRef | None = None, key: str = "export") -> None:
-    """Draw all that can be exported: of the model ``ref``, or else of the lab's present network with recipe and data."""
+    """Draw all that can be exported: of the model ``ref``, or else of the lab's present network with recipe and data.
+
+    The network's own link is not among these: ``network_link`` draws it, also where the network cannot run yet.
+    """
     try:
         subject = _subject(ref)
     except CnnLabError as error:
         _widgets.show_error(error)
         return
-    choices = list(EXPORTS.values())
+    choices = [choice for choice in EXPORTS.values() if ref is not None or choice.name != "link"]
     with st.container(key=f"{key}_choices"):
         for start in range(0, len(choices), _COLUMNS):
             for place, choice in zip(st.columns(_COLUMNS, gap="small"), choices[start : start + _COLUMNS]):
                 with place.container(border=True, height="stretch", gap="xsmall"):
                     _card(choice, subject, f"{key}.{choice.name}")
+
+
+def network_link(key: str) -> None:
+    """Draw the link of the lab's present network, its recipe and its data set; a file where it is too long for one."""
+    _offer(EXPORTS["link"], of_network(_session.architecture(), _session.recipe(), _session.data_name()), key)
+
+
+def network_document() -> str:
+    """Return the same as JSON."""
+    return link(of_network(_session.architecture(), _session.recipe(), _session.data_name())).document
 
 
 def _subject(ref: ModelRef | None) -> Subject:
@@ -48,11 +62,15 @@ def _card(choice: Export, subject: Subject, key: str) -> None:
         st.button(_("Download"), key=f"{key}.lacking", icon=":material/download:", disabled=True, width="stretch")
         st.caption(lacking.text(_session.language()))
         return
+    _offer(choice, subject, key)
+
+
+def _offer(choice: Export, subject: Subject, key: str) -> None:
     made = _prepared(choice, subject, key) if choice.slow else _made(choice, subject)
     if made is None:
         return
     if choice.name == "link" and not made.suffix:
-        st.code(_address(made.data.decode()), language=None)
+        st.code(_address(made.data.decode()), language=None, wrap_lines=True)
         return
     name = f"{subject.file_name}{'-keras' if choice.name == 'keras' else ''}{made.suffix or choice.suffix}"
     st.download_button(

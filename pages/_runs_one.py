@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
-from pages import _session, _started, _widgets
+from pages import _export, _session, _started, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -51,6 +52,8 @@ def draw(number: int, run: Snapshot) -> None:
                 file_name=file_name(number, run).replace(".zip", "-tensorboard.zip"), key="runs.export.tensorboard",
                 on_click="ignore", help=_("The same zip with the curves as event files, which TensorBoard opens."),
             )  # fmt: skip
+    if run.has_model and st.toggle(_("Other forms: source, notebook, ONNX, link"), key=f"runs.{run.id}.forms"):
+        _export.export_choices(ModelRef(f"run:{run.id}"), "runs.forms")
 
 
 def file_name(number: int, run: Snapshot) -> str:

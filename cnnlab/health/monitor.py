@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from cnnlab.build import Network
 from cnnlab.health.series import SATURATED, WINDOW
 from cnnlab.training.events import HealthEvent
+from cnnlab.training.watching import PIECE
 
 EVERY = 50
 """After how many steps a layer is looked at again, once the dense start is over."""
@@ -90,11 +92,14 @@ class Monitor:
         return seen
 
     @contextmanager
-    def look(self, step: int) -> Iterator[None]:
-        """Watch what happens inside, which is one step of training; a step that raises leaves no hook and no event."""
+    def look(self, step: int) -> Iterator[Callable[[], None]]:
+        """Watch what happens inside, which is one step of training; a step that raises leaves no hook and no event.
+
+        It gives what the step calls when all gradients are there, before they are clipped.
+        """
         view = _View(self._watched, self._last)
         try:
-            yield
+            yield view.gradients
         finally:
             view.close()
         layers = view.layers()
@@ -111,7 +116,7 @@ class _View:
 
     def __init__(self, watched: dict[str, nn.Module], last: nn.Module | None) -> None:
         self._outputs = {name: _Output(module) for name, module in watched.items()}
-        self._gradients: dict[str, dict[str, Tensor]] = {name: {} for name in watched}
+        self._gradients: dict[str, float] = {}
         self._learning = {
             name: {key: p for key, p in module.named_parameters() if p.requires_grad}
             for name, module in watched.items()
@@ -120,13 +125,8 @@ class _View:
             name: {key: parameter.detach().clone() for key, parameter in parameters.items()}
             for name, parameters in self._learning.items()
         }
-        self.predicted: tuple[int, ...] = ()
-        self._handles: list[Any] = []
-        for name, module in watched.items():
-            self._handles.append(module.register_forward_hook(self._outputs[name].add))
-            for key, parameter in self._learning[name].items():
-                hook = _keep_norm(self._gradients[name], key)
-                self._handles.append(parameter.register_post_accumulate_grad_hook(hook))
+        self._counts: list[list[int]] = []
+        self._handles = [module.register_forward_hook(self._outputs[name].add) for name, module in watched.items()]
         if last is not None:
             self._handles.append(last.register_forward_hook(self._count))
 
@@ -138,8 +138,18 @@ class _View:
     def _count(self, module: nn.Module, args: Any, output: Tensor) -> None:
         if output.dim() != 2:
             return
-        counts = torch.bincount(output.argmax(1), minlength=output.shape[1]).tolist()
-        self.predicted = tuple(a + b for a, b in zip(self.predicted or [0] * len(counts), counts))
+        self._counts.append(torch.bincount(output.argmax(1), minlength=output.shape[1]).tolist())
+
+    @property
+    def predicted(self) -> tuple[int, ...]:
+        """How often each class was the answer."""
+        return tuple(map(sum, zip(*self._counts)))
+
+    def gradients(self) -> None:
+        """Take in the gradients, which are all there and not yet clipped."""
+        for name, parameters in self._learning.items():
+            there = (parameter.grad for parameter in parameters.values() if parameter.grad is not None)
+            self._gradients[name] = _norm_of(torch.linalg.vector_norm(gradient) for gradient in there)
 
     @torch.no_grad()
     def layers(self) -> dict[str, dict[str, float | None]]:
@@ -148,7 +158,8 @@ class _View:
 
     def silent(self) -> dict[str, Tensor]:
         """Return which units of each ReLU were zero throughout: (C,) or (F,) bool."""
-        return {name: output.silent for name, output in self._outputs.items() if output.silent is not None}
+        found = {name: output.silent() for name, output in self._outputs.items()}
+        return {name: silent for name, silent in found.items() if silent is not None}
 
     def _learned(self, name: str) -> dict[str, float | None]:
         parameters, before = self._learning[name], self._before[name]
@@ -157,57 +168,68 @@ class _View:
         weight = _norm_of(torch.linalg.vector_norm(tensor) for tensor in before.values())
         moved = _norm_of(torch.linalg.vector_norm(parameters[key].detach() - before[key]) for key in parameters)
         return {
-            "grad_norm": _plain(_norm_of(self._gradients[name].values())),
+            "grad_norm": _plain(self._gradients.get(name, 0.0)),
             "weight_norm": _plain(weight),
             "update_ratio": _plain(moved / weight) if weight > 0 else None,
         }
 
 
-def _keep_norm(norms: dict[str, Tensor], key: str) -> Callable[[Tensor], None]:
-    """Return a hook that keeps the norm of a parameter's gradient; where it comes in parts, the last has all."""
-
-    def hook(parameter: Tensor) -> None:
-        if parameter.grad is not None:
-            norms[key] = torch.linalg.vector_norm(parameter.grad.detach())
-
-    return hook
-
-
 class _Output:
-    """The sums over a layer's output; a batch may come in several parts."""
+    """What comes out of a layer; a batch may come in several parts, and each of them in pieces side by side."""
 
     def __init__(self, module: nn.Module) -> None:
         self._relu = isinstance(module, nn.ReLU)
         self._bounds = _BOUNDS.get(type(module))
-        self._count = 0
-        self._mean = self._squares = self._extreme = 0.0
-        self.silent: Tensor | None = None
+        self._pieces: dict[int, _Sums] = {}
 
     @torch.no_grad()
     def add(self, module: nn.Module, args: Any, output: Tensor) -> None:
         """Take one output in: a forward hook."""
-        y, count = output.detach().float(), output.numel()
-        mean = y.mean().item()
-        squares = count * _variance(y, mean)
-        total, apart = self._count + count, mean - self._mean
-        self._squares += squares + apart * apart * self._count * count / total
-        self._mean += apart * count / total
-        self._count = total
+        y, sums = output.detach().float(), self._pieces.setdefault(PIECE.get(), _Sums())
+        mean, count = y.mean().item(), y.numel()
+        sums.take(count, mean, count * _variance(y, mean))
         if self._bounds is not None:
             centre, reach = self._bounds
-            self._extreme += torch.count_nonzero((y - centre).abs_() > reach).item()
+            sums.extreme += torch.count_nonzero((y - centre).abs_() > reach).item()
         if self._relu:  # nothing is negative: a sum of zero is zero throughout, and much faster than a maximum
             silent = y.sum((0, 2, 3) if y.dim() == 4 else 0) == 0
-            self.silent = silent if self.silent is None else self.silent & silent
+            sums.silent = silent if sums.silent is None else sums.silent & silent
+
+    def silent(self) -> Tensor | None:
+        """Return which units of a ReLU were zero throughout: (C,) or (F,) bool."""
+        found = [sums.silent for sums in self._pieces.values() if sums.silent is not None]
+        return torch.stack(found).all(0) if found else None
 
     def figures(self) -> dict[str, float | None]:
-        """Return what the sums say."""
-        if not self._count:
+        """Return what the sums say, the pieces taken in their order."""
+        if not self._pieces:
             return {}
-        figures = {"mean": _plain(self._mean), "std": _plain((self._squares / self._count) ** 0.5)}
+        whole = _Sums()
+        for _number, sums in sorted(self._pieces.items()):
+            whole.take(sums.count, sums.mean, sums.squares)
+            whole.extreme += sums.extreme
+        figures = {"mean": _plain(whole.mean), "std": _plain((whole.squares / whole.count) ** 0.5)}
         if self._bounds is not None:
-            figures["saturated"] = _plain(self._extreme / self._count)
+            figures["saturated"] = _plain(whole.extreme / whole.count)
         return figures
+
+
+@dataclass
+class _Sums:
+    """How many numbers, their mean, the sum of their squared distances from it, how many are extreme, who is silent."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    extreme: float = 0.0
+    silent: Tensor | None = None
+
+    def take(self, count: int, mean: float, squares: float) -> None:
+        """Take in ``count`` numbers more."""
+        total, apart = self.count + count, mean - self.mean
+        self.squares += squares + apart * apart * self.count * count / total
+        self.mean += apart * count / total
+        self.count = total
 
 
 _BOUNDS: dict[type[nn.Module], tuple[float, float]] = {nn.Tanh: (0.0, SATURATED), nn.Sigmoid: (0.5, SATURATED / 2)}

@@ -25,18 +25,25 @@ class Cores:
     def hold(self, count: int) -> Iterator[None]:
         """Hold ``count`` cores (all, where there are fewer) for the time of the ``with`` block."""
         count = min(max(1, count), self.count)
-        ticket = object()
         with self._changed:
-            self._waiting.append(ticket)
-            try:
-                self._changed.wait_for(lambda: self._waiting[0] is ticket and self._free >= count)
-            finally:
-                self._waiting.remove(ticket)
+            if self._waiting or self._free < count:
+                self._queue(count)
             self._free -= count
-            self._changed.notify_all()
+            if self._waiting:
+                self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
                 self._free += count
-                self._changed.notify_all()
+                if self._waiting:
+                    self._changed.notify_all()
+
+    def _queue(self, count: int) -> None:
+        """Wait until ``count`` cores are free and nobody has waited longer."""
+        ticket = object()
+        self._waiting.append(ticket)
+        try:
+            self._changed.wait_for(lambda: self._waiting[0] is ticket and self._free >= count)
+        finally:
+            self._waiting.remove(ticket)

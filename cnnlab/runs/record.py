@@ -57,6 +57,7 @@ class Record:
         self.over = False
         self._store, self._writer = store, writer
         self._snapshot = first
+        self._news: dict[str, Any] = {}  # what the snapshot does not say yet
         self._events: Events = [*(events or ())]
         self._saved = len(self._events)
         self._kept = list(kept)
@@ -71,7 +72,7 @@ class Record:
     def snapshot(self) -> Snapshot:
         """Return the run as it is now."""
         with self.changed:
-            now = self._snapshot
+            now = self._now()
             usable = (bool(self.weights) or bool(self._kept)) and now.state != "failed"
             return replace(now, events=len(self._events), has_model=usable)
 
@@ -88,9 +89,15 @@ class Record:
     # -- change, from the run's thread ----------------------------------------------------------------------------
 
     def set(self, **values: Any) -> None:
-        """Set fields of the snapshot."""
+        """Set fields of the snapshot; it is made anew when somebody asks for it, not at each step."""
         with self.changed:
-            self._snapshot = replace(self._snapshot, **values)
+            self._news.update(values)
+
+    def _now(self) -> Snapshot:
+        """Return the snapshot with all news; for whoever holds ``changed``."""
+        if self._news:
+            self._snapshot, self._news = replace(self._snapshot, **self._news), {}
+        return self._snapshot
 
     def note(self, kind: str, **values: Any) -> None:
         """Add an event; a number that is none becomes None, since JSON knows no other."""
@@ -156,7 +163,7 @@ class Record:
         except (RunError, OSError):
             _log.warning("the end of run %s could not be written; this is tried again", self.id, exc_info=True)
         with self.changed:
-            self._snapshot = replace(self._snapshot, **final)
+            self._news.update(final)
             self.changed.notify_all()
 
     def save_again(self) -> None:
@@ -211,7 +218,7 @@ class Record:
             pass
         except (RunError, OSError) as found:
             self._trouble(found)
-            return "interrupted", self._snapshot.warning
+            return "interrupted", self.snapshot().warning
         return state, error
 
     def _keep(self, checkpoint: Checkpoint, whole: bool, at_event: int) -> None:
@@ -247,7 +254,7 @@ class Record:
             self._store.drop_checkpoints(self.id, [info.step for info in gone])
 
     def _well(self) -> None:
-        if self._snapshot.warning is not None:
+        if self.snapshot().warning is not None:
             self.set(warning=None)
 
     def _trouble(self, error: Exception) -> None:
@@ -270,7 +277,7 @@ class Record:
     @property
     def live(self) -> bool:
         """Whether the run can still change."""
-        return not self.over and self._snapshot.state in LIVE
+        return not self.over and self.snapshot().state in LIVE
 
 
 def _step(info: CheckpointInfo) -> int:

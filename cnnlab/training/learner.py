@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
@@ -24,10 +24,11 @@ from cnnlab.training.images import generator_for, training_split
 from cnnlab.training.losses import loss_of
 from cnnlab.training.optim import add_l1, make_optimizer, set_layer_rates
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.watching import PIECE
 from cnnlab.training.whitening import PATCH_IMAGES, whiten_first_layer
 
 Part = tuple[Tensor, Tensor, float]
-"""Pictures and targets of a part of a batch, and the share of the batch that it is."""
+"""Pictures (still bytes, or what ``input_of`` made of them), targets, and the share of the batch that they are."""
 
 
 @contextmanager
@@ -101,7 +102,7 @@ class Learner:
         finally:
             self._to_learn()
 
-    def learn(self, index: Tensor, lr: float, watched: bool = False) -> tuple[float, float]:
+    def learn(self, index: Tensor, lr: float, seen: Callable[[], None] | None = None) -> tuple[float, float]:
         """Change the weights once, by the images at ``index``; return loss and accuracy before the change.
 
         A batch that is too large for the memory comes in parts (``checks.part_size``); each is shared out among the
@@ -110,32 +111,32 @@ class Learner:
         Args:
             index: (N,) int64.
             lr: the learning rate of this step.
-            watched: compute one piece after the other in this thread, for whoever has hooks in the network. The bits
-                are the same.
+            seen: called when all gradients are there, before they are clipped and the weights move.
         """
         for group in self._optimizer.param_groups:
             group["lr"] = lr * group["factor"]
         parts = index.tensor_split(-(-len(index) // self._part))
-        return self._step(((*self._batch(part), len(part) / len(index)) for part in parts), watched)
+        return self._step(((*self._batch(part), len(part) / len(index)) for part in parts), seen)
 
-    def update(self, x: Tensor, targets: Tensor) -> tuple[float, float]:
+    def update(self, x: Tensor, targets: Tensor, seen: Callable[[], None] | None = None) -> tuple[float, float]:
         """Change the weights once, by the gradient of the loss on ``x``; return loss and accuracy before the change.
 
         Shape:
             x: (N, C, H, W) float, as ``input_of`` gives it.
             targets: (N,) int64, or (N, classes) float: the share of each class.
         """
-        return self._step([(x, targets, 1.0)], watched=False)
+        return self._step([(x, targets, 1.0)], seen)
 
-    def _step(self, parts: Iterable[Part], watched: bool) -> tuple[float, float]:
+    def _step(self, parts: Iterable[Part], seen: Callable[[], None] | None) -> tuple[float, float]:
         self._optimizer.zero_grad(set_to_none=True)
         loss = acc = 0.0
         with torch_threads(1) if self._sharing else nullcontext():
             for part in parts:
                 pieces = self._pieces(*part)
-                work = self._in_turn if watched or len(pieces) == 1 else self._side_by_side
-                for one_loss, one_acc in work(pieces):
+                for one_loss, one_acc in self._side_by_side(pieces) if len(pieces) > 1 else self._whole(*pieces[0]):
                     loss, acc = loss + one_loss.item(), acc + one_acc.item()
+            if seen is not None:
+                seen()
             self._move()
         return loss, acc
 
@@ -146,26 +147,26 @@ class Learner:
         cut = zip(x.tensor_split(count), targets.tensor_split(count))
         return [(some, theirs, share * len(some) / len(x)) for some, theirs in cut]
 
-    def _in_turn(self, pieces: list[Part]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Add the gradient of each piece; yield its part of loss and accuracy."""
-        for x, targets, share in pieces:
-            loss, acc = self._judge(x, targets, share)
-            loss.backward()
-            yield loss.detach(), acc
+    def _whole(self, x: Tensor, targets: Tensor, share: float) -> Iterator[tuple[Tensor, Tensor]]:
+        """Add the gradient of a part that is not cut; yield its share of loss and accuracy."""
+        loss, acc = self._judge(x, targets, share)
+        loss.backward()
+        yield loss.detach(), acc
 
     def _side_by_side(self, pieces: list[Part]) -> Iterator[tuple[Tensor, Tensor]]:
-        """The same to the bit, the first piece in this thread, each other in one of its own.
+        """Add the gradients of all pieces, in their order; yield each one's share of loss and accuracy.
 
-        The gradients are added in the order of the pieces.
+        The first piece is computed in this thread, each other in one of its own.
         """
         moving = [parameter for parameter in self._learning if parameter.requires_grad]
 
-        def gradient(piece: Part) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-            loss, acc = self._judge(*piece)
+        def gradient(number: int) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+            PIECE.set(number)
+            loss, acc = self._judge(*pieces[number])
             return loss.detach(), acc, torch.autograd.grad(loss, moving)
 
-        others = [self._crew.submit(gradient, piece) for piece in pieces[1:]]
-        for loss, acc, gradients in chain([gradient(pieces[0])], (other.result() for other in others)):
+        others = [self._crew.submit(gradient, number) for number in range(1, len(pieces))]
+        for loss, acc, gradients in chain([gradient(0)], (other.result() for other in others)):
             for parameter, one in zip(moving, gradients):
                 if parameter.grad is None:
                     parameter.grad = torch.empty_like(parameter).copy_(one)
@@ -173,8 +174,9 @@ class Learner:
                     parameter.grad.add_(one)
             yield loss, acc
 
-    def _judge(self, x: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
-        """Return ``share`` of the loss on ``x``, with what its gradient needs, and of the accuracy."""
+    def _judge(self, pictures: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        """Return ``share`` of the loss on ``pictures``, with what its gradient needs, and of the accuracy."""
+        x = self.input_of(pictures) if pictures.dtype == torch.uint8 else pictures
         with self._autocast():
             logits = self.network.logits(x)
         logits = logits.float()
@@ -212,12 +214,13 @@ class Learner:
         self._optimizer.step()
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the pictures at ``index``, varied by chance, and their targets."""
         chance = self._generators["augmentation"]
         images = augment(self.images.index_select(0, index), self.recipe.augmentation, chance)
-        x, targets = self.input_of(images), self.targets.index_select(0, index)
+        targets = self.targets.index_select(0, index)
         if self.recipe.mixup:
-            return mixup(x, targets, len(self.dataset.class_names), self.recipe.mixup, chance)
-        return x, targets
+            return mixup(self.input_of(images), targets, len(self.dataset.class_names), self.recipe.mixup, chance)
+        return images, targets
 
     def freeze(self, names: tuple[str, ...]) -> None:
         """Let just the layers ``names`` stand still, beside the filters that whitening has fixed."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -345,7 +345,7 @@ class Training(Learner):
         """
         return self.learn(self._order.next(), lr)
 
-    def _watched(self) -> AbstractContextManager[None]:
+    def _watched(self) -> AbstractContextManager[Callable[[], None] | None]:
         if self.monitor is None or not self.monitor.wants(self.step + 1):
             return nullcontext()
         return self.monitor.look(self.step + 1)
@@ -355,9 +355,8 @@ class Training(Learner):
         at = max(0, total - (self.steps - self.step))
         lr = learning_rate(self.recipe, at, total, self.steps_per_epoch) * self.verdict.scale
         index = self._order.next()
-        watched = self.monitor is not None and self.monitor.wants(self.step + 1)
-        with self._watched():
-            loss, acc = self.learn(index, lr, watched)
+        with self._watched() as seen:
+            loss, acc = self.learn(index, lr, seen)
         self.step += 1
         if self._order.left == 0:
             self._due = "some" if self.recipe.full_train else "all"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from typing import Protocol
 
 from cnnlab.training.events import HealthEvent
+
+PIECE: ContextVar[int] = ContextVar("PIECE", default=0)
+"""Which piece of a batch the calling thread computes; who has hooks in the network hears from several at once."""
 
 
 class Watcher(Protocol):
@@ -15,8 +20,8 @@ class Watcher(Protocol):
         """Return whether to be there at ``step``."""
         ...
 
-    def look(self, step: int) -> AbstractContextManager[None]:
-        """Return what the step is to run inside."""
+    def look(self, step: int) -> AbstractContextManager[Callable[[], None]]:
+        """Return what the step is to run inside; it gives what to call when all gradients are there, none clipped yet."""
         ...
 
     def take(self) -> HealthEvent | None:

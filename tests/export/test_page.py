@@ -14,7 +14,6 @@ from cnnlab.architecture.presets import PRESETS
 from cnnlab.export import EXPORTS
 from cnnlab.training.recipe import Recipe
 from pages import _session
-from tests.export.test_command import long_network
 
 pytestmark = pytest.mark.usefixtures("lab_home")
 LENET = PRESETS["article-000-lenet5"]
@@ -93,13 +92,6 @@ def test_what_cannot_be_made_is_said_where_it_was_asked_for() -> None:
 def test_a_network_that_cannot_run_is_said_once() -> None:
     at = opened(network=PRESETS["article-004-cnn"].architecture)
     assert len(at.error) == 1 and not at.button
-
-
-def test_a_link_that_is_too_long_is_a_file_that_build_opens() -> None:
-    at = opened(network=long_network())
-    assert not at.code
-    assert "export.link.download" in downloads(at)
-    assert any("A link would take" in caption.value for caption in at.caption)
 
 
 def test_a_link_brings_recipe_and_data_to_build() -> None:

@@ -14,8 +14,10 @@ from cnnlab.architecture import LAYERS, Architecture, make_layer, share
 from cnnlab.architecture.network import MAX_LAYERS
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.architecture.repair import suggest
+from cnnlab.training.recipe import Recipe
 from pages import _build_state as state
 from pages import _session
+from tests.export.test_command import long_network
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "build.py")
 LENET = PRESETS["article-000-lenet5"].architecture
@@ -441,8 +443,25 @@ def test_a_name_from_elsewhere_is_shown_as_it_is(page: Callable[..., AppTest], n
 def test_share_makes_a_link_that_opens(page: Callable[..., AppTest]) -> None:
     at = turn_to(page(), "Save, open, share")
     click(at, "build.share")
+    link = next(code.value for code in at.code if "/build?net=" in code.value)
+    shared = share.read(link.partition("?net=")[2])
+    assert (shared.architecture, shared.data) == (LENET, at.session_state[_session.keys.DATA])
+    assert Recipe.of(shared.recipe) == at.session_state[_session.keys.RECIPE]
+
+
+def test_a_network_that_cannot_run_yet_can_be_shared(page: Callable[..., AppTest]) -> None:
+    """To ask for help."""
+    at = turn_to(page(broken := PRESETS["article-004-cnn"].architecture), "Save, open, share")
+    click(at, "build.share")
     link = next(code.value for code in at.code if "?net=" in code.value)
-    assert share.from_text(link.partition("?net=")[2]) == LENET
+    assert share.from_text(link.partition("?net=")[2]) == broken
+
+
+def test_a_link_that_is_too_long_is_a_file_that_is_opened_here(page: Callable[..., AppTest]) -> None:
+    at = turn_to(page(long_network()), "Save, open, share")
+    click(at, "build.share")
+    assert not at.code and any("A link would take" in caption.value for caption in at.caption)
+    assert "build.link.download" in [element.proto.id.rpartition("-")[2] for element in at.get("download_button")]
 
 
 def test_a_file_is_opened(page: Callable[..., AppTest]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnlab.architecture import layers as L
+from cnnlab.architecture import share
 from cnnlab.model import Model
 from cnnlab.runs import engine
 from cnnlab.training.recipe import Recipe
@@ -249,6 +250,16 @@ def test_what_the_browser_sends_is_only_taken_as_ids(page, space):
 def test_an_exported_file_has_a_name_that_every_system_takes(space):
     run = engine().snapshot(keep_run(space, net(), name="../我的 运行: <1>"))
     assert _runs_one.file_name(3, run) == "我的-运行-1-3.zip"
+
+
+def test_a_run_leaves_the_lab_in_every_form(page, space):
+    id = keep_run(space, net(), name="mine")
+    at = page(id)
+    assert not at.code
+    fine(at.toggle(key=f"runs.{id}.forms").set_value(True).run())
+    shared = share.read(next(code.value for code in at.code if "?net=" in code.value).partition("?net=")[2])
+    assert shared.architecture == net().architecture
+    assert "runs.forms.onnx.prepare" in {button.key for button in at.button}
 
 
 def test_in_chinese(page, space):

@@ -91,6 +91,31 @@ def test_a_look_at_every_step_changes_no_bit(mnist, precision):
     assert _same(plain[1], watched[1])
 
 
+@pytest.mark.parametrize("clip_norm", [0.0, 0.01])
+def test_a_look_sees_the_whole_batch_in_its_pieces(mnist, clip_norm):
+    """Against one pass of the whole batch through the same weights, and its gradient before it is clipped."""
+    recipe = RECIPE.changed(threads=3, clip_norm=clip_norm)
+    training = Training(NET, mnist, recipe)
+    x, targets = training.input_of(training.images[:50]), training.targets[:50]
+    oracle = build(NET, generator_for(recipe.seed, "init"))
+    maps: dict[str, torch.Tensor] = {}
+    oracle.run(x, seen=maps.__setitem__)
+    F.cross_entropy(maps["fc1"], targets).backward()
+    monitor = Monitor(training.network)
+    with monitor.look(1) as gradients:
+        training.update(x, targets, gradients)
+    seen = monitor.take()
+    assert seen.predicted == tuple(torch.bincount(maps["fc1"].argmax(1), minlength=10).tolist())
+    for name in ("conv1", "relu1", "fc1"):
+        assert seen.layers[name]["mean"] == pytest.approx(maps[name].mean().item(), rel=1e-4, abs=1e-6)
+        assert seen.layers[name]["std"] == pytest.approx(maps[name].std(correction=0).item(), rel=1e-4)
+    for name in ("conv1", "fc1"):
+        parts = [parameter.grad.flatten() for parameter in oracle.get_submodule(name).parameters()]
+        assert seen.layers[name]["grad_norm"] == pytest.approx(torch.cat(parts).norm().item(), rel=1e-4)
+    dead = (maps["relu1"].amax((0, 2, 3)) == 0).float().mean().item()
+    assert seen.layers["relu1"]["dead"] == pytest.approx(dead)
+
+
 def test_the_shares_make_the_step_of_the_whole_batch(mnist):
     """Against torch's own step on the whole batch, in float64 so that only a wrong sum can differ."""
     recipe = Recipe(optimizer="sgd", lr=0.1, batch_size=50, precision="float32", memory_format="contiguous", threads=3)
