@@ -93,6 +93,8 @@ def draw(network: Architecture, dataset: DataSet, chosen: str) -> Start | None:
     try:
         model = runs.resolve(state.reference(chosen))
         _offer_network(network, dataset, model)
+        if network.trace().error is not None:
+            return None
         now = state.layers(network, model, chosen, dataset.class_names)
         borrowed = state.planned(network, model, dataset.class_names, now.fresh)
     except CnnLabError as error:
@@ -114,7 +116,8 @@ def _offer_network(network: Architecture, dataset: DataSet, model: Model) -> Non
     classes = len(dataset.class_names)
     try:
         made = fitting(model.architecture, dataset.image_shape, classes)
-        more = len(plan(made, model.architecture).taken) > len(plan(network, model.architecture).taken)
+        taken = 0 if network.trace().error else len(plan(network, model.architecture).taken)
+        more = len(plan(made, model.architecture).taken) > taken
     except CnnLabError as error:
         _widgets.show_error(error)
         return

@@ -39,7 +39,7 @@ def draw(run: Snapshot | None) -> None:
         start_with = None
         if dataset is not None and not held:
             held = _begin.mend_head(network, dataset)
-        if dataset is not None and network.trace().error is None:
+        if dataset is not None:
             start_with = _begin.draw(network, dataset, begin)
         why = st.container()
         finder = None if dataset is None else lambda edited: _lr.finder(network, dataset.name, edited)
@@ -75,16 +75,16 @@ def _network_choice() -> Architecture:
     chosen = st.selectbox(
         _("Network"),
         options,
-        key=_session.seed("train.network", same),
+        key=_session.seed("train.network", same, {option: said(option) for option in options}),
         format_func=said,
         help=_("Yours is the network of the Build page. A preset brings its own recipe and data."),
         width=300,
     )
-    if chosen != same:
-        if chosen in kept:
-            _session.open_network(kept[chosen])
-        else:
-            _session.use_preset(chosen)
+    if chosen != same and chosen in kept:
+        _session.open_network(kept[chosen])
+        st.rerun()
+    if chosen != same and chosen in PRESETS:
+        _session.use_preset(chosen)
         st.rerun()
     return current
 

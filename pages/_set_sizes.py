@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnnlab.training.transfer import Start
 
 _STEPS = (50, 100, 200, 400)
+_OPEN = "train.sizes.open"
 
 
 def draw(network: Architecture, dataset: DataSet, recipe: Recipe, start: Start) -> None:
@@ -29,7 +30,9 @@ def draw(network: Architecture, dataset: DataSet, recipe: Recipe, start: Start) 
 
     owner = _session.workspace().owner
     title = _("Is borrowing worth it? Compare with training from scratch")
-    with st.expander(title, expanded=comparing.at_work(owner), icon=":material/query_stats:", key="train_sizes"):
+    with st.expander(
+        title, expanded=bool(_session.kept(_OPEN, False)), icon=":material/query_stats:", key="train_sizes"
+    ):
         sizes = sizes_for(dataset)
         if not sizes:
             st.caption(_("Every class needs an image to learn from."))
@@ -89,6 +92,7 @@ def _bar(asked: SizesSpec, now: Progress) -> None:
 def _begin(asked: SizesSpec) -> None:
     from cnnlab.runs import comparing
 
+    _session.keep(_OPEN, True)
     try:
         comparing.begin(asked)
     except CnnLabError as error:

@@ -20,10 +20,16 @@ def words(run: Snapshot) -> str:
         return ""
     names = dict.fromkeys(row.name for row in run.architecture.trace().rows if row.num_params)
     new = [name for name in names if name not in start.taken]
-    parts = [_("Began with weights of {model}: {layers}.", model=start.title, layers=", ".join(start.taken))]
-    if new:
-        parts.append(_("New: {layers}.", layers=", ".join(new)))
-    if start.frozen:
+    values = {"model": start.title, "layers": ", ".join(start.taken)}
+    if not new:
+        parts = [_("Began with all weights of {model}.", **values)]
+    elif len(new) < len(start.taken):
+        parts = [_("Began with weights of {model} in all layers but {new}.", **values, new=", ".join(new))]
+    else:
+        parts = [_("Began with weights of {model}: {layers}.", **values)]
+    if start.frozen and set(start.frozen) == set(start.taken):
+        parts.append(_("What was taken is frozen."))
+    elif start.frozen:
         parts.append(_("Frozen: {layers}.", layers=", ".join(start.frozen)))
     return " ".join(parts)
 
@@ -39,7 +45,7 @@ def short(run: Snapshot) -> str:
 def line(run: Snapshot) -> None:
     """Draw the words as a line; nothing for a run that began with new weights."""
     if run.start is not None:
-        st.markdown(f":material/account_tree: {_widgets.plain(words(run))}")
+        st.caption(f":material/account_tree: {_widgets.plain(words(run))}")
 
 
 def only_frozen(run: Snapshot) -> bool:

@@ -65,7 +65,7 @@ def _way(figure: go.Figure, mine: Sequence[Point], way: bool, dark: bool) -> Non
         marker={"size": 5, "symbol": _SYMBOLS[way] + "-open", "color": colour, "opacity": 0.8},
     )  # fmt: skip
     figure.add_annotation(
-        x=math.log10(x[-1]), y=mine[-1].mean, text=_(WAYS[way]), showarrow=False, xanchor="left", xshift=14,
+        x=math.log10(mine[-1].size) + max(_ASIDE.values()), y=mine[-1].mean, text=_(WAYS[way]), showarrow=False, xanchor="left", xshift=14,
         yshift=9 if way else -9, font={"color": colour, "size": 13},
     )  # fmt: skip
 

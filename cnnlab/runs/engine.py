@@ -314,10 +314,11 @@ class Engine(EngineFace):
         """Return the model that ``start`` names, and which it is, to the step; raises ModelError or RunError."""
         from cnnlab.model import Model
         from cnnlab.runs.models import resolve
+        from cnnlab.training.transfer import as_told
 
         ref = ModelRef.parse(start.model)
         if ref.kind != "run":
-            return str(ref), resolve(ref)
+            return as_told(str(ref)), resolve(ref)
         step = self.model_step(ref.value, ref.step)
         return f"{ref.source}@{step}", Model.from_bytes(self.model(ref.value, step))
 

@@ -18,6 +18,7 @@ from cnnlab.errors import RecipeError, RunError
 from cnnlab.runs.compare import MACHINE
 from cnnlab.runs.snapshot import RunSpec, Snapshot
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.transfer import as_told
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
@@ -187,7 +188,7 @@ def _untouched(run: Snapshot) -> bool:
 
 
 def _key(spec: RunSpec) -> str:
-    start = spec.start and [spec.start.model, sorted(spec.start.fresh), sorted(spec.start.frozen)]
+    start = spec.start and [as_told(spec.start.model), sorted(spec.start.fresh), sorted(spec.start.frozen)]
     return _written(spec.architecture.key, spec.data, spec.recipe, start)
 
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -46,6 +47,7 @@ class Started(Start):
     """What a run has begun with.
 
     Attributes:
+        model: as ``as_told`` gives it.
         title: what the model is called.
         taken: the layers whose weights were taken.
         weights: a hash of what was taken; the same for the same weights, wherever they came from.
@@ -54,6 +56,12 @@ class Started(Start):
     title: str = Field("", max_length=80)
     taken: tuple[LayerName, ...] = ()
     weights: str = Field("", max_length=64)
+
+
+def as_told(model: str) -> str:
+    """Return the reference of a model as a run remembers it: of a file its name, not the place that it has here."""
+    kind, colon, value = model.partition(":")
+    return f"file:{PurePath(value).name}" if kind + colon == "file:" else model
 
 
 @dataclass(frozen=True)

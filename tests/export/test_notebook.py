@@ -90,6 +90,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "all images": {"full_train": True},
     "whole set at once": {"batch_size": 10_000},
     "one by one": {"batch_size": 1, "limit_train": 20},
+    "single layers slower or faster": {"layer_lr": {"conv1": 0.1, "bn1": 3.0}},
+    "single layers with momentum, clipping": {
+        "layer_lr": {"fc1": 0.2}, "optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "clip_norm": 0.5, "l1": 1e-4,
+    },
+    "some of each class": {"limit_train": None, "limit_per_class": 13},
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from cnnlab.runs.folders import COLUMNS, export_run, import_run
 from cnnlab.training.recipe import Recipe
 from tests.runs.labs import NET, RECIPE, spec, until
 
-ROW = {"run", "name", "state", "net", "data", "step", "epoch", "val_acc", "test_acc", "parent", "created"}
+ROW = {"run", "name", "state", "net", "data", "step", "epoch", "val_acc", "test_acc", "parent", "start", "created"}
 
 
 @pytest.fixture

@@ -1,7 +1,12 @@
 """Runs that begin with borrowed weights, through the engine: the same to the bit however they are broken off."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +28,7 @@ from tests.runs.labs import RECIPE, spec, until
 SPRINT = resolve(ModelRef("bundled:mnist-sprint"))
 START = Start(model="bundled:mnist-sprint", fresh=("fc1",), frozen=("conv1", "bn1"))
 SHORT = RECIPE.changed(limit_train=200)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -40,10 +46,10 @@ def same(first, second):
     return all(torch.equal(first.state[name], tensor) for name, tensor in second.state.items())
 
 
-def alone():
+def alone(recipe=SHORT):
     from cnnlab.data.loader import load
 
-    training = Training(SPRINT.architecture, load("fashion_mnist-sample"), SHORT)
+    training = Training(SPRINT.architecture, load("fashion_mnist-sample"), recipe)
     borrow(training, SPRINT, START.fresh)
     training.apply({"frozen": START.frozen})
     for _event in training.events():
@@ -199,3 +205,62 @@ def test_what_cannot_be_is_one_sentence_and_exit_2(lab_home, words, said):
     told = call(*TRAIN, *words)
     assert told.exit_code == 2 and said in told.stderr and "Traceback" not in told.stderr
     assert issubclass(RecipeError, CnnLabError)
+
+
+def test_published_weights_that_are_here_are_a_beginning(lab_home):
+    """With random weights in their place: what torchvision's hold is no matter here."""
+    from cnnlab.architecture.head import fitting, head
+    from cnnlab.architecture.presets import PRESETS
+    from cnnlab.build import build
+    from cnnlab.cli.train import start_of
+    from cnnlab.data.loader import load
+    from cnnlab.description import ModelDescription, Preprocessing
+    from cnnlab.weights import saved
+
+    whole = PRESETS["squeezenet1_1"].architecture
+    network = build(whole, torch.Generator().manual_seed(1))
+    look = Preprocessing(data_shape=(3, 224, 224), input_shape=(3, 224, 224), mean=(0.5,) * 3, std=(0.2,) * 3)
+    names = tuple(map(str, range(1000)))
+    Model(ModelDescription(architecture=whole, preprocessing=look, class_names=names), network.state_dict()).save(
+        saved("squeezenet1_1")
+    )
+    start = start_of("squeezenet1_1", (), ())
+    assert start == Start(model=f"file:{saved('squeezenet1_1')}")
+    mine = fitting(whole, (3, 32, 32), 10)
+    assert mine.input_shape == (3, 32, 32)
+    training = Training(mine, load("cifar10-sample"), SHORT)
+    found = borrow(training, resolve(ModelRef.parse(start.model)))
+    assert found.fresh == (head(mine),) and len(found.taken) == 25
+
+
+def test_a_file_is_remembered_by_its_name_not_by_its_place(lab, tmp_path):
+    SPRINT.save(tmp_path / "mine.safetensors")
+    id = lab.submit(asked(Start(model=f"file:{tmp_path / 'mine.safetensors'}")))
+    lab.command(id, {"do": "stop"})
+    run = lab.wait(id, 60)
+    assert run.start.model == "file:mine.safetensors" and str(tmp_path) not in json.dumps(run.as_dict())
+
+
+def test_a_killed_one_goes_on_to_the_same_bits_without_asking_for_the_model_again(lab, tmp_path):
+    source = tmp_path / "lender.safetensors"
+    SPRINT.save(source)
+    words = [
+        *("train", "--net", "mnist-sprint", "--data", "fashion_mnist-sample", "--epochs", "2", "--batch-size", "20"),
+        *("--limit-train", "4000", "--precision", "float32", "--memory-format", "contiguous", "--threads", "1"),
+        *("--start", str(source), "--fresh", "fc1", "--freeze", "conv1", "--freeze", "bn1", "--layer-lr", "bn2=0.1"),
+    ]
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "cnnlab", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    run = until(lab.list)[0]
+    until(lambda: lab.snapshot(run.id).step > 40)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    source.unlink()  # what was borrowed is the run's own by now
+    found = until(lambda: (now := lab.snapshot(run.id)).state == "interrupted" and now)
+    assert found.start.taken == ("conv1", "bn1", "conv2", "bn2") and 0 < found.step < found.steps
+    lab.resume(run.id)
+    ended = lab.wait(run.id, 120)
+    assert (ended.state, ended.resumed, ended.start) == ("done", 1, found.start)
+    assert same(Model.from_bytes(lab.model(run.id)), alone(ended.recipe))

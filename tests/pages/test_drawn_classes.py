@@ -1,0 +1,70 @@
+"""The Draw page's own classes: named, drawn, made into a data set, and learned on Train with borrowed weights."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cnnlab.data import loader
+from cnnlab.workspace import Workspace, new_id
+from pages import _begin_state, _drawn_classes, _session
+from tests.pages.test_draw import PAGE, sketch_of
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def space(lab_home, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    return Workspace(new_id())
+
+
+def page(space, names="heart, star", digit=None, language="en"):
+    space.choose_widget("draw.own", True)
+    space.choose_widget(_drawn_classes._NAMES, names)
+    at = AppTest.from_string(PAGE, default_timeout=60)
+    at.session_state[_session.keys.WORKSPACE] = space.id
+    at.session_state[_session.keys.LANGUAGE] = language
+    if digit is not None:
+        sketch_of(loader.load("mnist").test.images[digit, 0].numpy()).keep(space.folder)
+    at.run()
+    assert not at.exception
+    return at
+
+
+def test_names_come_apart_at_commas_of_any_script_each_once(space):
+    at = page(space, "heart, star，月亮、star,, ")
+    labels = [button.label for button in at.button if (button.key or "").startswith("draw.own.keep.")]
+    assert labels == ["Keep as heart (0)", "Keep as star (0)", "Keep as 月亮 (0)"]
+    assert all(button.disabled for button in at.button if (button.key or "").startswith("draw.own."))
+
+
+def test_what_is_on_the_canvas_is_kept_for_a_class_and_the_canvas_is_emptied(space):
+    at = page(space, digit=3)
+    at.button(key="draw.own.keep.star").click().run()
+    assert not at.exception
+    assert [drawing.class_name for drawing in space.drawings()] == ["star"]
+    assert at.session_state[_drawn_classes._WIPE] == 1
+    assert at.button(key="draw.own.keep.star").label == "Keep as star (1)"
+    assert at.button(key="draw.own.make").disabled
+
+
+def test_the_set_opens_on_train_with_the_network_that_fits_and_weights_that_know_strokes(space, monkeypatch):
+    for place, image in enumerate(loader.load("mnist").test.images[:8, 0]):
+        space.save_drawing(image.numpy(), class_name=("heart", "star")[place % 2])
+    at = page(space)
+    went = []
+    monkeypatch.setattr(_drawn_classes.st, "switch_page", went.append)
+    at.button(key="draw.own.make").click().run()
+    assert not at.exception and went == ["pages/train.py"]
+    dataset = loader.load(at.session_state[_session.keys.DATA])
+    assert dataset.class_names == ("heart", "star") and len(dataset.train) + len(dataset.test) == 8
+    assert at.session_state[_session.keys.ARCHITECTURE].output_shape == (2,)
+    assert space.choices.widgets[_begin_state.MODEL] == "bundled:mnist-sprint"
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_nothing_is_offered_before_there_are_names(space, language):
+    at = page(space, "", language=language)
+    assert not [button for button in at.button if (button.key or "").startswith("draw.own.")]
+    assert at.toggle(key="draw.own").value
