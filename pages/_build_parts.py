@@ -7,31 +7,23 @@ import streamlit as st
 from cnnlab.architecture import Architecture, check_budget
 from cnnlab.architecture.network import MAX_LAYERS
 from cnnlab.architecture.repair import Suggestion, suggest, suggest_head
-from cnnlab.architecture.scopes import scope
 from cnnlab.errors import BudgetError, CnnLabError
 from cnnlab.figures import network as drawing
 from cnnlab.figures.network import shape_text
 from cnnlab.figures.numbers import bytes_text, count_text
-from cnnlab.home import ASSETS
 from cnnlab.i18n import Message, _
 from pages import _build_state as state
 from pages import _session, _widgets
+from pages._network import NETWORK, crumbs
 
 _SPELT_OUT = 2
 """Up to how many further edits a suggestion names each."""
-
-_COMPONENT = st.components.v2.component(
-    "cnnlab_network",
-    html='<div class="network-root"></div>',
-    css=(ASSETS / "components" / "network.css").read_text(encoding="utf-8"),
-    js=(ASSETS / "components" / "network.js").read_text(encoding="utf-8"),
-)
 
 
 def draw_network(architecture: Architecture) -> None:
     """Draw the network, or the block that is open, to scale; what is drawn are buttons."""
     now = state.here()
-    crumbs(architecture)
+    crumbs(architecture, now.place, state.go_inside, "build.crumb")
     data = {
         "blocks": drawing.to_data(architecture, _session.language(), now.place),
         "joins": drawing.joins_data(architecture, _session.language(), now.place),
@@ -44,22 +36,7 @@ def draw_network(architecture: Architecture) -> None:
             "open": _("Look inside"),
         },
     }
-    _COMPONENT(data=data, key=state.DRAWING, on_action_change=state.on_drawing)
-
-
-def crumbs(architecture: Architecture) -> None:
-    """Show the way to the block that is open, each step a button that leads back there."""
-    place = state.here().place
-    if not place:
-        return
-    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="build_crumbs"):
-        for depth in range(len(place) + 1):
-            name = scope(architecture, place[:depth]).name.rpartition(".")[2] or architecture.name or _("the network")
-            st.button(
-                name, key=f"build.crumb.{depth}", type="tertiary", disabled=depth == len(place),
-                icon=":material/chevron_right:" if depth else ":material/account_tree:", on_click=state.go_inside,
-                args=(place[:depth],),
-            )  # fmt: skip
+    NETWORK(data=data, key=state.DRAWING, on_action_change=state.on_drawing)
 
 
 def show_problem(architecture: Architecture) -> None:

@@ -10,26 +10,27 @@ import streamlit as st
 from cnnlab.architecture import Architecture
 from cnnlab.errors import CnnLabError
 from cnnlab.figures.runs import recipe_text
-from cnnlab.figures.search import drawn_text, target_text
 from cnnlab.i18n import _
-from cnnlab.search import Choice, SearchSpec
-from cnnlab.search.offer import Offer, first_choices, offered
+from cnnlab.search import SearchSpec
 from cnnlab.training.recipe import Recipe
-from pages import _choices, _search_view, _session, _widgets
+from pages import _choices, _search_ranges, _search_view, _session, _widgets
 from pages._links import go_to
 from pages._looking import data_title
 
-_KEPT = "search.choices"
+_STARTED = "search.started"
 
 
+@st.fragment
 def draw(owner: str, busy: bool) -> None:
     """Draw the form of a new search; folded away while one is at work."""
+    _session.enter()
+    if st.session_state.pop(_STARTED, False):
+        st.rerun()  # the page shows it from now on
     network, recipe = _session.architecture(), _session.recipe()
     with st.expander(_("New search"), expanded=not busy, key=f"search.ask.{'busy' if busy else 'idle'}"):
         if not _base(network, recipe):
             return
-        offers = offered(network, recipe)
-        choices = _what_varies(network, recipe, offers)
+        choices = _search_ranges.draw(network, recipe)
         st.html(f'<p class="lab-facts"><b>{_("How much")}</b></p>')
         fields = _budgets(recipe)
         start = st.container(horizontal=True, vertical_alignment="center", gap="medium")
@@ -65,79 +66,6 @@ def _base(network: Architecture, recipe: Recipe) -> bool:
             go_to("build", _("Another network"))
             go_to("train", _("Other data or recipe"))
     return True
-
-
-# -- what may vary ------------------------------------------------------------------------------------------------
-
-
-def _what_varies(network: Architecture, recipe: Recipe, offers: tuple[Offer, ...]) -> tuple[Choice, ...]:
-    """Draw what may vary and between which values; return the choices that are whole."""
-    by_target = {one.choice.target: one for one in offers}
-    kept = {choice.target: choice for choice in _kept_choices() if choice.target in by_target}
-    first = list(kept) or [choice.target for choice in first_choices(offers)]
-    _session.seed("search.targets", first)
-    if any(one not in by_target for one in st.session_state["search.targets"]):
-        st.session_state["search.targets"] = [one for one in first if one in by_target]
-    targets = st.multiselect(
-        _("What may vary"), list(by_target), key="search.targets", format_func=target_text,
-        placeholder=_("Choose what the search may change"),
-        help=_("Everything else stays as it is. The fewer there are, the better a few trials can search them."),
-    )  # fmt: skip
-    found: list[Choice] = []
-    for begin in range(0, len(targets), 3):
-        for column, target in zip(st.columns(3, gap="medium"), targets[begin : begin + 3]):
-            with column:
-                if (choice := _one(by_target[target], kept.get(target))) is not None:
-                    found.append(choice)
-    _session.keep(_KEPT, tuple(text for text in map(str, found) if len(text) <= 200))
-    return tuple(found)
-
-
-def _kept_choices() -> list[Choice]:
-    found = []
-    for text in _session.kept(_KEPT, ()) or ():
-        try:
-            found.append(Choice.parse(str(text)))
-        except CnnLabError:
-            continue  # kept by another version of the lab
-    return found
-
-
-def _one(offer: Offer, kept: Choice | None) -> Choice | None:
-    """Draw one choice: two numbers, or the values to choose from; None where it is not whole."""
-    base = kept if kept is not None and bool(kept.options) == bool(offer.choice.options) else offer.choice
-    key = f"search.{offer.choice.target}"
-    st.markdown(
-        f"**{_widgets.plain(target_text(offer.choice.target))}**"
-        + f" · {_('now {value}', value=drawn_text(offer.now))}"
-    )
-    try:
-        if offer.choice.options:
-            return _options(offer, base, key)
-        with st.container(horizontal=True, gap="small"):
-            low = _number(_("from"), f"{key}.low", base.low, offer.whole)
-            high = _number(_("to"), f"{key}.high", base.high, offer.whole)
-        return Choice.of({**offer.choice.model_dump(), "low": low, "high": high})
-    except CnnLabError as error:
-        st.caption(f":red[{error.text(_session.language())}]")
-        return None
-
-
-def _options(offer: Offer, base: Choice, key: str) -> Choice:
-    every: list[Any] = list(dict.fromkeys([*offer.choice.options, *offer.fixed, *base.options]))
-    _session.seed(key, [one for one in base.options if one in every])
-    chosen = st.pills(
-        target_text(offer.choice.target), every, selection_mode="multi", key=key, format_func=drawn_text,
-        label_visibility="collapsed",
-    )  # fmt: skip
-    return Choice.of({**offer.choice.model_dump(), "options": tuple(one for one in every if one in chosen)})
-
-
-def _number(label: str, key: str, value: Any, whole: bool) -> Any:
-    _session.seed(key, int(value) if whole else float(value))
-    if whole:
-        return st.number_input(label, step=1, key=key, min_value=0)
-    return st.number_input(label, key=key, format="%g", step=float(abs(value) or 0.1), min_value=0.0)
 
 
 # -- how much -----------------------------------------------------------------------------------------------------
@@ -205,5 +133,6 @@ def _start(owner: str, values: dict[str, Any]) -> None:
 
     try:
         _search_view.show(jobs.start(SearchSpec.of(values)))
+        st.session_state[_STARTED] = True
     except CnnLabError as error:
         st.session_state["search.refused"] = error

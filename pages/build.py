@@ -37,6 +37,8 @@ def bench() -> None:
         _build_parts.show_problem(architecture)
         _health.of_network(architecture)
         _build_parts.totals(architecture)
+        if architecture.layers and architecture.trace().error is None:
+            go_to("search", _("Let the lab search around this network"))
         _fields.at_start(architecture)
         _build_drawer.story(architecture)
     _build_drawer.drawer(architecture)

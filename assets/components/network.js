@@ -1,6 +1,7 @@
 // The network as a row of blocks that wraps like text: select, insert, move and remove layers by pointer or keyboard.
-// data: {blocks, joins, parallel, selected, reveal, panel, text}; sends one trigger, action:
+// data: {blocks, joins, parallel, selected, reveal, panel, text, still}; sends one trigger, action:
 // {do: "select"|"open"|"insert"|"remove"|"move", index, to}. Parallel: the blocks are ways side by side, not a row.
+// Still: the network is chosen from, not edited; a block may then carry marks, [word, value] each, below its name.
 
 const INPUT = -1;
 
@@ -10,6 +11,18 @@ function element(tag, className, attributes = {}, text = "") {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   if (text) node.textContent = text;
   return node;
+}
+
+// What is said of a block beyond what it is; its label says it too.
+function marks(said) {
+  const box = element("span", "marks", { "aria-hidden": "true" });
+  for (const [word, value] of said) {
+    const mark = element("span", "mark-of");
+    if (word) mark.append(element("span", "word", {}, word));
+    if (value) mark.append(element("span", "value", {}, value));
+    box.append(mark);
+  }
+  return box;
 }
 
 function cell(block, data) {
@@ -22,10 +35,11 @@ function cell(block, data) {
     tabindex: selected ? 0 : -1,
     title: block.label,
   });
-  if (block.index !== INPUT) node.draggable = true;
+  if (block.index !== INPUT && !data.still) node.draggable = true;
   const drawing = element("span", "drawing");
   drawing.innerHTML = block.svg; // numbers and class names only, made by cnnlab.figures.network
   node.append(drawing, element("span", "name", {}, block.name), element("span", "detail", {}, block.detail || "\u00a0"));
+  if (data.still) node.append(marks(block.marks ?? []));
   if (block.state === "broken") node.append(element("span", "cross", { "aria-hidden": "true" }, "✕"));
   if (block.opens) node.append(element("span", "opens", { title: data.text.open, "aria-hidden": "true" }, "⤢"));
   return node;
@@ -43,6 +57,8 @@ function edge(block, data) {
   const line = element("span", "line");
   line.append(element("span", "shape", {}, block.shape || "?"));
   line.append(element("span", "arrow", { "aria-hidden": "true" }));
+  node.append(line);
+  if (data.still) return node;
   const plus = element("button", "plus", {
     type: "button",
     "data-after": block.index,
@@ -51,7 +67,6 @@ function edge(block, data) {
     tabindex: -1,
   }, "+");
   line.append(plus);
-  node.append(line);
   return node;
 }
 
@@ -155,6 +170,8 @@ export default function (component) {
     const jump = { Home: INPUT, End: last }[event.key];
     if (event.key === "ArrowDown" && event.ctrlKey) {
       if (hit.querySelector(".opens")) send({ do: "open", index });
+    } else if (data.still && (event.altKey || !(step || jump !== undefined))) {
+      return;
     } else if (event.altKey && step && index !== INPUT) {
       const to = index + step;
       if (to >= 0 && to <= last) send({ do: "move", index, to });

@@ -340,5 +340,7 @@ STYLE = """<style>
 .stApp .lab-drawn{padding:0;display:grid;grid-template-columns:auto 1fr;gap:.2rem .9rem;margin:0;font-size:.875rem}
 .lab-drawn dt{color:var(--soft)}
 .lab-drawn dd{margin:0;font-weight:600;overflow-wrap:anywhere}
+.st-key-search_drawing{padding:.5rem .75rem .6rem;background:var(--panel)}
+.st-key-search_panel{scroll-margin-top:35vh}
 </style>"""
 """The style of what this module writes, once for a page."""

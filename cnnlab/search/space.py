@@ -152,7 +152,7 @@ def _number(text: str) -> int | float | None:
 def _value(text: str) -> Value:
     text = text.strip()
     number = _number(text)
-    return {"true": True, "false": False}.get(text, text if number is None else number)
+    return {"true": True, "false": False}.get(text.lower(), text if number is None else number)
 
 
 class Space:
