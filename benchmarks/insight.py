@@ -9,6 +9,7 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.report import Row, row
+from benchmarks.surgery import measure_surgery
 from benchmarks.training import with_threads
 from cnnlab.data.loader import load
 from cnnlab.description import bundled_path
@@ -22,8 +23,14 @@ FIRST_MS = {"article-000-lenet5": 300, "article-003-keras": 300, "mnist-sprint":
 """Within how many milliseconds the whole network is to be on the screen, by model."""
 
 
-def measure_insight(rounds: int = ROUNDS) -> Iterator[Row]:
-    """Yield a row for each promise: medians of ``rounds`` rounds in which the models take turns, with one thread."""
+def measure_insight() -> Iterator[Row]:
+    """Yield a row for each promise: the whole network at a glance, operations on a model, single channels."""
+    yield from measure_glances()
+    yield from measure_surgery()
+
+
+def measure_glances(rounds: int = ROUNDS) -> Iterator[Row]:
+    """Yield how soon the whole network is there: medians of ``rounds`` rounds in which the models take turns."""
     yield from with_threads(1, partial(_glances, rounds))
 
 

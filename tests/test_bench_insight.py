@@ -2,13 +2,13 @@
 
 import json
 
-from benchmarks.insight import FIRST_MS, glance, image_for, measure_insight
+from benchmarks.insight import FIRST_MS, glance, image_for, measure_glances
 from cnnlab.description import bundled_models
 from cnnlab.runs.models import named
 
 
 def test_every_bundled_model_is_measured() -> None:
-    rows = list(measure_insight(rounds=1))
+    rows = list(measure_glances(rounds=1))
     assert set(FIRST_MS) == set(bundled_models())
     for found, (name, bar) in zip(rows, FIRST_MS.items()):
         assert name in found.what and found.bar == f"<= {bar} ms"
