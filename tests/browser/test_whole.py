@@ -49,9 +49,9 @@ def test_pointing_lights_the_true_links_without_the_server_and_choosing_asks_it(
         share = fed.strength[place].abs() / (fed.strength[place].abs().sum() + fed.rest[place])
         best = int(share.argmax())
         sign = MINUS if fed.strength[place][best] < 0 else ""
-        name = f"pool1 {view.shown[index - 1][best]}"
+        name = f"relu1 {view.shown[index - 1][best]}"
         expect(page.locator(".says")).to_contain_text(f"Fed by {name}: {sign}{round(100 * float(share[best]))}%")
-        assert page.locator(".lit path").count() == len(view.shown[index - 1]) + 1  # what feeds it, and bn2
+        assert page.locator(".lit path").count() == len(view.shown[index - 1]) + 1  # what feeds it, and pool2
     assert len(sent) == before
     chosen = page.locator(tile(page, "relu2", view.shown[index][1]))
     chosen.click()
@@ -68,8 +68,8 @@ def test_the_keys_go_along_links_and_a_folded_layer_opens_in_place(visit: Callab
     focused = page.evaluate(
         "() => { let e = document.activeElement; while (e.shadowRoot) e = e.shadowRoot.activeElement; return e.ariaLabel }"
     )
-    assert focused.startswith("bn1, map ")
-    expect(page.locator(".says b")).to_contain_text("bn1 ")
+    assert focused.startswith("pool1, map ")
+    expect(page.locator(".says b")).to_contain_text("pool1 ")
     first = page.locator('.whole-root .tile[aria-label^="conv1, map"]')
     names = first.evaluate_all("nodes => nodes.map((node) => node.ariaLabel)")
     assert len(names) == 10
