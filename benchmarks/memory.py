@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import click
-import torch
 
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.data.loader import load
 from cnnlab.runs.machine import resolve_recipe
 from cnnlab.training.loop import Training
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.threads import own_threads
 
 
 def peak_mb() -> float:
@@ -23,7 +23,7 @@ def main() -> None:
     recipe = resolve_recipe(Recipe.of({**preset.recipe, "epochs": 1}), preset.architecture)
     dataset = load("mnist")
     dataset.mean  # noqa: B018  (computed once per data set, not per run)
-    torch.set_num_threads(recipe.threads)
+    own_threads(recipe.threads)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here: proc(5)
     before = peak_mb()
     for _event in Training(preset.architecture, dataset, recipe).events():

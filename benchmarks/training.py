@@ -35,6 +35,7 @@ from cnnlab.runs.watch import watch
 from cnnlab.training.events import TestEvent, TrainEvent
 from cnnlab.training.loop import Training, generator_for
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.threads import own_threads
 
 REPEATS = 5
 SEEDS = 10
@@ -256,7 +257,7 @@ def with_threads(count: int, work: Callable[[], T]) -> T:
     failed: list[BaseException] = []
 
     def body() -> None:
-        torch.set_num_threads(count)
+        own_threads(count)
         try:
             found.append(work())
         except BaseException as error:  # handed to the caller's thread
@@ -266,7 +267,7 @@ def with_threads(count: int, work: Callable[[], T]) -> T:
     thread = threading.Thread(target=body, daemon=True)
     thread.start()
     thread.join()
-    torch.set_num_threads(before)
+    own_threads(before)
     if failed:
         raise failed[0]
     return found[0]

@@ -114,11 +114,10 @@ def _distilled(model: Model, dataset: DataSet, net: str, fields: dict[str, Any],
 
 
 def _in_int8(model: Model, dataset: DataSet) -> Made:
-    import torch
-
     from cnnlab.compress.making import in_int8
+    from cnnlab.training.threads import own_threads
 
-    torch.set_num_threads(1)
+    own_threads(1)
     return in_int8(model, dataset)
 
 
@@ -147,13 +146,12 @@ def data_of(model: Model, name: str | None) -> DataSet:
 
 
 def _recipe(base: dict[str, Any], flags: dict[str, Any], architecture: Architecture) -> Recipe:
-    import torch
-
     from cnnlab.runs.machine import resolve_recipe
     from cnnlab.training.recipe import Recipe
+    from cnnlab.training.threads import own_threads
 
     recipe = resolve_recipe(Recipe.of(with_flags(base, flags)), architecture)
-    torch.set_num_threads(recipe.threads)
+    own_threads(recipe.threads)
     return recipe
 
 

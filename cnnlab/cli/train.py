@@ -123,15 +123,15 @@ def start_of(model: str | None, fresh: tuple[str, ...], freeze: tuple[str, ...])
 
 def _find_lr(spec: RunSpec, as_json: bool) -> None:
     """Print what the learning-rate finder finds for ``spec``; no run comes of it."""
-    import torch
     from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
     from cnnlab.data.loader import load
     from cnnlab.runs.machine import resolve_recipe
     from cnnlab.training.lr_finder import STEPS, find_lr
+    from cnnlab.training.threads import own_threads
 
     recipe = resolve_recipe(spec.recipe, spec.architecture)
-    torch.set_num_threads(recipe.threads)
+    own_threads(recipe.threads)
     search = find_lr(spec.architecture, load(spec.data), recipe)
     with tqdm(total=STEPS, unit="step", file=sys.stderr, desc="find-lr", mininterval=0.5) as bar:
         while True:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cnnlab.errors import CnnLabError
+from cnnlab.errors import CnnLabError, RunError
 from cnnlab.i18n import Message
 from cnnlab.runs.priority import give_way
 from cnnlab.runs.snapshot import as_message
@@ -87,12 +87,24 @@ def start(
     worker = _Worker(Job(key, total, found=found), steps, lane, fault)
     with _guard:
         before = _workers.pop((owner, kind), None)
+        _make_room()
         _workers[owner, kind] = worker
-        while len(_workers) > _MOST:
-            _workers.popitem(last=False)[1].stop.set()
+        worker.thread.start()
     if before is not None:
-        before.stop.set()
-    worker.thread.start()
+        before.stop()
+
+
+def _make_room() -> None:
+    """Forget what was over first, where there is too much; whoever holds ``_guard`` may.
+
+    Raises:
+        RunError: too much goes on at once.
+    """
+    over = [name for name, worker in _workers.items() if not worker.job.live]
+    if len(_workers) >= _MOST and not over:
+        raise RunError("{count} jobs wait beside the pages already; try again when some are over", count=len(_workers))
+    for name in over[: max(0, len(_workers) + 1 - _MOST)]:
+        del _workers[name]
 
 
 def current(owner: str, kind: str) -> Job | None:
@@ -104,9 +116,8 @@ def current(owner: str, kind: str) -> Job | None:
 def cancel(owner: str, kind: str) -> None:
     """Call the job of ``kind`` off; it ends before its next step and keeps what it has found."""
     worker = _workers.get((owner, kind))
-    if worker is not None and worker.job.live:
-        worker.stop.set()
-        worker.job = replace(worker.job, state="cancelled")
+    if worker is not None:
+        worker.stop()
 
 
 def wait(owner: str, kind: str, timeout_s: float) -> Job | None:
@@ -121,17 +132,17 @@ class _Worker:
     """A job and the thread that does it."""
 
     def __init__(self, job: Job, steps: Callable[[], Steps], lane: str, fault: Callable[[Exception], Message]) -> None:
-        self.job, self._steps, self._fault = job, steps, fault
-        self.stop = threading.Event()
+        self.job, self._fault = job, fault
+        self._stopped, self._guard = threading.Event(), threading.Lock()
         self._lane = _lanes[lane]
-        self.thread = threading.Thread(target=self._run, name=lane, daemon=True)
+        self.thread = threading.Thread(target=self._run, args=(steps,), name=lane, daemon=True)
 
-    def _run(self) -> None:
+    def _run(self, begin: Callable[[], Steps]) -> None:
         while not self._lane.acquire(timeout=0.1):
-            if self.stop.is_set():
+            if self._stopped.is_set():
                 return
         try:
-            self._work()
+            self._work(begin)
         except CnnLabError as error:
             self._tell(state="failed", error=as_message(error))
         except Exception as error:  # the boundary of a thread: whatever it was, the app goes on
@@ -141,14 +152,14 @@ class _Worker:
         finally:
             self._lane.release()
 
-    def _work(self) -> None:
-        import torch
+    def _work(self, begin: Callable[[], Steps]) -> None:
+        from cnnlab.training.threads import own_threads
 
         give_way()
-        torch.set_num_threads(1)  # of this thread alone
+        own_threads(1)
         self._tell(state="running")
-        steps = self._steps()
-        while not self.stop.is_set():
+        steps = begin()
+        while not self._stopped.is_set():
             try:
                 step = next(steps)
             except StopIteration as end:
@@ -157,15 +168,23 @@ class _Worker:
             self._tell(done=step.done, found=step.found)
         steps.close()
 
+    def stop(self) -> None:
+        """Call it off, if it is not over."""
+        with self._guard:
+            if self.job.live:
+                self._stopped.set()
+                self.job = replace(self.job, state="cancelled")
+
     def _tell(self, **changes: Any) -> None:
-        if not self.stop.is_set():
-            self.job = replace(self.job, **changes)
+        with self._guard:
+            if self.job.live:
+                self.job = replace(self.job, **changes)
 
 
 def _leave() -> None:
     """Let the threads end first: one still inside torch when the interpreter ends would abort the process."""
     for worker in list(_workers.values()):
-        worker.stop.set()
+        worker.stop()
     for worker in list(_workers.values()):
         if worker.thread.is_alive():
             worker.thread.join(_END_S)

@@ -122,16 +122,16 @@ def _measure() -> dict[str, Any]:
     best: dict[str, Any] = {}
 
     def work() -> None:  # in a thread of its own: the number of torch threads is a thread's own affair
-        import torch
+        from cnnlab.training.threads import own_threads
 
-        torch.set_num_threads(1)
+        own_threads(1)
         trials = {choice: _Trial(*choice) for choice in _CHOICES}
         one = {choice: median(found) for choice, found in _rounds(trials).items()}
         chosen = max(one, key=lambda choice: one[choice])
         speeds.update({f"{'/'.join(choice)}/1": round(speed) for choice, speed in one.items()})
         best.update(precision=chosen[0], memory_format=chosen[1], threads=1)
         if cores() > 1:
-            torch.set_num_threads(_SMALL_STEP_THREADS)
+            own_threads(_SMALL_STEP_THREADS)
             two = median(_rounds({chosen: trials[chosen]}, at_least=one[chosen])[chosen])
             speeds[f"{'/'.join(chosen)}/{_SMALL_STEP_THREADS}"] = round(two)
             if two >= _WORTH_A_THREAD * one[chosen]:

@@ -155,10 +155,10 @@ class Run:
             self._released(self)
 
     def _train(self) -> None:
-        import torch
+        from cnnlab.training.threads import own_threads
 
         threads = self._task.recipe.threads
-        torch.set_num_threads(threads)
+        own_threads(threads)
         give_way()  # before torch starts threads of its own, which inherit it
         self._enter("running", wait=False)
         with self._cores.hold(threads):

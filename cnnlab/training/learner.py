@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from itertools import chain
 
@@ -24,22 +24,12 @@ from cnnlab.training.images import generator_for, training_split
 from cnnlab.training.losses import loss_of
 from cnnlab.training.optim import add_l1, make_optimizer, set_layer_rates
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.threads import own_threads, torch_threads
 from cnnlab.training.watching import PIECE
 from cnnlab.training.whitening import PATCH_IMAGES, whiten_first_layer
 
 Part = tuple[Tensor, Tensor, float]
 """Pictures (still bytes, or what ``input_of`` made of them), targets, and the share of the batch that they are."""
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let the calling thread's operations use ``count`` threads each."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Learner:
@@ -204,7 +194,7 @@ class Learner:
         The run's thread computes, too, instead of sleeping: of threads that are all woken for each step, two at times
         share a core while another idles. They are begun by it, and give way to pages as it does.
         """
-        return ThreadPoolExecutor(self.recipe.threads - 1, "share", torch.set_num_threads, (1,))
+        return ThreadPoolExecutor(self.recipe.threads - 1, "share", own_threads, (1,))
 
     def _move(self) -> None:
         if self.recipe.l1:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 
 import pytest
 
-from cnnlab.errors import ModelError
+from cnnlab.errors import ModelError, RunError
 from cnnlab.runs import jobs
 from cnnlab.runs.jobs import Step
 
@@ -62,3 +63,35 @@ def test_it_fails_in_a_sentence(error, said):
     assert job.state == "failed" and said in str(job.error)
     jobs.start("me", "fail", "y", 1, counting(1))
     assert jobs.wait("me", "fail", 30).state == "done"
+
+
+def test_what_is_called_off_while_it_tells_stays_called_off():
+    """Also where the call comes between two looks at its state."""
+    inside, go = threading.Event(), threading.Event()
+
+    def steps():
+        inside.set()
+        go.wait(30)
+        yield Step(1, "late")
+
+    jobs.start("me", "race", "x", 2, steps)
+    inside.wait(30)
+    jobs.cancel("me", "race")
+    go.set()
+    job = jobs.wait("me", "race", 30)
+    assert (job.state, job.live, job.found) == ("cancelled", False, None)
+
+
+def test_what_goes_on_is_not_forgotten_for_somebody_elses_sake(monkeypatch):
+    monkeypatch.setattr(jobs, "_workers", OrderedDict())
+    monkeypatch.setattr(jobs, "_MOST", 2)
+    gate = threading.Event()
+    jobs.start("first", "room", "a", 1, counting(1, gate))
+    jobs.start("second", "room", "b", 1, counting(1, gate))
+    with pytest.raises(RunError, match="try again when some are over"):
+        jobs.start("third", "room", "c", 1, counting(1, gate))
+    gate.set()
+    assert [jobs.wait(owner, "room", 30).state for owner in ("first", "second")] == ["done", "done"]
+    jobs.start("third", "room", "c", 1, counting(1))
+    assert jobs.wait("third", "room", 30).state == "done"
+    assert jobs.current("first", "room") is None  # over, and the oldest
