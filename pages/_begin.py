@@ -87,6 +87,7 @@ def mend_head(network: Architecture, dataset: DataSet) -> bool:
 def draw(network: Architecture, dataset: DataSet, chosen: str) -> Start | None:
     """Draw, for a model that was chosen, how each layer begins; return what is asked of the run (None: new weights)."""
     if chosen == state.NEW:
+        _told_rates(network)
         return None
     from cnnlab import runs
 
@@ -100,7 +101,7 @@ def draw(network: Architecture, dataset: DataSet, chosen: str) -> Start | None:
     except CnnLabError as error:
         _widgets.show_error(error)
         return None
-    _settle_rates(borrowed)
+    _settle_rates({one.layer for one in borrowed.layers})
     if any(one.reason in (None, "asked") for one in borrowed.layers):
         _picture(network, borrowed, now)
     if borrowed.taken:
@@ -134,9 +135,22 @@ def _offer_network(network: Architecture, dataset: DataSet, model: Model) -> Non
         )  # fmt: skip
 
 
-def _settle_rates(borrowed: Borrowed) -> None:
-    """Forget learning rates of layers that this network does not have."""
-    recipe, names = _session.recipe(), {one.layer for one in borrowed.layers}
+def _told_rates(network: Architecture) -> None:
+    """Say which layers the recipe gives a learning rate of their own, where no picture of them does."""
+    learning = [row.name for row in network.trace().rows if row.num_params]
+    _settle_rates(set(learning))
+    if factors := _session.recipe().layer_lr:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            told = ", ".join(f"{name} ×{factor:g}" for name, factor in factors.items())
+            st.caption(_widgets.plain(_("Slower or faster: {layers}.", layers=told)), width="content")
+            st.button(
+                _("All learn alike"), key="train.begin.all", type="tertiary", on_click=_learn, args=(learning, (), "1")
+            )
+
+
+def _settle_rates(names: set[str]) -> None:
+    """Forget learning rates of layers that are not among ``names``, those of this network."""
+    recipe = _session.recipe()
     known = {name: factor for name, factor in recipe.layer_lr.items() if name in names}
     if known != recipe.layer_lr:
         _session.set_recipe(recipe.changed(layer_lr=known))

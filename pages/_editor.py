@@ -133,7 +133,8 @@ class _Field:
         common = {"help": self.help, "key": self.key, "disabled": self.disabled}
         if typing.get_origin(self.kind) is Literal:
             options = list(typing.get_args(self.kind))
-            first = {"index": options.index(value)} if self._begins_with(value) else {}
+            said = {option: self._said(option) for option in options}
+            first = {"index": options.index(value)} if self._begins_with(value, said) else {}
             return st.selectbox(self.label, options, format_func=self._said, **first, **common)
         if self.kind is bool:
             first = {"value": bool(value)} if self._begins_with(bool(value)) else {}
@@ -146,10 +147,13 @@ class _Field:
     def _said(self, option: Any) -> str:
         return _(self.labels.get(option, str(option)))
 
-    def _begins_with(self, value: Any) -> bool:
-        """Return whether the widget is to begin with ``value`` of itself; else it is told so here."""
+    def _begins_with(self, value: Any, labels: Mapping[Any, str] | None = None) -> bool:
+        """Return whether the widget is to begin with ``value`` of itself; else it is told so here.
+
+        A menu sends back the label that it shows: in another language than before it must show another one.
+        """
         if not self.fresh:
-            _session.seed(self.key, value)
+            _session.seed(self.key, value, labels)
         return self.fresh
 
     def _number(self, value: Any, common: dict[str, Any]) -> Any:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RATES = (1, 2, 5, 10, 25, 50)
 _CHANGED = "train.change"
 _SENT = "train.change.sent"
+_SLOW = 0.1
 
 
 # -------------------------------------------------------------------- the bar of controls
@@ -151,7 +152,21 @@ def _wanted_of_layers(run: Snapshot) -> dict[str, Any]:
     )  # fmt: skip
     if set(chosen) != set(frozen):
         values["frozen"] = [name for name in learning if name in chosen]
-    return values
+    return values | _wanted_rates(run, learning)
+
+
+def _wanted_rates(run: Snapshot, learning: list[str]) -> dict[str, Any]:
+    """Draw which layers learn at a tenth of the learning rate; other factors of theirs stay."""
+    factors = run.recipe_now.layer_lr
+    slow = [name for name in learning if factors.get(name) == _SLOW]
+    chosen = st.multiselect(
+        _("Layers that learn slowly: ×0.1"), learning, slow, key=f"{_form_key(run)}.slow", placeholder=_("none"),
+        help=_("At a tenth of the learning rate. What was borrowed often does best so."),
+    )  # fmt: skip
+    if set(chosen) == set(slow):
+        return {}
+    others = {name: factor for name, factor in factors.items() if name not in (*slow, *chosen)}
+    return {"layer_lr": {**others, **dict.fromkeys(chosen, _SLOW)}}
 
 
 def _send(run: Snapshot, values: dict[str, Any]) -> None:

@@ -158,3 +158,12 @@ def test_a_network_that_does_not_run_is_left_by_the_same_button(space):
     at = train(space, network=PRESETS["article-004-cnn"].architecture, data="mnist")
     at.button(key="train.fitting").click().run()
     assert not at.exception and not at.button(key="train.start").disabled
+
+
+def test_single_layers_rates_of_a_recipe_are_said_without_a_picture_too_and_taken_back(space):
+    recipe = TINY.changed(layer_lr={"conv1": 0.5, "conv9": 0.1})
+    at = train(space, model=_begin_state.NEW, recipe=recipe)
+    assert "Slower or faster: conv1 ×0.5." in said(at)  # the layer that is not here would keep the run from beginning
+    at.button(key="train.begin.all").click().run()
+    assert not at.exception and "Slower or faster" not in said(at)
+    assert at.session_state[_session.keys.RECIPE].layer_lr == {}

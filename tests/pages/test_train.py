@@ -346,6 +346,16 @@ def test_all_that_can_change_live_is_offered_where_the_optimizer_has_it() -> Non
         assert set(_hand.simple_fields(Recipe(optimizer=other))) == every - {"nesterov", "momentum"}
 
 
+def test_a_layer_learns_slowly_from_the_next_step_on_and_other_factors_stay() -> None:
+    space, id = started(LONG.changed(layer_lr={"fc1": 2.0}))
+    at = opened(space, "train.change_it")
+    field(at.multiselect, "slow").set_value(["conv1"])
+    at.button(key="train.change.send").click().run()
+    assert not at.exception and not at.error
+    wait_for(lambda: engine().snapshot(id).changes)
+    assert engine().snapshot(id).changes[0]["change"] == {"layer_lr": {"conv1": 0.1, "fc1": 2.0}}
+
+
 def markdown(at: AppTest) -> str:
     return "\n".join(found.value for found in at.markdown)
 
