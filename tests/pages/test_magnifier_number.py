@@ -24,7 +24,9 @@ def script() -> None:
     from tests.pages.test_magnifier_number import broken
 
     session.enter()
-    model = (MODELS | {"mnist": mnist_net, "sprint": lambda: named("mnist-sprint"), "broken": broken})[st.session_state["net"]]()
+    model = (MODELS | {"mnist": mnist_net, "sprint": lambda: named("mnist-sprint"), "broken": broken})[
+        st.session_state["net"]
+    ]()
     _magnifier_number.number_view(model, look(model, picture_for(model)), *st.session_state["asked"])
 
 
