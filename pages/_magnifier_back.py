@@ -26,6 +26,7 @@ AT = "number.gradient.at"
 def gradient_view(model: Model, passed: Pass, unit: Address, component: Callable[..., Any]) -> None:
     """Draw how the loss depends on ``unit`` and, where its layer learns, how one of its weights changes."""
     from cnnlab.figures.gradient_sheets import gradient_data
+    from cnnlab.insight.arithmetic.terms import finite
 
     try:
         here, target = _controls(model, passed)
@@ -34,7 +35,7 @@ def gradient_view(model: Model, passed: Pass, unit: Address, component: Callable
         _finish(
             data, _("dL/d{unit}, where L = {loss:.4g}", unit=at, loss=here.back.loss), f"{at}|{target}|{here.steps}"
         )
-        component(data=data, key=GRADIENT, on_go_change=_pointed)
+        component(data=finite(data), key=GRADIENT, on_go_change=_pointed)
         _learned(here, at, component)
     except CnnLabError as error:
         _widgets.show_error(error)
@@ -95,6 +96,7 @@ def _learned(here: Walk, at: Address, component: Callable[..., Any]) -> None:
     """Draw the gradient of one weight of the layer of ``at``, and the optimizer's step."""
     from cnnlab.architecture import Address
     from cnnlab.figures.gradient_sheets import weight_data
+    from cnnlab.insight.arithmetic.terms import finite
     from cnnlab.insight.backwards import explain_gradient
 
     shape = tuple(here.back.weights[name].shape) if (name := f"{at.layer}.weight") in here.back.weights else ()
@@ -105,7 +107,7 @@ def _learned(here: Walk, at: Address, component: Callable[..., Any]) -> None:
     data = weight_data(here.back, weight, dark=_session.dark())
     if data is not None:
         _finish(data, _("dL/d{unit}", unit=weight), f"{weight}|{here.steps}|{len(here.back.targets)}")
-        component(data=data, key=WEIGHT, on_go_change=lambda: None)
+        component(data=finite(data), key=WEIGHT, on_go_change=lambda: None)
     else:
         told = explain_gradient(here.back, weight, 0, 0)
         st.markdown(_widgets.plain(told.says.text(_session.language())))

@@ -37,6 +37,7 @@ def number_view(model: Model, seen: Look, layer: str, channel: int) -> None:
     Another ``layer`` or ``channel`` than last time begins a trail of its own.
     """
     from cnnlab.figures.number_sheets import number_data
+    from cnnlab.insight.arithmetic.terms import finite
 
     passed = _pass(model, seen)
     units = _trail(passed, layer, channel)
@@ -53,7 +54,7 @@ def number_view(model: Model, seen: Look, layer: str, channel: int) -> None:
     data["title"] = _magnifier_texts.title(unit, data["kind"])
     data["remark"] = _magnifier_texts.remark(data["kind"], row is not None and passed.training, BATCH)
     data["text"] = _magnifier_texts.texts()
-    _NUMBER(data=data, key=KEY, on_go_change=_went)
+    _NUMBER(data=finite(data), key=KEY, on_go_change=_went)
     if _choices.toggle("number.back", _("And backwards: what the loss asks of this number"), False):
         _magnifier_back.gradient_view(model, passed, unit, _NUMBER)
 

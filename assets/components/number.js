@@ -325,7 +325,7 @@ const nameOf = (map) => (map.vector ? map.layer : `${map.layer}[${map.channel}]`
 function drawIncoming(lab) {
   const { data } = lab;
   const room = lab.room.small;
-  lab.rows = data.incoming.map((map) => {
+  lab.rows = data.incoming.slice(0, lab.drawn).map((map) => {
     const row = element("div", "row");
     const figure = figureOf(lab, map, nameOf(map), room);
     row.append(figure);
@@ -354,10 +354,15 @@ function drawIncoming(lab) {
     draw_on(one.partial, data.out, one.values, limit, lab.tables, room);
   }
   const nodes = lab.rows.map((one) => one.row);
-  const left = data.of_incoming - data.incoming.length;
+  const left = data.of_incoming - lab.rows.length;
   if (left > 0) {
     const more = element("button", "more", { type: "button" }, fill(data.text.more, { count: Math.min(left, data.more), rest: left }));
-    more.onclick = () => lab.sendMore(data.incoming.length + data.more);
+    more.onclick = () => {
+      const here = data.incoming.length === data.of_incoming || data.incoming.length >= lab.drawn + data.more;
+      lab.drawn += data.more;
+      if (!here) return lab.sendMore(lab.drawn);
+      draw(lab);
+    };
     nodes.push(more);
   }
   lab.ins.replaceChildren(...nodes);
@@ -401,7 +406,10 @@ export function says(lab, sum) {
   const [first, second] = sum.terms;
   if (data.view === "window") {
     const parts = lab.rows.map((one) => fill(text.from, { value: number(one.values[lab.at]), name: nameOf(one.map) }));
-    if (data.rest) parts.push(fill(text.others, { value: number(sum.others), count: data.of_incoming - data.incoming.length }));
+    const drawn = new Set(lab.rows.map((one) => one.map));
+    const others = sum.terms.reduce((all, one) => (drawn.has(one.map) ? all : all + one.product), sum.others);
+    const left = data.of_incoming - drawn.size;
+    if (left) parts.push(fill(text.others, { value: number(others), count: left }));
     return fill(text.window, { unit, bias: number(sum.bias), parts: parts.join(" + "), value });
   }
   if (data.view === "pool")
@@ -689,7 +697,7 @@ function play(lab) {
 // ---------------------------------------------------------------------------------------------- all of it
 
 function build(root, text) {
-  const lab = { root, at: 0, over: null, slid: null, timer: null, terms_shown: 6, rows: [] };
+  const lab = { root, at: 0, drawn: 0, over: null, slid: null, timer: null, terms_shown: 6, rows: [] };
   lab.crumbs = element("nav", "crumbs", { "aria-label": text.trail });
   lab.title = element("h3", "title");
   lab.play = element("button", "play", { type: "button", "aria-pressed": "false" });
@@ -792,8 +800,10 @@ export default function (component) {
     lab.at = data.at;
     lab.terms_shown = 6;
     lab.slid = lab.chosen = null;
+    lab.drawn = 0;
     stop(lab);
   }
+  lab.drawn = Math.max(lab.drawn, data.drawn);
   if (lab.data.view === "dense" || lab.data.view === "terms") lab.at = data.at;
   draw(lab);
 }

@@ -62,6 +62,7 @@ def trace(
     model's data.
     """
     from cnnlab.data.prepare import file_to_input
+    from cnnlab.insight.arithmetic.terms import finite
     from cnnlab.runs import named
 
     model = named(model_name)
@@ -71,7 +72,7 @@ def trace(
         value = _gradient(model, picture, unit, top, target, steps, training, size, seed)
     else:
         value = _forward(model, picture, unit, top, down, size if training else 0, seed)
-    emit(value, as_json, lambda: _written(value))
+    emit(finite(value) if as_json else value, as_json, lambda: _written(value))
 
 
 def _forward(

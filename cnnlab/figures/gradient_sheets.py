@@ -69,7 +69,7 @@ def weight_data(back: Backward, weight: Address, *, dark: bool = False) -> dict[
 def _frame(view: str, unit: Address, channel: int | None, values: Tensor, at: int, dark: bool) -> dict[str, Any]:
     return {
         "kind": "Gradient", "view": view, "sentence": "", "out": _map(unit.layer, channel, values), "incoming": [],
-        "of_incoming": 0, "more": 0, "bias": 0.0, "rest": None, "shift": None, "window": None, "rows": [], "columns": [],
+        "of_incoming": 0, "more": 0, "drawn": 1, "bias": 0.0, "rest": None, "shift": None, "window": None, "rows": [], "columns": [],
         "tall": None, "wide": None, "weight": None, "limit": 1.0, "numbers": {}, "fold": None, "leaf": True, "at": at,
         "gradient": True, "remark": "", "start": None, "trail": [], "classes": [],
         "signed": pack(lookup("signed", dark), np.uint8),

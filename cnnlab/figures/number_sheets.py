@@ -19,6 +19,9 @@ from cnnlab.insight.arithmetic.planes import MOVES, plane
 MORE = 8
 """How many more maps come at a time."""
 
+MOST = 250_000
+"""How many numbers of incoming maps the browser gets at most, those that it draws aside."""
+
 _MOVES = {kind.__name__ for kind in MOVES}
 _SENTENCES = {
     "BatchNorm2d": "norm", "GroupNorm": "norm", "LayerNorm": "norm", "LocalResponseNorm": "scaled",
@@ -27,12 +30,15 @@ _SENTENCES = {
 
 
 def number_data(passed: Pass, unit: Address, count: int = 6, *, dark: bool = False) -> dict[str, Any]:
-    """Return what the number view needs of the map that ``unit`` stands in, the ``count`` strongest inputs among it.
+    """Return what the number view needs of the map that ``unit`` stands in, whose ``count`` strongest inputs it draws.
+
+    The browser gets all maps that go into a convolution, so that the largest terms are really the largest; of a very wide
+    layer as many as fit, and the others together as ``rest``.
 
     Typed arrays go as base64: ``values``, ``kernel`` and ``weight`` float32; ``factor``, ``shift`` and ``rest`` float64;
     ``origin`` int32. ``at`` is the place of ``unit``, counted row by row.
     """
-    made = plane(passed, unit, count)
+    made = plane(passed, unit, max(count, MOST // _size(passed, unit)))
     width = made.values.shape[1]
     at = unit.index[0] if made.channel is None else unit.index[1] * width + unit.index[2]
     kernels = [one.kernel.numpy() for one in made.incoming if one.kernel is not None]
@@ -43,6 +49,7 @@ def number_data(passed: Pass, unit: Address, count: int = 6, *, dark: bool = Fal
         "out": _map(made.layer, made.channel, made.values),
         "incoming": [_incoming(one) for one in made.incoming],
         "of_incoming": made.of_incoming,
+        "drawn": count if made.view == "window" else len(made.incoming),
         "more": MORE,
         "bias": made.bias,
         "rest": _doubles(made.rest),
@@ -63,6 +70,12 @@ def number_data(passed: Pass, unit: Address, count: int = 6, *, dark: bool = Fal
         "sequential": pack(lookup("sequential", dark), np.uint8),
         "grey": pack(lookup("grey"), np.uint8),
     }
+
+
+def _size(passed: Pass, unit: Address) -> int:
+    """Return how many numbers one incoming map of the unit's layer has."""
+    sources = passed.look.takes.get(unit.layer, ("",))
+    return max(1, passed.values(sources[0] or "input")[0].numel())
 
 
 def _sentence(made: Plane) -> str:

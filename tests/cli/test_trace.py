@@ -89,3 +89,15 @@ def test_a_gradient_adds_up(digit, unit):
     if "step" in value:
         step = traced(*words, "--batch", "4", "--steps", "2")["step"]
         assert step["number"] == 3 and step["remembered"] and step["lines"][-1]["value"] == step["after"]
+
+
+@pytest.mark.parametrize("more", [(), ("--gradient",), ("--trail",)])
+def test_a_network_whose_training_failed_gives_null(digit, tmp_path, more):
+    from tests.pages.test_explore import mnist_net
+
+    model = mnist_net()
+    model.state["conv1.weight"][0] = float("nan")
+    model.state["fc1.weight"][0] = float("inf")
+    model.save(tmp_path / "failed.safetensors")
+    value = traced("--model", str(tmp_path / "failed.safetensors"), digit, "--unit", "fc1[0]", *more)
+    assert value["value"] is None and value["unit"] == "fc1[0]"

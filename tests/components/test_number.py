@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from cnnlab.architecture import Address
+from cnnlab.figures import number_sheets
 from cnnlab.figures.gradient_sheets import gradient_data, weight_data
 from cnnlab.figures.number_sheets import number_data
 from cnnlab.home import ASSETS
@@ -58,14 +59,15 @@ def worked_out(asked: list[dict], tmp_path: Path) -> list[dict]:
 
 @NEEDS_NODE
 @pytest.mark.parametrize("net", MODELS)
-def test_the_browsers_sums_are_those_of_the_lab(net, tmp_path: Path):
+def test_the_browsers_sums_are_those_of_the_lab(net, tmp_path: Path, monkeypatch):
     model = MODELS[net]()
     images = [picture_for(model, seed) for seed in range(3)]
     asked, wanted = [], []
     for passed in (pass_of(model, images[0]), training_pass(model, torch.stack(images))):
         for unit in some_units(passed, 3):
             told = explain(passed, unit)
-            for count in (2, 99):
+            for count, most in ((2, 0), (99, 0), (1, 250_000)):
+                monkeypatch.setattr(number_sheets, "MOST", most)
                 asked.append({**number_data(passed, told.unit, count), "text": texts()})
                 wanted.append(told)
     answers = worked_out(asked, tmp_path)

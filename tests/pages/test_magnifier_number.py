@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnlab.i18n import catalogue
+from cnnlab.model import Model
 from pages import _session
 from pages._magnifier_number import TRAIL, stepped
 from tests.insight.makers import MODELS
@@ -20,10 +21,30 @@ def script() -> None:
     from pages import _session as session
     from tests.insight.makers import MODELS, picture_for
     from tests.pages.test_explore import mnist_net
+    from tests.pages.test_magnifier_number import broken
 
     session.enter()
-    model = (MODELS | {"mnist": mnist_net, "sprint": lambda: named("mnist-sprint")})[st.session_state["net"]]()
+    model = (MODELS | {"mnist": mnist_net, "sprint": lambda: named("mnist-sprint"), "broken": broken})[
+        st.session_state["net"]
+    ]()
     _magnifier_number.number_view(model, look(model, picture_for(model)), *st.session_state["asked"])
+
+
+def broken() -> Model:
+    """Return a network whose training failed: weights that are no numbers, or endless."""
+    model = MODELS["tree"]()
+    state = {name: tensor.clone() for name, tensor in model.state.items()}
+    for number, tensor in enumerate(state.values()):
+        if tensor.is_floating_point():
+            tensor.flatten()[0] = (float("nan"), float("inf"))[number % 2]
+    return Model(model.description, state)
+
+
+@pytest.mark.usefixtures("lab_home")
+@pytest.mark.parametrize("layer", ["stem.conv1", "stem.silu1", "block.add", "head.gelu1", "fc1", "softmax"])
+def test_a_network_whose_training_failed_is_shown_too(layer):
+    at = view("broken", layer, 0, back=True)
+    assert not at.error
 
 
 def view(
