@@ -38,7 +38,8 @@ def draw(network: Architecture, recipe: Recipe) -> tuple[Choice, ...]:
     found, refused = space.choices(network, recipe), list[str]()
     with st.container(key="search_bench"):
         left, right = st.columns([2.35, 1], gap="medium")
-        below = st.container()
+    with left:
+        drawing, below = st.container(), st.container(key="search_recipe")  # on a phone the panel stands between
     with right.container(key="search_panel"):
         _panel(network, recipe, found, refused)  # first, so that the drawing shows what was just typed
     with below:
@@ -46,7 +47,7 @@ def draw(network: Architecture, recipe: Recipe) -> tuple[Choice, ...]:
         _in_columns(knobs(network, recipe)[()], found, refused)
     space.keep(found)
     asked = space.carried_out(network, recipe, found)
-    with left:
+    with drawing:
         with st.container(border=True, key="search_drawing"):
             space.draw(network, asked)
         _summary(asked)

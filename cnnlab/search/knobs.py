@@ -56,23 +56,20 @@ class Knob:
 
 @lru_cache(maxsize=16)
 def knobs(architecture: Architecture, recipe: Recipe) -> Mapping[Place, tuple[Knob, ...]]:
-    """Return the knobs of each layer and block by its place; under () those of the recipe.
+    """Return the knobs of each layer and block by its place, and last, under (), those of the recipe.
 
     Raises:
         ShapeError, ArchitectureError: the network cannot run.
     """
     known = {offer.choice.target: offer for offer in offered(architecture, recipe)}
-    fields = [known[name] for name in RECIPE_FIELDS if name in known]
-    found: dict[Place, tuple[Knob, ...]] = {
-        (): tuple(
-            Knob(one.choice.target, getattr(recipe, one.choice.target), one, _MORE.get(one.choice.target, ()))
-            for one in fields
-        )
-    }
+    found: dict[Place, tuple[Knob, ...]] = {}
     answers = _answers(architecture)
     for name, place in places_of(architecture).items():  # of copies the first one gives the name
         if place not in found:
             found[place] = tuple(_of_layer(name, architecture.at(place), known, place == answers))
+    found[()] = tuple(
+        Knob(name, getattr(recipe, name), known[name], _MORE.get(name, ())) for name in RECIPE_FIELDS if name in known
+    )
     return found
 
 
