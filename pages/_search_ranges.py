@@ -15,7 +15,7 @@ from cnnlab.figures.search import drawn_text, target_text
 from cnnlab.figures.search_space import field_word, range_text
 from cnnlab.i18n import N_, Message, _
 from cnnlab.search import Choice
-from cnnlab.search.knobs import IN_OR_OUT, Knob, knobs
+from cnnlab.search.knobs import EVERY_ACTIVATION, IN_OR_OUT, Knob, knobs
 from cnnlab.search.space import ACTIVATION, MAX_CHOICES
 from cnnlab.training.recipe import Recipe
 from pages import _search_space as space
@@ -23,7 +23,7 @@ from pages import _session, _widgets
 from pages._editor import field_label
 
 _NAMES = {
-    "kind": N_("Kind of layer"), ACTIVATION: N_("Kind of all activations, alike"), IN_OR_OUT: N_("In the network, or left out"),
+    "kind": N_("Kind of layer"), EVERY_ACTIVATION: N_("Kind of all activations, alike"), IN_OR_OUT: N_("In the network, or left out"),
 }  # fmt: skip
 _TOGETHER = N_("all activations vary together")
 _COLUMNS = 3

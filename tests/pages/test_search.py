@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cnnlab.architecture import Architecture
-from cnnlab.architecture.presets import PRESETS
+from cnnlab.architecture import Architecture, make_layer
+from cnnlab.architecture.blocks import Residual
 from cnnlab.figures import search as pictures
 from cnnlab.figures.search_space import space_data
 from cnnlab.i18n import LANGUAGES, set_language
@@ -179,8 +179,9 @@ def test_what_may_vary_is_drawn_on_the_network_and_what_may_not_says_why(
 
 
 def test_a_block_is_gone_into_and_counts_what_may_vary_inside(space: Workspace, page: Callable[..., AppTest]) -> None:
-    blocks = PRESETS["resnet-mnist"].architecture
-    name, place = next((name, place) for name, place in places_of(blocks).items() if len(place) == 2)
+    blocks = TINY.insert(2, Residual(layers=(make_layer("Conv2d", out_channels=4, padding=1), make_layer("ReLU"))))
+    place = (2, 0)
+    name = next(name for name, found in places_of(blocks).items() if found == place)
     space.choose(architecture=blocks.to_json())
     at = page()
     choice = Choice(target=f"{name}.out_channels", low=4, high=8)
