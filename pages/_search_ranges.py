@@ -26,7 +26,7 @@ _NAMES = {
     "kind": N_("Kind of layer"), EVERY_ACTIVATION: N_("Kind of all activations, alike"), IN_OR_OUT: N_("In the network, or left out"),
 }  # fmt: skip
 _TOGETHER = N_("all activations vary together")
-_COLUMNS = 3
+_COLUMNS = 2
 
 
 def draw(network: Architecture, recipe: Recipe) -> tuple[Choice, ...]:

@@ -66,8 +66,8 @@ def knobs(architecture: Architecture, recipe: Recipe) -> Mapping[Place, tuple[Kn
     known = {offer.choice.target: offer for offer in offered(architecture, recipe)}
     found: dict[Place, tuple[Knob, ...]] = {}
     answers = _answers(architecture)
-    for name, place in places_of(architecture).items():  # of copies the first one gives the name
-        if place not in found:
+    for name, place in sorted(places_of(architecture).items(), key=lambda item: item[1]):  # in the network's order
+        if place not in found:  # of copies the first one gives the name
             found[place] = tuple(_of_layer(name, architecture.at(place), known, place == answers))
     found[()] = tuple(
         Knob(name, getattr(recipe, name), known[name], _MORE.get(name, ())) for name in RECIPE_FIELDS if name in known
