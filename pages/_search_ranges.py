@@ -15,7 +15,7 @@ from cnnlab.figures.search import drawn_text, target_text
 from cnnlab.figures.search_space import field_word, range_text
 from cnnlab.i18n import N_, Message, _
 from cnnlab.search import Choice
-from cnnlab.search.knobs import IN_OR_OUT, Knob, knobs
+from cnnlab.search.knobs import EVERY_ACTIVATION, IN_OR_OUT, Knob, knobs
 from cnnlab.search.space import ACTIVATION, MAX_CHOICES
 from cnnlab.training.recipe import Recipe
 from pages import _search_space as space
@@ -23,10 +23,10 @@ from pages import _session, _widgets
 from pages._editor import field_label
 
 _NAMES = {
-    "kind": N_("Kind of layer"), ACTIVATION: N_("Kind of all activations, alike"), IN_OR_OUT: N_("In the network, or left out"),
+    "kind": N_("Kind of layer"), EVERY_ACTIVATION: N_("Kind of all activations, alike"), IN_OR_OUT: N_("In the network, or left out"),
 }  # fmt: skip
 _TOGETHER = N_("all activations vary together")
-_COLUMNS = 3
+_COLUMNS = 2
 
 
 def draw(network: Architecture, recipe: Recipe) -> tuple[Choice, ...]:
@@ -38,7 +38,8 @@ def draw(network: Architecture, recipe: Recipe) -> tuple[Choice, ...]:
     found, refused = space.choices(network, recipe), list[str]()
     with st.container(key="search_bench"):
         left, right = st.columns([2.35, 1], gap="medium")
-        below = st.container()
+    with left:
+        drawing, below = st.container(), st.container(key="search_recipe")  # on a phone the panel stands between
     with right.container(key="search_panel"):
         _panel(network, recipe, found, refused)  # first, so that the drawing shows what was just typed
     with below:
@@ -46,7 +47,7 @@ def draw(network: Architecture, recipe: Recipe) -> tuple[Choice, ...]:
         _in_columns(knobs(network, recipe)[()], found, refused)
     space.keep(found)
     asked = space.carried_out(network, recipe, found)
-    with left:
+    with drawing:
         with st.container(border=True, key="search_drawing"):
             space.draw(network, asked)
         _summary(asked)

@@ -342,5 +342,13 @@ STYLE = """<style>
 .lab-drawn dd{margin:0;font-weight:600;overflow-wrap:anywhere}
 .st-key-search_drawing{padding:.5rem .75rem .6rem;background:var(--panel)}
 .st-key-search_panel{scroll-margin-top:35vh}
+@media(min-width:769px){[data-testid="stColumn"]:has(.st-key-search_panel){position:sticky;top:4.5rem;align-self:flex-start}}
+@media(max-width:640px){
+.stApp .st-key-search_bench>*>.stHorizontalBlock{flex-flow:column nowrap}
+.stApp .st-key-search_bench>*>.stHorizontalBlock>.stColumn,
+.stApp .st-key-search_bench>*>.stHorizontalBlock>.stColumn>.stVerticalBlock{display:contents}
+.st-key-search_bench :has(>.st-key-search_panel){order:1}
+.st-key-search_bench>*>.stHorizontalBlock>.stColumn>.stVerticalBlock>:has(>.st-key-search_recipe){order:2}
+}
 </style>"""
 """The style of what this module writes, once for a page."""

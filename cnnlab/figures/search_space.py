@@ -11,13 +11,13 @@ from cnnlab.architecture.tape import Place
 from cnnlab.figures.network import INPUT, to_data
 from cnnlab.figures.search import drawn_text
 from cnnlab.i18n import N_, Message, _
-from cnnlab.search.knobs import IN_OR_OUT, place_of
+from cnnlab.search.knobs import EVERY_ACTIVATION, IN_OR_OUT, place_of
 from cnnlab.search.space import ACTIVATION, IN_OUT, KINDS, Choice
 
 WORDS: Mapping[str, str] = {
     "out_channels": N_("filters"), "out_features": N_("units"), "kernel_size": N_("window"), "stride": N_("stride"),
     "padding": N_("padding"), "p": N_("switched off"), "repeat": N_("copies"), "kind": N_("kind"),
-    IN_OR_OUT: N_("in or out"), ACTIVATION: N_("all activations"), "bias": N_("bias"), "expansion": N_("widening"),
+    IN_OR_OUT: N_("in or out"), EVERY_ACTIVATION: N_("all activations"), "activation": N_("activation"), "bias": N_("bias"), "expansion": N_("widening"),
 }  # fmt: skip
 """What a drawing has room for, as marked ids; a field that is not here goes by its name in code."""
 _SHOWN = 3  # kinds that a mark names; the rest are counted
@@ -48,13 +48,15 @@ def _marks(architecture: Architecture, here: Place, aimed: Sequence[tuple[Choice
     """Return a word and a range for each choice that is about what stands at ``here``; those inside it are counted."""
     own = [[field_word(choice.target, named=False), range_text(choice)] for choice, place in aimed if place == here]
     if architecture.at(here).kind in KINDS["activation"]:
-        own += [[_(WORDS[ACTIVATION]), range_text(choice)] for choice, _p in aimed if choice.target == ACTIVATION]
+        own += [[_(WORDS[EVERY_ACTIVATION]), range_text(choice)] for choice, _p in aimed if choice.target == ACTIVATION]
     within = sum(place is not None and len(place) > len(here) and place[: len(here)] == here for _c, place in aimed)
     return [*own, ["", _("{count} inside", count=within)]] if within else own
 
 
 def field_word(target: str, named: bool = True) -> str:
     """Return in a word or two what of a layer a choice is about, after the layer's name where it is ``named``."""
+    if target == ACTIVATION:
+        return _(WORDS[EVERY_ACTIVATION])
     name, dot, field = target.rpartition(".")
     if not dot or field not in WORDS and field[-1:].isdigit():
         name, field = target, IN_OR_OUT  # the layer itself

@@ -20,6 +20,8 @@ from cnnlab.training.recipe import Recipe
 
 IN_OR_OUT = "in_or_out"
 """The field of a knob that stands for the layer itself: in the network, or left out."""
+EVERY_ACTIVATION = "every_activation"
+"""The field of a knob that stands for every activation of the network at once."""
 _MORE: Mapping[str, tuple[int, ...]] = {
     "kernel_size": (1, 2, 3, 5, 7), "stride": (1, 2, 3), "padding": (0, 1, 2, 3), "dilation": (1, 2, 3),
     "batch_size": (16, 32, 64, 128, 256),
@@ -35,7 +37,7 @@ class Knob:
     """One number (or word) of a layer or of the recipe.
 
     Attributes:
-        field: its name in the layer (``kind``, too), ``IN_OR_OUT``, ``ACTIVATION``, or its name in the recipe.
+        field: its name in the layer (``kind``, too), ``IN_OR_OUT``, ``EVERY_ACTIVATION``, or its name in the recipe.
         now: what it is now.
         offer: how it may vary, to begin with; None where it may not.
         usual: further values that may be chosen, where there are values to choose from.
@@ -56,23 +58,20 @@ class Knob:
 
 @lru_cache(maxsize=16)
 def knobs(architecture: Architecture, recipe: Recipe) -> Mapping[Place, tuple[Knob, ...]]:
-    """Return the knobs of each layer and block by its place; under () those of the recipe.
+    """Return the knobs of each layer and block by its place, and last, under (), those of the recipe.
 
     Raises:
         ShapeError, ArchitectureError: the network cannot run.
     """
     known = {offer.choice.target: offer for offer in offered(architecture, recipe)}
-    fields = [known[name] for name in RECIPE_FIELDS if name in known]
-    found: dict[Place, tuple[Knob, ...]] = {
-        (): tuple(
-            Knob(one.choice.target, getattr(recipe, one.choice.target), one, _MORE.get(one.choice.target, ()))
-            for one in fields
-        )
-    }
+    found: dict[Place, tuple[Knob, ...]] = {}
     answers = _answers(architecture)
-    for name, place in places_of(architecture).items():  # of copies the first one gives the name
-        if place not in found:
+    for name, place in sorted(places_of(architecture).items(), key=lambda item: item[1]):  # in the network's order
+        if place not in found:  # of copies the first one gives the name
             found[place] = tuple(_of_layer(name, architecture.at(place), known, place == answers))
+    found[()] = tuple(
+        Knob(name, getattr(recipe, name), known[name], _MORE.get(name, ())) for name in RECIPE_FIELDS if name in known
+    )
     return found
 
 
@@ -103,7 +102,7 @@ def _of_layer(name: str, layer: LayerSpec, known: Mapping[str, Offer], answers: 
     if f"{name}.kind" in known:
         yield Knob("kind", layer.kind, known[f"{name}.kind"])
     if layer.kind in KINDS["activation"] and ACTIVATION in known:
-        yield Knob(ACTIVATION, layer.kind, known[ACTIVATION])
+        yield Knob(EVERY_ACTIVATION, layer.kind, known[ACTIVATION])
     if answers:
         yield Knob(IN_OR_OUT, IN_OUT[0], why=Message(N_("without it nothing names a class")))
     elif name in known:

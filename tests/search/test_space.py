@@ -9,6 +9,7 @@ from cnnlab.architecture.blocks import Residual, Sequence
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.errors import CnnLabError
 from cnnlab.search import Choice, SearchError, Space
+from cnnlab.search.knobs import EVERY_ACTIVATION, knobs, place_of
 from cnnlab.search.offer import first_choices, offered
 from cnnlab.search.space import places_of
 from cnnlab.training.recipe import Recipe
@@ -174,3 +175,35 @@ def test_everything_offered_for_a_preset_can_be_asked_for(name: str) -> None:
 def test_places_name_nothing_that_cannot_be_edited() -> None:
     for name, place in places_of(NESTED).items():
         assert NESTED.at(place), name
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_number_of_a_preset_may_vary_or_says_why(name: str) -> None:
+    preset = PRESETS[name]
+    recipe = Recipe.of(preset.recipe)
+    found = knobs(preset.architecture, recipe)
+    assert set(places_of(preset.architecture).values()) | {()} == set(found)
+    targets = [knob.target for place in found for knob in found[place] if knob.field != EVERY_ACTIVATION and knob.offer]
+    assert len(set(targets)) == len(targets)
+    assert "lr" in targets
+    for place, every in found.items():
+        for knob in every:
+            assert (knob.offer is None) == (knob.why is not None), (place, knob)
+            if knob.offer is None:
+                continue
+            choice = knob.offer.choice
+            assert Choice.parse(str(choice)) == choice  # as it is kept
+            assert place_of(preset.architecture, choice.target) == (
+                None if knob.field == EVERY_ACTIVATION else place or None
+            )
+            if knob.usual:
+                choice = Choice(target=choice.target, options=tuple(dict.fromkeys([*choice.options, *knob.usual])))
+            Space(preset.architecture, recipe, [choice])
+
+
+def test_what_names_the_classes_stays() -> None:
+    every = knobs(TINY, QUICK)[(4,)]
+    assert {knob.field for knob in every if knob.offer} == {"bias"}
+    squeeze = PRESETS["squeezenet-mnist"].architecture
+    last = max(row.place for row in squeeze.trace().rows if row.layer.kind == "Conv2d")
+    assert "out_channels" in {knob.field for knob in knobs(squeeze, Recipe())[last] if knob.why}
