@@ -95,7 +95,7 @@ def test_a_layer_that_takes_the_place_of_another_is_called_by_its_own_name(visit
     block(page, "pool2").click()
     edited(page, "pool2")
     page.locator(".st-key-build-remove button:visible").click()
-    edited(page, "flatten")
+    edited(page, "bn2")
     expect(page.get_by_label("Name", exact=True)).to_have_value("mnist-sprint 2")
     page.get_by_role("button", name="Undo").click()
     edited(page, "pool2")
