@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cnnlab.i18n import _
-from pages import _looks, _marble_numbers, _session, _widgets
+from pages import _choices, _looks, _marble_numbers, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
@@ -61,6 +61,8 @@ def _place(found: Landscape) -> Pair:
     """Draw where the marble is set down; a tap on the map, or numbers."""
     noted = f"descent.place {found.ask}"
     place = _session.here(noted, default_place(found))
+    from cnnlab.figures.landscape import axis_short
+
     st.markdown(_("**Set the marble down**: tap the map, or write where."))
     written = []
     for axis, name in enumerate(("u", "v")):
@@ -68,7 +70,7 @@ def _place(found: Landscape) -> Pair:
         at = min(max(place[axis], low), high)
         written.append(
             st.number_input(
-                _("{name}: {low:.3g} to {high:.3g}", name=name, low=low, high=high), low, high, step=(high - low) / 24,
+                axis_short(found)[axis], low, high, step=(high - low) / 24,
                 key=_session.seed(f"descent.{name}", at), format="%.4f",
             )
         )  # fmt: skip
@@ -78,7 +80,9 @@ def _place(found: Landscape) -> Pair:
 
 
 def default_place(found: Landscape) -> Pair:
-    """Return a place on the slope: from the centre two thirds of the way to the upper right."""
+    """Return a place on the slope: where the run began, else from the centre two thirds of the way to the upper right."""
+    if found.plane.kind == "path" and found.path:
+        return found.path[0].place
     (_l, right), (_b, top) = found.plane.reach
     u, v = found.plane.origin
     return u + (right - u) * 2 / 3, v + (top - v) * 2 / 3
@@ -104,13 +108,24 @@ def _rates(found: Landscape) -> tuple[float, float]:
 def _said(found: Landscape) -> None:
     """Say what the picture is made of, and what it leaves out."""
     plane = found.plane
+    said = [_("The loss of {images} training images, the same for every point.", images=found.images)]
     if plane.kind == "path":
-        st.markdown(
+        said.append(
             _(
-                "The plane of the run's own path holds {share:.1%} of its variance; the rest is not to be seen here.",
+                "This plane holds {share:.1%} of the variance of the run's path; the rest is not to be seen here.",
                 share=sum(plane.held),
             )
         )
+    if found.path:
+        far = max(found.path, key=lambda one: one.away)
+        said.append(
+            _(
+                "Step {step:,} is {away:.3g} away from the model and lies {off:.3g} beside this plane: its own loss is "
+                "{loss:.3g}, that of the ground below it {below:.3g}.",
+                step=far.step, away=far.away, off=far.off, loss=far.loss, below=far.below,
+            )
+        )  # fmt: skip
+    st.markdown(" ".join(said))
 
 
 def _rolled(found: Landscape, rolled: Sequence[Rolled], place: Pair) -> None:
@@ -119,13 +134,23 @@ def _rolled(found: Landscape, rolled: Sequence[Rolled], place: Pair) -> None:
 
 
 def _picture(found: Landscape, rolled: Sequence[Rolled], place: Pair | None) -> None:
-    """Draw the landscape from above; a tap sets the marble down."""
+    """Draw the landscape from above or from a side; a tap on the map sets the marble down."""
     from cnnlab.figures import landscape as figures
 
+    views = {"map": _("from above"), "side": _("from a side")}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        view = _choices.segments("descent.view", _("Seen"), list(views), "map", views.__getitem__)
+        if view == "side":
+            turn = _choices.slider("descent.turn", _("Turned by"), -180, 180, 30, 5, format="%d°", width=260)
+    if view == "side":
+        from cnnlab.figures.landscape_surface import surface_html
+
+        st.html(surface_html(found, rolled, place, turn=turn))
+        return
     figure = figures.landscape_map(found, rolled, place, dark=_session.dark())
-    alt = figures.landscape_text(found, rolled)
     picked: dict[str, Any] = {} if place is None else {"on_select": "rerun", "selection_mode": "points"}
-    state = _widgets.plot(figure, _MAP if picked else f"{_MAP}.coarse", figures.HEIGHT_PX, alt, **picked)
+    key = _MAP if picked else f"{_MAP}.coarse"
+    state = _widgets.plot(figure, key, figures.HEIGHT_PX, figures.landscape_text(found, rolled), **picked)
     if picked:
         _take(found, state)
 

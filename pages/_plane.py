@@ -50,7 +50,7 @@ def ask(ref: ModelRef, model: Model) -> Ask:
     """
     from cnnlab.insight.landscape import Ask
 
-    steps = _steps(ref, model)
+    steps = _steps(ref)
     kinds = {"random": _("two directions"), "weights": _("two weights")}
     if len(steps) > 2:
         kinds["path"] = _("the path of the run")
@@ -68,15 +68,16 @@ def ask(ref: ModelRef, model: Model) -> Ask:
     return Ask(kind, weights, seed, reach, run, steps)
 
 
-def _steps(ref: ModelRef, model: Model) -> tuple[int, ...]:
-    """Return the moments of the run that are laid on the plane: those up to the one that is looked at."""
+def _steps(ref: ModelRef) -> tuple[int, ...]:
+    """Return the moments of the run that are laid on the plane; while it goes on, those up to where one stands."""
     from cnnlab import runs
     from cnnlab.insight.landscape import chosen_steps
 
     if ref.kind != "run":
         return ()
-    at = runs.engine().model_step(ref.value, ref.step)
-    return chosen_steps([info for info in runs.engine().checkpoints(ref.value) if info.step <= at])
+    kept = runs.engine().checkpoints(ref.value)
+    live = runs.engine().snapshot(ref.value).live
+    return chosen_steps([info for info in kept if not live or ref.step is None or info.step <= ref.step])
 
 
 def _seed() -> int:

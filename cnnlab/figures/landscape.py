@@ -41,18 +41,23 @@ def heights(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.log10(np.maximum(clean, _LEAST)), dtype=np.float64)
 
 
-def axis_names(found: Landscape) -> Pair | tuple[str, str]:
+def axis_names(found: Landscape) -> tuple[str, str]:
     """Return what stands at the two axes."""
     plane = found.plane
     if plane.kind == "weights":
-        return plane.names[0], plane.names[1]
+        return f"u: {plane.names[0]}", f"v: {plane.names[1]}"
     if plane.kind == "path":
-        first, second = (
-            _("component {number}: {share:.0%} of the path's variance", number=k + 1, share=plane.held[k])
-            for k in (0, 1)
+        first, second = plane.held
+        return (
+            _("u: component 1, {share:.1%} of the path's variance", share=first),
+            _("v: component 2, {share:.1%} of the path's variance", share=second),
         )
-        return first, second
-    return _("first direction"), _("second direction")
+    return _("u: first direction"), _("v: second direction")
+
+
+def axis_short(found: Landscape) -> tuple[str, str]:
+    """Return the names of the axes alone, for fields."""
+    return (_("u: component 1"), _("v: component 2")) if found.plane.kind == "path" else axis_names(found)
 
 
 def landscape_map(
@@ -184,9 +189,11 @@ def descent_curves(rolled: Sequence[Rolled], steps: int, *, dark: bool = False) 
             line={"color": COLOURS[one.way][dark], "width": 2},
             hovertemplate="%{y:.4g}<extra>" + _(WAYS[one.way].name) + "</extra>",
         )  # fmt: skip
+    losses = heights(np.array([loss for one in rolled for loss in one.losses]))
+    values = ticks(float(losses.min()), float(losses.max()))
     axis: dict[str, Any] = {"title": {"text": _("step")}, "range": [0, steps], "showgrid": False}
     figure.update_layout(
-        xaxis=axis, yaxis={"type": "log", "title": {"text": _("loss")}}, margin={"l": 52, "r": 8, "t": 12, "b": 40},
+        xaxis=axis, yaxis={"type": "log", "title": {"text": _("loss")}, "tickvals": values, "ticktext": [theme.number(one) for one in values]}, margin={"l": 52, "r": 8, "t": 12, "b": 40},
     )  # fmt: skip
     return figure
 
