@@ -45,12 +45,16 @@ def bench(ref: ModelRef, model: Model, found: Landscape) -> None:
             st.rerun()
         st.caption(_("Five marbles roll from the same place, {steps} steps each.", steps=STEPS))
     job = jobs.current(_session.workspace().owner, KIND)
+    mine = job if job is not None and job.key.startswith(prefix) else None
+    begun = mine is not None and mine.found is not None
     with ground:
         _said(found)
-        if job is not None and job.key.startswith(prefix) and job.found is not None or _looks.is_live(KIND, key):
-            _looks.view(KIND, job.key if job else key, lambda rolled: _rolled(found, rolled, place), _told)
-        else:
+        if mine is not None:
+            _looks.view(KIND, mine.key, lambda rolled: _rolled(found, rolled, place, begun), _told)
+        if not begun:
             _picture(found, (), place)
+    if mine is not None and begun and not mine.live:
+        _marble_numbers.numbers(found, mine.found)
 
 
 def _told(job: Job) -> str:
@@ -128,9 +132,14 @@ def _said(found: Landscape) -> None:
     st.markdown(" ".join(said))
 
 
-def _rolled(found: Landscape, rolled: Sequence[Rolled], place: Pair) -> None:
+def _rolled(found: Landscape, rolled: Sequence[Rolled], place: Pair, begun: bool) -> None:
+    """Draw the marbles where they are; the page without them stands until they have ``begun``."""
+    if not begun:
+        st.rerun()
+    from cnnlab.figures.landscape import legend_html
+
     _picture(found, rolled, place)
-    _marble_numbers.numbers(found, rolled)
+    st.html(legend_html(rolled, dark=_session.dark()))
 
 
 def _picture(found: Landscape, rolled: Sequence[Rolled], place: Pair | None) -> None:

@@ -19,7 +19,7 @@ def numbers(found: Landscape, rolled: Sequence[Rolled]) -> None:
     from cnnlab.figures import landscape as figures
     from cnnlab.insight.landscape import STEPS
 
-    st.html(figures.legend_html(rolled, dark=_session.dark()))
+    st.subheader(_("How each marble went down"), anchor=False)
     figure = figures.descent_curves(rolled, STEPS, dark=_session.dark())
     _widgets.plot(figure, "descent.curves", figures.CURVE_PX, figures.landscape_text(found, rolled))
     _one(rolled)
