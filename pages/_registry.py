@@ -45,6 +45,7 @@ PAGES: tuple[PageInfo, ...] = (
     PageInfo("convolution", N_("Convolution"), N_("Look inside"), ":material/apps:"),
     PageInfo("units", N_("Units"), N_("Look inside"), ":material/fingerprint:"),
     PageInfo("surgery", N_("Surgery"), N_("Look inside"), ":material/content_cut:"),
+    PageInfo("descent", N_("Descent"), N_("Look inside"), ":material/landscape:"),
     PageInfo("explain", N_("Explain"), N_("Question"), ":material/help_center:"),
     PageInfo("teacher", N_("Your class"), N_("Teach"), ":material/groups:", for_teacher=True),
 )
