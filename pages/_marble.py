@@ -12,9 +12,9 @@ from pages import _choices, _looks, _marble_numbers, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
-    from cnnlab.insight.jobs import Job
     from cnnlab.insight.landscape import Landscape, Pair, Rolled
     from cnnlab.model import Model
+    from cnnlab.runs.jobs import Job
 
 KIND = "marble"
 _MAP = "descent.map"
@@ -27,8 +27,8 @@ def so_far(found: Landscape) -> None:
 
 def bench(ref: ModelRef, model: Model, found: Landscape) -> None:
     """Draw the landscape, where the marble lies, and what has rolled."""
-    from cnnlab.insight import jobs
     from cnnlab.insight.landscape import STEPS, WAYS, Throw, roll
+    from cnnlab.runs import jobs
 
     ground, settings = st.columns([5, 2], gap="medium")
     with settings, st.container(key="descent_marble"):

@@ -12,9 +12,9 @@ from cnnlab.i18n import _
 from pages import _choices, _session
 
 if TYPE_CHECKING:
-    from cnnlab.insight.jobs import Job
     from cnnlab.insight.landscape import Ask
     from cnnlab.model import Model
+    from cnnlab.runs.jobs import Job
 
 MOST_SEED = 999
 

@@ -7,9 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlab.description import ModelRef
 from cnnlab.figures.theme import number
-from cnnlab.insight import jobs
 from cnnlab.insight.landscape import WAYS, surveying
-from cnnlab.runs import resolve
+from cnnlab.runs import jobs, resolve
 from cnnlab.workspace import Workspace
 from pages import _session
 from tests.pages.makers import keep_run

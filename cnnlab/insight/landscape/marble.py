@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from cnnlab.i18n import N_
-from cnnlab.insight.jobs import Step
 from cnnlab.insight.landscape.ground import Ground, ground_for
 from cnnlab.insight.landscape.planes import Plane
 from cnnlab.insight.landscape.rules import Move, Pair, Rule, adam, descend, momentum
 from cnnlab.model import Model
+from cnnlab.runs.jobs import Step
 
 STEPS = 40
 MINI = 16

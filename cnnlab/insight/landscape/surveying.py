@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cnnlab.insight.jobs import Step
 from cnnlab.insight.landscape.ground import Ground, ground_for
 from cnnlab.insight.landscape.planes import Plane, path_plane, random_plane, weights_plane
 from cnnlab.insight.landscape.rules import Pair
 from cnnlab.insight.memo import Memo
 from cnnlab.model import Model
+from cnnlab.runs.jobs import Step
 from cnnlab.runs.keeping import CheckpointInfo
 
 LEVELS = (7, 13, 25)
