@@ -38,16 +38,24 @@ def is_asked(kind: str, key: str) -> bool:
     return job is not None and job.key == key
 
 
+def is_live(kind: str, key: str) -> bool:
+    """Return whether the look ``key`` goes on."""
+    from cnnlab.runs import jobs
+
+    job = jobs.current(_session.workspace().owner, kind)
+    return job is not None and job.key == key and job.live
+
+
 def view(
     kind: str,
     key: str,
     draw: Callable[[Any], None],
     told: Callable[[Job], str],
-    again: Callable[[], None],
+    again: Callable[[], None] | None = None,
 ) -> None:
     """Draw what ``draw`` makes of what the look ``key`` has found so far, with its progress as long as it goes on.
 
-    A button calls ``again`` where it was called off or failed, or was made of a model that has learned on since: a page
+    A button calls ``again``, if that is given, where it was called off or failed, or was made of a model that has learned on since: a page
     draws what it finds for its model itself, and asks here only as long as there is nothing.
     """
     from cnnlab.runs import jobs
@@ -62,7 +70,7 @@ def _view(
     key: str,
     draw: Callable[[Any], None],
     told: Callable[[Job], str],
-    again: Callable[[], None],
+    again: Callable[[], None] | None,
     live: bool,
 ) -> None:
     _session.enter()
@@ -84,7 +92,7 @@ def _view(
             )
     elif job.error is not None:
         _widgets.show_error(job.error)
-    if not job.live:
+    if not job.live and again is not None:
         label = _("Look again: the model is another one now") if job.state == "done" else _("Try again")
         if slot.button(label, icon=":material/refresh:", key=f"{kind}.again"):
             again()
