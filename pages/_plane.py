@@ -112,8 +112,9 @@ def example(model: Model) -> tuple[str, str]:
     Raises:
         CnnLabError: the network has no weights.
     """
-    for name, tensor in model.state.items():
-        if name.endswith(".weight") and tensor.dim() > 1 and tensor.numel() > 1:
+    for name in (f"{layer}.weight" for layer in model.architecture.names):
+        tensor = model.state.get(name)
+        if tensor is not None and tensor.dim() > 1 and tensor.numel() > 1:
             last = [0] * (tensor.dim() - 1) + [min(2, tensor.shape[-1] - 1)]
             return f"{name}[{','.join('0' * tensor.dim())}]", f"{name}[{','.join(map(str, last))}]"
     raise CnnLabError("This network has no filters and no dense weights to operate on.")

@@ -113,7 +113,7 @@ def ticks(low: float, high: float) -> list[float]:
     powers = range(int(np.floor(low)) - 1, int(np.ceil(high)) + 1)
     found = [value * 10.0**power for power in powers for value in _TICKS]
     found = [value for value in found if low <= np.log10(value) <= high]
-    return found if len(found) > 1 else [float(f"{10**low:.3g}"), float(f"{10**high:.3g}")]
+    return found if len(found) > 1 else [float(10**low), float(10**high)]
 
 
 def _path(figure: go.Figure, found: Landscape, dark: bool) -> None:
