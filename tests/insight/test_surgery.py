@@ -185,6 +185,27 @@ def test_a_whitened_beginning_is_whitened():
     assert torch.equal(beginning(asked)["conv1.weight"], training.network.conv1.weight.detach())
 
 
+def told(model: Model, **result: object) -> Model:
+    about = model.about.model_copy(update={"recipe": Recipe(seed=3).model_dump(mode="json"), "result": result})
+    return Model(model.description.model_copy(update={"about": about}), model.state)
+
+
+def test_no_seed_gives_borrowed_weights_back():
+    start = {"model": "bundled:mnist-sprint", "title": "mnist-sprint", "taken": ["conv1"]}
+    assert beginning(told(grey()))
+    borrowed = told(grey(), start=start, changes=[{"step": 0, "frozen": ["conv1"]}], test_acc=0.9)
+    cut = operated(borrowed, [Edit(do="silence", layer="conv1", unit=0)])
+    assert cut.about.result == {
+        "start": start,
+        "changes": [{"step": 0, "frozen": ["conv1"]}],
+        "made_from": cut.about.result["made_from"],
+        "surgery": [{"do": "silence", "layer": "conv1", "unit": 0}],
+    }
+    for model in (borrowed, cut, told(grey(), start="damaged")):
+        with pytest.raises(ModelError, match="began with weights of"):
+            operated(model, [Edit(do="initial", layer="conv1", unit=0)])
+
+
 def test_the_table_of_a_bundled_model_is_shared_and_found_again():
     bundled = named("mnist-sprint")
     model = Model(bundled.description, bundled.state)  # nobody has asked about this one
