@@ -206,6 +206,16 @@ def test_no_seed_gives_borrowed_weights_back():
             operated(model, [Edit(do="initial", layer="conv1", unit=0)])
 
 
+def test_what_training_began_with_is_part_of_what_is_remembered():
+    model = told(grey())
+    table, done = Table(model, images_for(model, 20)), [Edit(do="initial", layer="conv1", unit=1)]
+    seven = {name: torch.full_like(tensor, 7.0) for name, tensor in model.state.items()}
+    changed, of_seven = table.operate(done)[0], table.operate(done, seven)[0]
+    assert torch.equal(changed.state["conv1.weight"][1], beginning(model)["conv1.weight"][1])
+    assert (of_seven.state["conv1.weight"][1] == 7).all() and (of_seven.state["conv1.bias"][1] == 7).all()
+    assert table.operate(done, {name: tensor.clone() for name, tensor in seven.items()})[0] is of_seven
+
+
 def test_the_table_of_a_bundled_model_is_shared_and_found_again():
     bundled = named("mnist-sprint")
     model = Model(bundled.description, bundled.state)  # nobody has asked about this one
