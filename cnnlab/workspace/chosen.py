@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -88,11 +89,8 @@ class Chosen(Folder):
         Raises:
             DataError: a value is not one that can be kept.
         """
-        try:
-            checked = Choices.model_validate(changes)
-        except ValidationError as error:
-            raise DataError("This choice cannot be kept.") from error
-        return self._update(choices={name: getattr(checked, name) for name in changes}).choices
+        checked = _checked(**changes)
+        return self._update(lambda _old: checked).choices
 
     def choose_widget(self, key: str, value: Plain) -> None:
         """Keep ``value`` as the choice of the control ``key``.
@@ -100,9 +98,13 @@ class Chosen(Folder):
         Raises:
             DataError: a value is not one that can be kept.
         """
-        others = {name: kept for name, kept in self.choices.widgets.items() if name != key}
-        newest = list(others.items())[-(MAX_WIDGETS - 1) :]
-        self.choose(widgets={**dict(newest), key: value})
+        checked = _checked(widgets={key: value})["widgets"]
+
+        def with_it(old: Choices) -> dict[str, Any]:
+            others = [one for one in old.widgets.items() if one[0] != key]
+            return {"widgets": {**dict(others[-(MAX_WIDGETS - 1) :]), **checked}}
+
+        self._update(with_it)
 
     def _record(self) -> _Record:
         text = read_text(self.folder / "workspace.json")
@@ -111,14 +113,27 @@ class Chosen(Folder):
         except ValidationError:
             return _Record()
 
-    def _update(self, choices: dict[str, Any] | None = None, **changes: Any) -> _Record:
-        """Merge into what is on the disk now: another tab, or a fragment, may have written since."""
+    def _update(self, choices: Callable[[Choices], dict[str, Any]] | None = None, **changes: Any) -> _Record:
+        """Merge into what is on the disk now: another tab, or a fragment, may have written since.
+
+        ``choices`` is asked, with the choices that are there, which of them become another.
+        """
         with LOCK:
             old = self._record()
-            new = old.model_copy(update={**changes, "choices": old.choices.model_copy(update=choices or {})})
+            changed = choices(old.choices) if choices else {}
+            new = old.model_copy(update={**changes, "choices": old.choices.model_copy(update=changed)})
             if new != old:
                 write_whole(self.folder / "workspace.json", new.model_dump_json().encode())
             return new
+
+
+def _checked(**changes: Any) -> dict[str, Any]:
+    """Return ``changes`` as choices can be kept; raises DataError."""
+    try:
+        checked = Choices.model_validate(changes)
+    except ValidationError as error:
+        raise DataError("This choice cannot be kept.") from error
+    return {name: getattr(checked, name) for name in changes}
 
 
 def name_of(owner: str) -> str:

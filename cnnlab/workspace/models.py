@@ -24,8 +24,11 @@ class Models(Folder):
                 name = read_description(path).about.name
             except ModelError:
                 continue
-            again = sum(1 for kept in found.values() if kept == name or kept.startswith(f"{name} ("))
-            found[f"file:{path}"] = f"{name} ({again + 1})" if again else name
+            shown, count = name, 1
+            while shown in found.values():
+                count += 1
+                shown = f"{name} ({count})"
+            found[f"file:{path}"] = shown
         return found
 
     def save_model(self, file: bytes) -> str:

@@ -11,14 +11,16 @@ from cnnlab.home import write_whole
 from cnnlab.workspace.base import LOCK, Folder, Name, read_text
 
 MAX_KINDS = 20
-MAX_SETTLED = 300
+MAX_SETTLED = 10_000
+"""More than anyone answers: only so many are remembered as settled."""
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
 class Score(BaseModel):
     """How well the learner predicts: for each kind of question how many were answered, and how many right.
 
-    ``settled`` are the keys of the questions that were answered or shown, the newest last: none of them counts again.
+    ``settled`` are the keys of the questions that were answered or shown, the newest last (``MAX_SETTLED`` of them):
+    none of them counts again.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -53,7 +55,8 @@ class Predictions(Folder):
     def settle(self, kind: str, key: str, right: bool | None = None) -> Score:
         """Keep that the question ``key`` was answered, rightly or not, and return the score; None: it was only shown.
 
-        A question that is settled already changes nothing: only the first answer counts.
+        A question that is settled already changes nothing: only the first answer counts, as long as the question is among
+        the last ``MAX_SETTLED``.
 
         Raises:
             DataError: ``kind`` or ``key`` is not one that can be kept.
