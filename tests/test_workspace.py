@@ -15,11 +15,13 @@ from cnnlab.errors import BudgetError, DataError, PictureError
 from cnnlab.workspace import (
     MAX_DRAWINGS,
     MAX_MODELS,
+    MAX_OPERATIONS,
     MAX_SETTLED,
     MAX_UPLOADS,
     MAX_WIDGETS,
     Choices,
     ImageRef,
+    Operations,
     Score,
     Workspace,
     is_id,
@@ -313,6 +315,32 @@ def test_a_question_that_cannot_be_kept_is_refused(space: Workspace) -> None:
     with pytest.raises(DataError):
         space.settle("size", "x" * 200, True)
     assert space.score == Score()
+
+
+def by_hand(count: int, size: int) -> list[dict]:
+    kernel = [[-0.12345678901234567] * size] * size
+    return [{"do": "write", "layer": "conv1", "unit": unit, "source": 0, "values": kernel} for unit in range(count)]
+
+
+def test_all_operations_come_back_however_large(space: Workspace) -> None:
+    assert space.operations == Operations() and not space.folder.exists()
+    done = by_hand(MAX_OPERATIONS, 64)
+    space.keep_operations("run:" + "x" * 300, done)
+    again = Workspace(space.id).operations
+    assert again.model == "run:" + "x" * 300 and list(again.done) == done
+    for bad in (by_hand(MAX_OPERATIONS + 1, 3), [{"values": "x" * 17_000_000}]):
+        with pytest.raises(DataError):
+            space.keep_operations("bundled:a", bad)
+    assert Workspace(space.id).operations == again
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"model": 3}', '{"done": 7}', '{"done": ["x"]}', "[" * 200_000, "\x00" * 99]
+)
+def test_damaged_operations_are_none(space: Workspace, text: str) -> None:
+    space.rename("Ana")
+    (space.folder / "operations.json").write_text(text)
+    assert space.operations == Operations() and space.name == "Ana"
 
 
 def model_file(name: str) -> bytes:

@@ -19,6 +19,7 @@ from cnnlab.workspace.chosen import MAX_BIN, MAX_PAST, MAX_PAST_CHARS, MAX_WIDGE
 from cnnlab.workspace.models import MAX_MODELS, Models
 from cnnlab.workspace.networks import MAX_NETWORKS, Networks
 from cnnlab.workspace.opening import open_image
+from cnnlab.workspace.operations import MAX_OPERATIONS, Operating, Operations
 from cnnlab.workspace.pictures import (
     DRAWING_PX,
     MAX_DRAWINGS,
@@ -31,7 +32,7 @@ from cnnlab.workspace.pictures import (
 from cnnlab.workspace.predictions import MAX_SETTLED, Predictions, Score
 
 
-class Workspace(Chosen, Predictions, Networks, Models, Drawings, Uploads):
+class Workspace(Chosen, Predictions, Networks, Models, Operating, Drawings, Uploads):
     """One learner's networks, models, drawings, predictions and choices, each as its own part says.
 
     Raises:
@@ -45,6 +46,7 @@ __all__ = [
     "MAX_DRAWINGS",
     "MAX_MODELS",
     "MAX_NETWORKS",
+    "MAX_OPERATIONS",
     "MAX_PAST",
     "MAX_PAST_CHARS",
     "MAX_SETTLED",
@@ -53,6 +55,7 @@ __all__ = [
     "Choices",
     "Drawing",
     "ImageRef",
+    "Operations",
     "Score",
     "Workspace",
     "class_name_of",

@@ -201,3 +201,34 @@ def test_what_cannot_be_written_by_hand_is_said(page, monkeypatch, written):
     at = choose(choose(page, "surgery.source.conv1", 0), "surgery.do", "write")
     assert at.button(key="surgery.operate").disabled
     assert any("cannot be written" in one.value for one in at.caption)
+
+
+def reloaded(at: AppTest) -> AppTest:
+    again = AppTest.from_file(str(PAGES / "surgery.py"), default_timeout=60)
+    again.session_state[_session.keys.WORKSPACE] = at.session_state[_session.keys.WORKSPACE]
+    return again.run()
+
+
+def test_long_work_by_hand_survives_a_reload(page):
+    values = [[0.1 + row / 7 + column / 11 for column in range(5)] for row in range(5)]
+    side = resolve(MODEL).state["conv1.weight"].shape[-1]
+    cut = [row[:side] for row in values[:side]]
+    done = [{"do": "write", "layer": "conv1", "unit": 0, "source": 0, "values": cut} for _one in range(99)]
+    space_of(page).keep_operations(str(MODEL), done)
+    at = press(checked(reloaded(page)), "surgery.operate")
+    assert any("**100 done**" in one.value for one in at.markdown)
+    assert any("**100 done**" in one.value for one in checked(reloaded(at)).markdown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        '{"model": "%s", "done": [{"do": "melt"}]}',
+        '{"model": "%s", "done": [{"do": "silence", "layer": "conv1", "unit": 0, "glow": 1}]}',
+    ],
+)
+def test_damaged_work_is_no_work(page, text):
+    press(page, "surgery.operate")
+    (space_of(page).folder / "operations.json").write_text(text.replace("%s", str(MODEL)))
+    assert any(one.value.startswith("Nothing done yet") for one in checked(reloaded(page)).caption)
