@@ -11,9 +11,11 @@ from cnnlab.i18n import _
 from pages import _choices, _session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from cnnlab.description import ModelRef
     from cnnlab.insight.surgery import Edit
-    from cnnlab.model import Model
+    from cnnlab.model import Model, Tensor
 
 WHOLE = -1
 """What stands for the whole channel in the choice of a connection."""
@@ -35,13 +37,30 @@ def edits(ref: ModelRef) -> tuple[Edit, ...]:
         return ()  # written by another version of the lab
 
 
+def initial(ref: ModelRef, model: Model, done: tuple[Edit, ...]) -> Mapping[str, Tensor] | None:
+    """Return the weights with which the training of ``model`` began, where ``done`` asks for them.
+
+    Raises:
+        CnnLabError: nobody knows them.
+    """
+    from cnnlab.insight.surgery import first_weights
+
+    return first_weights(ref, model) if any(one.do == "initial" for one in done) else None
+
+
 def _set(ref: ModelRef, done: tuple[Edit, ...], undone: tuple[Edit, ...] = ()) -> None:
     _session.set_operations(str(ref), [one.model_dump(mode="json", exclude_defaults=True) for one in done])
     _session.set_here("surgery.undone", undone)
 
 
-def ask(ref: ModelRef, model: Model, layers: tuple[str, ...], done: tuple[Edit, ...]) -> tuple[str, int]:
-    """Draw the choice of a channel and of an operation, and what was done; return the layer and the channel."""
+def ask(
+    ref: ModelRef, model: Model, layers: tuple[str, ...], done: tuple[Edit, ...], copy: Callable[[], Model]
+) -> tuple[str, int]:
+    """Draw the choice of a channel and of an operation, and what was done; return the layer and the channel.
+
+    Args:
+        copy: gives the copy as it is now; raises CnnLabError where what was done cannot be done.
+    """
     from cnnlab.insight import filters
 
     layer = _choices.segments("surgery.layer", _("Layer"), layers, layers[0], wrap=True)
@@ -54,7 +73,7 @@ def ask(ref: ModelRef, model: Model, layers: tuple[str, ...], done: tuple[Edit, 
         source = _choices.menu(
             f"surgery.source.{layer}", _("What of it"), list(names), WHOLE, names.__getitem__, width=210
         )
-    wanted = _how(layer, unit, None if source == WHOLE else source, model, done)
+    wanted = _how(layer, unit, None if source == WHOLE else source, model, done, copy)
     with st.container(horizontal=True, gap="small"):
         full = len(done) >= _most()
         st.button(
@@ -105,7 +124,9 @@ def _names() -> dict[str, str]:
     }
 
 
-def _how(layer: str, unit: int, source: int | None, model: Model, done: tuple[Edit, ...]) -> Edit | None:
+def _how(
+    layer: str, unit: int, source: int | None, model: Model, done: tuple[Edit, ...], copy: Callable[[], Model]
+) -> Edit | None:
     """Draw the choice of an operation with its settings; return it, None where it makes no sense there."""
     from cnnlab.insight.surgery import OPERATIONS, Edit
     from cnnlab.insight.surgery.edits import KERNELS_ONLY
@@ -127,20 +148,25 @@ def _how(layer: str, unit: int, source: int | None, model: Model, done: tuple[Ed
     elif do == "shuffle":
         settings["seed"] = sum(one.do == "shuffle" for one in done)
     elif do == "write" and source is not None:
-        values = _written(layer, unit, source, model, done)
+        values = _written(layer, unit, source, len(done), copy)
         if values is None:
             return None
         settings["values"] = values
-    return Edit(do=do, layer=layer, unit=unit, source=source, **settings)
+    try:
+        return Edit(do=do, layer=layer, unit=unit, source=source, **settings)
+    except ValueError:  # a number beyond all reason, or a kernel larger than any that is written by hand
+        st.caption(
+            _("These numbers cannot be written: each lies between −1,000,000 and 1,000,000, in at most 64 rows.")
+        )
+        return None
 
 
-def _written(layer: str, unit: int, source: int, model: Model, done: tuple[Edit, ...]) -> Any:
+def _written(layer: str, unit: int, source: int, count: int, copy: Callable[[], Model]) -> Any:
     """Draw the kernel as it is now as a table of numbers to write in; return what stands there, None where a cell is empty."""
     from cnnlab.insight import filters
-    from cnnlab.insight.surgery import table_for
 
     try:
-        now = filters(table_for(model).operate(done)[0] if done else model, layer)
+        now = filters(copy(), layer)
     except CnnLabError:
         return None  # what was done before cannot be done: the result says why
     kernel = now.weight[unit, source]
@@ -148,7 +174,7 @@ def _written(layer: str, unit: int, source: int, model: Model, done: tuple[Edit,
     columns = {str(place): [round(row[place], 4) for row in rows] for place in range(len(rows[0]))}
     st.caption(_("The kernel, row by row; type into it."))
     edited = st.data_editor(
-        columns, key=f"surgery.write.{layer}.{unit}.{source}.{len(done)}", hide_index=True, width=min(420, 76 * len(columns) + 4),
+        columns, key=f"surgery.write.{layer}.{unit}.{source}.{count}", hide_index=True, width=min(420, 76 * len(columns) + 4),
         column_config={name: st.column_config.NumberColumn(name, format="%.3g", width=70) for name in columns},
     )  # fmt: skip
     cells = [[edited[name][row] for name in columns] for row in range(len(rows))]

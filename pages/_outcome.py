@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from pages import _session, _widgets
@@ -22,8 +21,8 @@ MOST_TILES = 16
 """How many of the images whose answer changed are shown."""
 
 
-def result(ref: ModelRef, model: Model, layer: str, unit: int, done: tuple[Edit, ...]) -> None:
-    """Draw what ``done`` does to a copy of ``model``.
+def result(model: Model, layer: str, unit: int, done: tuple[Edit, ...], initial: Mapping[str, Tensor] | None) -> None:
+    """Draw what ``done`` does to a copy of ``model``, whose training began with ``initial``.
 
     Raises:
         CnnLabError: the data set is not here, or an operation cannot be done.
@@ -32,7 +31,7 @@ def result(ref: ModelRef, model: Model, layer: str, unit: int, done: tuple[Edit,
 
     with st.spinner(_("Asking the test images"), show_time=True):
         table = table_for(model)
-        changed, effect = table.operate(done, _initial(ref, done))
+        changed, effect = table.operate(done, initial)
     _numbers(table, effect)
     _filters(model, changed, layer, unit)
     if done:
@@ -40,18 +39,6 @@ def result(ref: ModelRef, model: Model, layer: str, unit: int, done: tuple[Edit,
         _answers(table, effect)
         _keep(model, changed, effect)
     _kept()
-
-
-def _initial(ref: ModelRef, done: tuple[Edit, ...]) -> Mapping[str, Tensor] | None:
-    """Return the weights with which the run ``ref`` began, where its first moment was kept and somebody asks for them."""
-    from cnnlab import runs
-
-    if ref.kind != "run" or all(one.do != "initial" for one in done):
-        return None
-    try:
-        return runs.resolve(ModelRef(ref.source, 0), stays=False).state
-    except CnnLabError:
-        return None  # then they are drawn anew from the seed
 
 
 def _numbers(table: Table, effect: Effect) -> None:

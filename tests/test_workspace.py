@@ -15,10 +15,13 @@ from cnnlab.errors import BudgetError, DataError, PictureError
 from cnnlab.workspace import (
     MAX_DRAWINGS,
     MAX_MODELS,
+    MAX_OPERATIONS,
     MAX_SETTLED,
     MAX_UPLOADS,
+    MAX_WIDGETS,
     Choices,
     ImageRef,
+    Operations,
     Score,
     Workspace,
     is_id,
@@ -186,6 +189,27 @@ def test_two_tabs_keep_each_others_choices(space: Workspace) -> None:
         assert (space.choices.run, space.choices.model) == (f"run{number}", f"bundled:m{number}")
 
 
+def test_tabs_keep_each_others_controls(space: Workspace) -> None:
+    barrier = threading.Barrier(8)
+
+    def choose(number: int) -> None:
+        tab = Workspace(space.id)
+        barrier.wait()
+        tab.choose_widget(f"control {number}", number)
+
+    tabs = [threading.Thread(target=choose, args=(number,)) for number in range(8)]
+    for tab in tabs:
+        tab.start()
+    for tab in tabs:
+        tab.join()
+    assert space.choices.widgets == {f"control {number}": number for number in range(8)}
+    for number in range(MAX_WIDGETS):
+        space.choose_widget(f"later {number}", number)
+    assert len(space.choices.widgets) == MAX_WIDGETS and "control 1" not in space.choices.widgets
+    with pytest.raises(DataError):
+        space.choose_widget("x" * 100, 1)
+
+
 def test_deleting_removes_it_all(space: Workspace) -> None:
     space.rename("Ana")
     space.save_drawing(digit())
@@ -246,6 +270,16 @@ def test_only_first_answers_count_and_a_shown_one_does_not(space: Workspace) -> 
     assert again.settled == ("size:a", "size:b", "number:a")
 
 
+def test_a_first_answer_stays_the_first_after_many_others(space: Workspace) -> None:
+    space.settle("size", "size:a", False)
+    told = json.loads((space.folder / "predictions.json").read_text())
+    told["settled"] += [f"number:{n:016x}" for n in range(MAX_SETTLED - 1)]  # as long as they really are
+    (space.folder / "predictions.json").write_text(json.dumps(told))
+    for n in range(3):
+        space.settle("number", f"number:{n:016x}", True)
+    assert MAX_SETTLED >= 10_000 and space.settle("size", "size:a", True).of("size") == (0, 1)
+
+
 def test_the_oldest_settled_questions_go_and_their_points_stay(space: Workspace) -> None:
     many = {"asked": {"size": MAX_SETTLED}, "right": {}, "settled": [f"size:{n}" for n in range(MAX_SETTLED)]}
     space.settle("size", "first", True)
@@ -260,7 +294,7 @@ def test_the_oldest_settled_questions_go_and_their_points_stay(space: Workspace)
     [
         "", "{", "[]", "null", '{"asked": 3}', '{"asked": {"size": -1}}', '{"asked": {"size": "many"}}', "[" * 200_000,
         '{"right": {"size": 5}, "asked": {"size": 4}}', '{"settled": "all"}', '{"asked": {"size": 1e99}}',
-        json.dumps({"asked": {str(n): 1 for n in range(50)}}), json.dumps({"settled": ["x"] * 5000}), "\x00" * 99,
+        json.dumps({"asked": {str(n): 1 for n in range(50)}}), json.dumps({"settled": ["x"] * 50_000}), "\x00" * 99,
     ],
 )  # fmt: skip
 def test_a_score_that_cannot_be_believed_is_a_fresh_one_and_harms_nothing_else(space: Workspace, text: str) -> None:
@@ -281,6 +315,32 @@ def test_a_question_that_cannot_be_kept_is_refused(space: Workspace) -> None:
     with pytest.raises(DataError):
         space.settle("size", "x" * 200, True)
     assert space.score == Score()
+
+
+def by_hand(count: int, size: int) -> list[dict]:
+    kernel = [[-0.12345678901234567] * size] * size
+    return [{"do": "write", "layer": "conv1", "unit": unit, "source": 0, "values": kernel} for unit in range(count)]
+
+
+def test_all_operations_come_back_however_large(space: Workspace) -> None:
+    assert space.operations == Operations() and not space.folder.exists()
+    done = by_hand(MAX_OPERATIONS, 64)
+    space.keep_operations("run:" + "x" * 300, done)
+    again = Workspace(space.id).operations
+    assert again.model == "run:" + "x" * 300 and list(again.done) == done
+    for bad in (by_hand(MAX_OPERATIONS + 1, 3), [{"values": "x" * 17_000_000}]):
+        with pytest.raises(DataError):
+            space.keep_operations("bundled:a", bad)
+    assert Workspace(space.id).operations == again
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"model": 3}', '{"done": 7}', '{"done": ["x"]}', "[" * 200_000, "\x00" * 99]
+)
+def test_damaged_operations_are_none(space: Workspace, text: str) -> None:
+    space.rename("Ana")
+    (space.folder / "operations.json").write_text(text)
+    assert space.operations == Operations() and space.name == "Ana"
 
 
 def model_file(name: str) -> bytes:
@@ -310,6 +370,12 @@ def test_kept_models_are_found_by_name_and_belong_to_their_workspace(space: Work
     other.delete_model(sources[1])
     space.delete_model(sources[1])
     assert list(space.models().values()) == ["mine", "mine (2)"]
+
+
+def test_no_two_kept_models_are_called_alike(space: Workspace) -> None:
+    for name in ("a (2)", "a", "a", "a (2)", "a"):
+        space.save_model(model_file(name))
+    assert list(space.models().values()) == ["a (2)", "a", "a (3)", "a (2) (2)", "a (4)"]
 
 
 def test_a_workspace_keeps_so_many_models_and_no_more(space: Workspace) -> None:

@@ -28,17 +28,19 @@ def register(group: click.Group) -> None:
 def surgery(model_name: str, wanted: tuple[tuple[str, str], ...], out: Path | None, as_json: bool) -> None:
     """Operate on channels and connections of a copy of MODEL, and say what that does to its answers on test images."""
     from cnnlab.errors import ModelError
-    from cnnlab.insight.surgery import Edit, table_for
+    from cnnlab.insight.surgery import Edit, first_weights, table_for
     from cnnlab.insight.surgery.edits import named as renamed
-    from cnnlab.runs import named
+    from cnnlab.runs.models import reference, resolve
 
     if not wanted:
         raise ModelError("say what is to be done: --do OPERATION ADDRESS")
     if out is not None:
         check_writable(out)
-    model = named(model_name)
-    bed = table_for(model)
-    changed, effect = bed.operate([Edit.parse(what, where) for what, where in wanted])
+    ref = reference(model_name)
+    model = resolve(ref)
+    edits = [Edit.parse(what, where) for what, where in wanted]
+    initial = first_weights(ref, model) if any(edit.do == "initial" for edit in edits) else None
+    changed, effect = table_for(model).operate(edits, initial)
     if out is not None:
         renamed(changed, changed.about.name, effect).save(out)
     value = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,8 +12,6 @@ from cnnlab.errors import CnnLabError
 from cnnlab.workspace import ImageRef
 from pages._session import keys
 from pages._session.who import choose, chosen, workspace
-
-_PIECE, _MOST_PIECES = 200, 100  # of a text that is kept like a control's choice
 
 DEFAULT_MODEL = "bundled:mnist-sprint"
 
@@ -69,22 +66,15 @@ def operations(model: str) -> list[dict[str, Any]]:
     """Return what was done to a copy of ``model``, as JSON values; before a reload too, for the last model."""
     found = st.session_state.setdefault(keys.SURGERY, {})
     if model not in found:
-        source, *pieces = kept(keys.SURGERY, ("",))
-        try:
-            read = json.loads("".join(pieces)) if source == model and pieces else []
-        except ValueError:
-            read = []
-        found[model] = read if isinstance(read, list) else []
+        last = workspace().operations
+        found[model] = list(last.done) if last.model == model else []
     return list(found[model])
 
 
 def set_operations(model: str, done: list[dict[str, Any]]) -> None:
-    """Let ``done`` be what was done to a copy of ``model``."""
+    """Let ``done`` be what was done to a copy of ``model``; raises DataError where that cannot be kept."""
+    workspace().keep_operations(model, done)
     st.session_state.setdefault(keys.SURGERY, {})[model] = done
-    text = json.dumps(done)
-    pieces = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
-    if len(pieces) < _MOST_PIECES and len(model) <= _PIECE:
-        keep(keys.SURGERY, (model, *pieces))
 
 
 def bin() -> tuple[str, ...]:

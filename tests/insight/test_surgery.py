@@ -185,6 +185,37 @@ def test_a_whitened_beginning_is_whitened():
     assert torch.equal(beginning(asked)["conv1.weight"], training.network.conv1.weight.detach())
 
 
+def told(model: Model, **result: object) -> Model:
+    about = model.about.model_copy(update={"recipe": Recipe(seed=3).model_dump(mode="json"), "result": result})
+    return Model(model.description.model_copy(update={"about": about}), model.state)
+
+
+def test_no_seed_gives_borrowed_weights_back():
+    start = {"model": "bundled:mnist-sprint", "title": "mnist-sprint", "taken": ["conv1"]}
+    assert beginning(told(grey()))
+    borrowed = told(grey(), start=start, changes=[{"step": 0, "frozen": ["conv1"]}], test_acc=0.9)
+    cut = operated(borrowed, [Edit(do="silence", layer="conv1", unit=0)])
+    assert cut.about.result == {
+        "start": start,
+        "changes": [{"step": 0, "frozen": ["conv1"]}],
+        "made_from": cut.about.result["made_from"],
+        "surgery": [{"do": "silence", "layer": "conv1", "unit": 0}],
+    }
+    for model in (borrowed, cut, told(grey(), start="damaged")):
+        with pytest.raises(ModelError, match="began with weights of"):
+            operated(model, [Edit(do="initial", layer="conv1", unit=0)])
+
+
+def test_what_training_began_with_is_part_of_what_is_remembered():
+    model = told(grey())
+    table, done = Table(model, images_for(model, 20)), [Edit(do="initial", layer="conv1", unit=1)]
+    seven = {name: torch.full_like(tensor, 7.0) for name, tensor in model.state.items()}
+    changed, of_seven = table.operate(done)[0], table.operate(done, seven)[0]
+    assert torch.equal(changed.state["conv1.weight"][1], beginning(model)["conv1.weight"][1])
+    assert (of_seven.state["conv1.weight"][1] == 7).all() and (of_seven.state["conv1.bias"][1] == 7).all()
+    assert table.operate(done, {name: tensor.clone() for name, tensor in seven.items()})[0] is of_seven
+
+
 def test_the_table_of_a_bundled_model_is_shared_and_found_again():
     bundled = named("mnist-sprint")
     model = Model(bundled.description, bundled.state)  # nobody has asked about this one

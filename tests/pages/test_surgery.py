@@ -7,12 +7,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnlab.description import ModelRef
+from cnnlab.errors import ModelError
 from cnnlab.insight.surgery import Edit, beginning, table_for
 from cnnlab.model import Model
 from cnnlab.runs import engine, jobs, resolve
+from cnnlab.training.transfer import Start
 from cnnlab.workspace import Workspace
 from pages import _session
-from tests.runs.labs import spec, until
+from tests.runs.labs import RECIPE, spec, until
 from tests.wording import english_left
 
 PAGES = Path(__file__).resolve().parent.parent.parent / "pages"
@@ -141,3 +143,92 @@ def test_untrained_is_the_first_moment_of_a_run(page):
     assert all((drawn[name] == first.state[name]).all() for name in first.state)
     effect = table_for(model).operate([Edit(do="initial", layer="conv1", unit=0)])[1]
     assert numbers(at)["After"] == f"{effect.acc_after:.1%}"
+
+
+def by_hand(at: AppTest) -> list[float]:
+    """Return the numbers of the kernel conv1[0,0], as they stand there to be typed over."""
+    if not any(one.key == "surgery.do" and one.value == "write" for one in at.get("button_group")):
+        at = choose(choose(at, "surgery.source.conv1", 0), "surgery.do", "write")
+    (edited,) = (one for one in at.dataframe if "surgery.write" in one.proto.id)
+    return [float(cell) for cell in edited.value.to_numpy().flatten()]
+
+
+def test_by_hand_and_result_begin_where_the_run_began(page):
+    first = resolve(MODEL)
+    wanted = spec(
+        RECIPE.changed(epochs=1), owner=space_of(page).owner, architecture=first.architecture,
+        start=Start(model=str(MODEL)),
+    )  # fmt: skip
+    id = engine().submit(wanted)
+    until(lambda: not engine().snapshot(id).live)
+    ref = ModelRef(f"run:{id}")
+    page.session_state[_session.keys.MODEL] = str(ref)
+    at = press(choose(checked(page.run()), "surgery.do", "initial"), "surgery.operate")
+    begun = first.state["conv1.weight"][0, 0].flatten().tolist()
+    assert by_hand(at) == pytest.approx(begun, abs=1e-4)
+    changed, effect = table_for(resolve(ref)).operate([Edit(do="initial", layer="conv1", unit=0)], first.state)
+    assert numbers(at)["Loss"] == f"{effect.loss_after:.3f}"
+    assert changed.about.result["start"]["title"] == "mnist-sprint"
+    with pytest.raises(ModelError, match="began with weights of mnist-sprint"):
+        beginning(changed)
+
+
+def test_by_hand_needs_no_data_set(page):
+    model = resolve(MODEL)
+    about = model.about.model_copy(update={"data": "gone"})
+    gone = Model(model.description.model_copy(update={"about": about}), model.state)
+    source = space_of(page).save_model(gone.to_bytes())
+    page.session_state[_session.keys.MODEL] = source
+    done = [{"do": "scale", "layer": "conv1", "unit": 0, "factor": 2}]
+    page.session_state[_session.keys.SURGERY] = {source: done}
+    page.session_state[_session.keys.WIDGETS] = {"surgery.source.conv1": 0, "surgery.do": "write"}
+    at = page.run()
+    assert not at.exception and len(at.error) == 1 and "gone" in at.error[0].value
+    (edited,) = at.dataframe
+    twice = (2 * model.state["conv1.weight"][0, 0]).flatten().tolist()
+    assert [float(cell) for cell in edited.value.to_numpy().flatten()] == pytest.approx(twice, abs=1e-4)
+    assert not at.button(key="surgery.operate").disabled
+
+
+@pytest.mark.parametrize("written", [1e9, -1e9])
+def test_what_cannot_be_written_by_hand_is_said(page, monkeypatch, written):
+    from pages import _operation
+
+    size = resolve(MODEL).state["conv1.weight"].shape[-1]
+    monkeypatch.setattr(
+        _operation, "_written", lambda *args: ((written,) * size,) * size
+    )  # AppTest types into no table
+    at = choose(choose(page, "surgery.source.conv1", 0), "surgery.do", "write")
+    assert at.button(key="surgery.operate").disabled
+    assert any("cannot be written" in one.value for one in at.caption)
+
+
+def reloaded(at: AppTest) -> AppTest:
+    again = AppTest.from_file(str(PAGES / "surgery.py"), default_timeout=60)
+    again.session_state[_session.keys.WORKSPACE] = at.session_state[_session.keys.WORKSPACE]
+    return again.run()
+
+
+def test_long_work_by_hand_survives_a_reload(page):
+    values = [[0.1 + row / 7 + column / 11 for column in range(5)] for row in range(5)]
+    side = resolve(MODEL).state["conv1.weight"].shape[-1]
+    cut = [row[:side] for row in values[:side]]
+    done = [{"do": "write", "layer": "conv1", "unit": 0, "source": 0, "values": cut} for _one in range(99)]
+    space_of(page).keep_operations(str(MODEL), done)
+    at = press(checked(reloaded(page)), "surgery.operate")
+    assert any("**100 done**" in one.value for one in at.markdown)
+    assert any("**100 done**" in one.value for one in checked(reloaded(at)).markdown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        '{"model": "%s", "done": [{"do": "melt"}]}',
+        '{"model": "%s", "done": [{"do": "silence", "layer": "conv1", "unit": 0, "glow": 1}]}',
+    ],
+)
+def test_damaged_work_is_no_work(page, text):
+    press(page, "surgery.operate")
+    (space_of(page).folder / "operations.json").write_text(text.replace("%s", str(MODEL)))
+    assert any(one.value.startswith("Nothing done yet") for one in checked(reloaded(page)).caption)

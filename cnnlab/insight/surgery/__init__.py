@@ -1,6 +1,7 @@
 """Operations on a copy of a model's weights, what they do to its answers, and which channel matters for which class."""
 
-from cnnlab.insight.surgery.edits import OPERATIONS, Edit, beginning, operated
+from cnnlab.insight.surgery.beginning import beginning, first_weights
+from cnnlab.insight.surgery.edits import OPERATIONS, Edit, operated
 from cnnlab.insight.surgery.lesions import Lesions, lesions
 from cnnlab.insight.surgery.table import Effect, Table, dataset_for, table_for
 
@@ -12,6 +13,7 @@ __all__ = [
     "Table",
     "beginning",
     "dataset_for",
+    "first_weights",
     "lesions",
     "operated",
     "table_for",

@@ -10,15 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from cnnlab.architecture import Address
-from cnnlab.build import build
-from cnnlab.errors import CnnLabError, ModelError
+from cnnlab.errors import ModelError
 from cnnlab.i18n import Message
 from cnnlab.insight.filters import Filters, filters
+from cnnlab.insight.surgery.beginning import beginning
 from cnnlab.insight.surgery.chain import norms
 from cnnlab.model import Model
-from cnnlab.training.images import generator_for, training_split
-from cnnlab.training.recipe import Recipe
-from cnnlab.training.whitening import PATCH_IMAGES, whiten_first_layer
 
 if TYPE_CHECKING:
     from cnnlab.insight.surgery.table import Effect
@@ -33,6 +30,8 @@ WRITTEN = "silence, scale=0.5, flip=rows, rotate=1, shuffle=7, sobel=columns, in
 """How operations are written on a command line."""
 
 _SETTINGS = {"scale": "factor", "flip": "axis", "sobel": "axis", "rotate": "turns", "shuffle": "seed"}
+_PAST = ("changes", "parent", "parent_step", "start")
+"""What of a training's result is as true of a changed copy: how its weights came about, not how good they are."""
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
@@ -141,9 +140,11 @@ def operated(model: Model, edits: Sequence[Edit], initial: Mapping[str, Tensor] 
         if edit.do == "initial" and initial is None:
             initial = beginning(model)
         _operate(model, state, edit, initial or {})
-    how = {"surgery": [edit.model_dump(mode="json", exclude_defaults=True) for edit in edits]}
-    origin = model.about.name or model.architecture.name
-    about = model.about.model_copy(update={"name": f"{origin[:70]}-cut", "result": {"made_from": origin, **how}})
+    done = [edit.model_dump(mode="json", exclude_defaults=True) for edit in edits]
+    origin, result = model.about.name or model.architecture.name, model.about.result
+    past = {name: result[name] for name in _PAST if name in result}
+    result = {**past, "made_from": origin, "surgery": done}
+    about = model.about.model_copy(update={"name": f"{origin[:70]}-cut", "result": result})
     return Model(model.description.model_copy(update={"about": about}), state)
 
 
@@ -236,27 +237,3 @@ def _sobel(old: Tensor, edit: Edit) -> Tensor:
     kernel[first : first + 3, first : first + 3] = edge if edit.axis == "columns" else edge.T
     norm = old.square().sum((-2, -1), keepdim=True).sqrt()
     return kernel / kernel.square().sum().sqrt() * norm
-
-
-def beginning(model: Model) -> dict[str, Tensor]:
-    """Return the weights with which the training of ``model`` began, drawn anew from the seed of its recipe.
-
-    Raises:
-        ModelError: it does not say how it was trained.
-        DataError: its first layer began as a whitening of a data set that is not here.
-    """
-    from cnnlab.data.loader import load
-
-    try:
-        recipe = Recipe.of(model.about.recipe) if "seed" in model.about.recipe else None
-    except CnnLabError:
-        recipe = None
-    if recipe is None:
-        raise ModelError(
-            "{name}: it does not say with which weights its training began", name=model.about.name or "model"
-        )
-    network = build(model.architecture, generator_for(recipe.seed, "init"))
-    if recipe.whiten:
-        images = training_split(load(model.about.data), recipe).images[:PATCH_IMAGES]
-        whiten_first_layer(network, model.preprocessing.apply(images))
-    return {name: tensor.detach() for name, tensor in network.state_dict().items()}

@@ -28,6 +28,7 @@ MOST_BYTES = 160 * 2**20
 MOST_TABLES = 4
 _CHUNK = 250
 _MOST_OPERATED = 8
+_Done = tuple[tuple[Edit, ...], tuple[bytes, ...]]
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Table:
         self.index = _sample(model, len(dataset.test), most)
         self.targets = dataset.test.targets[self.index]
         self._kept: OrderedDict[int, list[Values]] = OrderedDict()
-        self._operated: OrderedDict[tuple[Edit, ...], tuple[Model, Effect]] = OrderedDict()
+        self._operated: OrderedDict[_Done, tuple[Model, Effect]] = OrderedDict()
         self._guard = threading.Lock()
         self.logits = torch.cat([self.mean(onward(model.network, values, 0)) for values in self.values(0)])
 
@@ -149,7 +150,7 @@ class Table:
         Raises:
             ModelError, DataError: as ``operated`` says.
         """
-        key = tuple(edits)
+        key = tuple(edits), _used(edits, initial or {})
         with self._guard:
             found = self._operated.get(key)
         if found is None:
@@ -248,6 +249,15 @@ def _sample(model: Model, count: int, most: int) -> Tensor:
     fitting = WORK // max(1, passes * model.architecture.trace().macs)
     wanted = min(count, most, max(FEWEST_IMAGES, fitting // 100 * 100))
     return some_index(count, wanted)
+
+
+def _used(edits: Sequence[Edit], initial: Mapping[str, Tensor]) -> tuple[bytes, ...]:
+    """Return what ``edits`` take of the weights before training: other weights there, another model."""
+    wanted = {
+        (f"{edit.layer}.{name}", edit.unit) for edit in edits if edit.do == "initial" for name in ("weight", "bias")
+    }
+    found = [initial[name][unit] for name, unit in sorted(wanted) if name in initial and unit < len(initial[name])]
+    return tuple(tensor.detach().cpu().numpy().tobytes() for tensor in found)
 
 
 def _bytes(parts: list[Values]) -> int:
