@@ -92,7 +92,14 @@ def _sources(row: Row, arriving: Sequence[Tensor], leaving: Tensor, wanted: Tens
     if kind == "ChannelShuffle":
         width = len(arriving[0]) // layer.groups
         return [wanted % layer.groups * width + wanted // layer.groups]
-    return [wanted if len(x) == len(leaving) else wanted * per // x[0].numel() for x in arriving]
+    if kind == "Multiply":  # one map alone scales all of the others
+        return [_same(x, leaving, wanted) if len(x) > 1 else torch.zeros_like(wanted) for x in arriving]
+    return [_same(x, leaving, wanted) for x in arriving]
+
+
+def _same(x: Tensor, leaving: Tensor, wanted: Tensor) -> Tensor:
+    """Return which map of ``x`` stands where each wanted map does, by the numbers in them."""
+    return wanted if len(x) == len(leaving) else wanted * leaving[0].numel() // x[0].numel()
 
 
 # ----------------------------------------------------------------- layers in which every map may feed every other

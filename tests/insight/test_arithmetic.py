@@ -21,7 +21,7 @@ from cnnlab.insight import look
 from cnnlab.insight.arithmetic import RULES, Pass, batch_around, explain, pass_of, trail, training_pass
 from cnnlab.insight.arithmetic.registry import takes_in
 from cnnlab.runs import named
-from tests.architecture.strategies import LAYER_STRATEGIES, networks, running, trees
+from tests.architecture.strategies import BLOCK_STRATEGIES, LAYER_STRATEGIES, networks, running, trees
 from tests.insight.makers import GREY, MODELS, grey, image_of, mlp, model_of, picture_for
 
 
@@ -96,6 +96,7 @@ KINDS = {
     ),
     "Split": st.just(blocks.Branches(branches=(blocks.Sequence(), blocks.Sequence(layers=(L.ReLU(),))), split=True)),
     "SqueezeExcitation": st.just(blocks.SqueezeExcitation(reduction=2)),
+    "SpatialAttention": BLOCK_STRATEGIES["SpatialAttention"],
 }
 """Every kind of layer, and the blocks that bring the joins."""
 
