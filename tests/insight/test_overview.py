@@ -117,6 +117,19 @@ def test_one_map_that_scales_all_others_feeds_each_of_them(first):
     torch.testing.assert_close(by_name["Conv2d"], torch.diag(product))
 
 
+def test_the_links_of_a_softmax_are_the_shares_that_torch_gives():
+    shape = (3, 12, 12)
+    between = [L.Conv2d(out_channels=4, kernel_size=3), L.Softmax(), L.Conv2d(out_channels=3, kernel_size=9)]
+    model = model_of(shape, [*between, L.Flatten()])
+    seen = look(model, picture_for(model))
+    view = overview(model, seen, strongest(model.architecture, seen))
+    maps, ends = view.fed[2][0], view.fed[-1][0]
+    shares = seen.maps["conv1"].softmax(0).mean((1, 2))[list(view.shown[1])]
+    torch.testing.assert_close(maps.strength, shares.expand(4, 4))
+    flat = seen.logits.softmax(0).view(3, -1).sum(1)
+    torch.testing.assert_close(ends.strength, flat[list(view.shown[ends.source])].expand(len(view.shown[-1]), 3))
+
+
 def runs(preset):
     try:
         check_budget(preset.architecture)
