@@ -20,6 +20,7 @@ from cnnlab.errors import ArchitectureError, ModelError
 from cnnlab.insight import look
 from cnnlab.insight.arithmetic import RULES, Pass, batch_around, explain, pass_of, trail, training_pass
 from cnnlab.insight.arithmetic.registry import takes_in
+from cnnlab.model import Model
 from cnnlab.runs import named
 from tests.architecture.strategies import BLOCK_STRATEGIES, LAYER_STRATEGIES, networks, running, trees
 from tests.insight.makers import GREY, MODELS, grey, image_of, mlp, model_of, picture_for
@@ -76,6 +77,11 @@ def passes(architecture: Architecture, seed: int = 0) -> list[Pass]:
     return [pass_of(model, images[1]), training_pass(model, images, 1, seed)]
 
 
+def wide() -> Model:
+    """A net for pictures of MNIST's size, but four classes."""
+    return model_of((1, 28, 28), [L.Flatten(), L.Linear(out_features=4)])
+
+
 def test_every_kind_of_row_has_a_rule():
     assert {kind.__name__ for kind in RULES} == {*LAYERS, *RARE, *JOINS}
 
@@ -116,6 +122,18 @@ def test_each_kind_adds_up_on_its_own(kind, data):
         for passed in passes(ending_in_a_vector(drawn)):
             for unit in some_units(passed, 6):
                 check(passed, unit)
+
+
+@pytest.mark.parametrize(
+    ("net", "said"), [(grey, "mnist has pictures of 1×28×28"), (wide, "mnist has .* 10 classes; this .* knows 4")]
+)
+def test_a_data_set_that_is_another_by_now_is_said(net, said):
+    model = net()
+    about = model.about.model_copy(update={"data": "mnist"})
+    model = Model(model.description.model_copy(update={"about": about}), model.state)
+    with pytest.raises(ModelError, match=said):
+        batch_around(model, picture_for(model), 32)
+    assert len(batch_around(model, picture_for(model), 1).images) == 1
 
 
 @settings(max_examples=60, deadline=None)

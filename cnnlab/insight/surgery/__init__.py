@@ -1,8 +1,9 @@
 """Operations on a copy of a model's weights, what they do to its answers, and which channel matters for which class."""
 
+from cnnlab.insight.own_data import dataset_for
 from cnnlab.insight.surgery.edits import OPERATIONS, Edit, beginning, operated
 from cnnlab.insight.surgery.lesions import Lesions, lesions
-from cnnlab.insight.surgery.table import Effect, Table, dataset_for, table_for
+from cnnlab.insight.surgery.table import Effect, Table, table_for
 
 __all__ = [
     "OPERATIONS",

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from cnnlab.data.dataset import DataSet
-from cnnlab.data.loader import at_hand, load
-from cnnlab.errors import ModelError
 from cnnlab.insight.halfway import Values, advance, before, onward
 from cnnlab.insight.memo import Memo
+from cnnlab.insight.own_data import check_fits, dataset_for
 from cnnlab.insight.surgery.edits import Edit, operated
 from cnnlab.model import Model
 from cnnlab.training.images import some_index
@@ -94,7 +93,7 @@ class Table:
     """
 
     def __init__(self, model: Model, dataset: DataSet, most: int = MOST_IMAGES) -> None:
-        _check(model, dataset)
+        check_fits(model, dataset)
         self.model, self.dataset = model, dataset
         self.index = _sample(model, len(dataset.test), most)
         self.targets = dataset.test.targets[self.index]
@@ -215,11 +214,6 @@ def first_change(model: Model, changed: Model) -> int | None:
     return next((row.index for row in model.architecture.trace().rows if row.name in layers), None)
 
 
-def dataset_for(model: Model) -> DataSet:
-    """Return the data set that ``model`` learned from, or the smaller one with its classes; raises DataError."""
-    return load(at_hand(model.about.data))
-
-
 _tables: Memo[Table] = Memo(MOST_TABLES)
 
 
@@ -231,15 +225,6 @@ def table_for(model: Model) -> Table:
         ModelError: it has other pictures or classes than the model.
     """
     return _tables.get(model) or _tables.put(model, None, Table(model, dataset_for(model)))
-
-
-def _check(model: Model, dataset: DataSet) -> None:
-    if dataset.image_shape != model.preprocessing.data_shape or len(dataset.class_names) != len(model.class_names):
-        raise ModelError(
-            "{data} has pictures of {shape} in {classes} classes; this model takes {wanted} and knows {known}",
-            data=dataset.name, shape="×".join(map(str, dataset.image_shape)), classes=len(dataset.class_names),
-            wanted="×".join(map(str, model.preprocessing.data_shape)), known=len(model.class_names),
-        )  # fmt: skip
 
 
 def _sample(model: Model, count: int, most: int) -> Tensor:
@@ -254,4 +239,4 @@ def _bytes(parts: list[Values]) -> int:
     return sum(tensor.nbytes for values in parts for tensor in values.values())
 
 
-__all__ = ["Effect", "Table", "dataset_for", "first_change", "table_for"]
+__all__ = ["Effect", "Table", "first_change", "table_for"]

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.insight.memo import Memo
+from cnnlab.insight.own_data import dataset_for
 from cnnlab.insight.surgery.lesions import Lesions, found_for, lesions
-from cnnlab.insight.surgery.table import dataset_for, table_for
+from cnnlab.insight.surgery.table import table_for
 from cnnlab.insight.units.preferred import STEPS, WAYS, Preferred, preferred
 from cnnlab.insight.units.responses import Responses, responses
 from cnnlab.model import Model
