@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import torch
 from torch import Tensor
@@ -23,6 +24,14 @@ def rows_of(network: Network) -> tuple[Row, ...]:
 def needed(network: Network, start: int) -> set[int]:
     """Return which outputs the rows from ``start`` on take from the rows before it."""
     return {source for row in rows_of(network)[start:] for source in row.inputs if source < start}
+
+
+def numbers(network: Network, start: int) -> int:
+    """Return how many numbers one image leaves in what the rows from ``start`` on need: so much ``before`` holds of it."""
+    rows = rows_of(network)
+    sources = needed(network, start) if start < len(rows) else {len(rows) - 1}
+    shapes = [network.architecture.input_shape if source == INPUT else rows[source].output_shape for source in sources]
+    return sum(prod(shape or ()) for shape in shapes)
 
 
 def before(network: Network, x: Tensor, start: int) -> Values:

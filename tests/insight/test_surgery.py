@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from cnnlab.data.loader import load
 from cnnlab.errors import ModelError
 from cnnlab.insight import filters, halfway, look
 from cnnlab.insight.surgery import Edit, Table, beginning, lesions, operated, table_for
+from cnnlab.insight.surgery import table as tables
 from cnnlab.insight.surgery.chain import chain, norms, silent_from
 from cnnlab.insight.surgery.edits import OPERATIONS
 from cnnlab.insight.surgery.lesions import found_for, searched
@@ -17,7 +20,19 @@ from cnnlab.model import Model
 from cnnlab.runs.models import named
 from cnnlab.training.loop import Training
 from cnnlab.training.recipe import Recipe
-from tests.insight.makers import GREY, NETS, colour, grey, image_of, images_for, model_of, picture_for, result, same
+from tests.insight.makers import (
+    GREY,
+    NETS,
+    colour,
+    grey,
+    image_of,
+    images_for,
+    mirrored,
+    model_of,
+    picture_for,
+    result,
+    same,
+)
 
 
 def layers_of(model: Model) -> list[str]:
@@ -192,6 +207,47 @@ def test_the_table_of_a_bundled_model_is_shared_and_found_again():
     assert len(table_for(model).index) == 2_000
     assert found_for(model, "fc1") is None
     assert result(searched(model, "fc1")) is found_for(model, "fc1")
+
+
+def large() -> Model:
+    """A net that widens its pictures to far more numbers than it ends in."""
+    wide = [L.Conv2d(out_channels=16, kernel_size=1), L.BatchNorm2d(), L.ReLU()]
+    narrow = [L.Conv2d(out_channels=4, kernel_size=1, stride=4), L.Flatten(), L.Linear(out_features=5)]
+    return model_of((3, 16, 16), [*wide, *narrow])
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_what_is_too_large_is_neither_remembered_nor_held(monkeypatch, mirror):
+    model = mirrored(large()) if mirror else large()
+    monkeypatch.setattr(tables, "PART_BYTES", 20 * 16 * 16 * 16 * 4 * (2 if mirror else 1))  # 20 images
+    monkeypatch.setattr(tables, "MOST_BYTES", 30 * 16 * 16 * 16 * 4 * (2 if mirror else 1))
+    table = Table(model, images_for(model, 100))
+    alive, sizes = [], []
+    for values in table.values(3):
+        assert all(one() is None for one in alive[:-1])
+        alive.append(weakref.ref(values[2]))
+        sizes.append(len(values[2]))
+        del values
+    assert sizes == [40 if mirror else 20] * 5
+    assert (
+        sum(value.nbytes for parts in table._kept.values() for one in parts for value in one.values())
+        <= tables.MOST_BYTES
+    )
+    whole = model.logits(table.dataset.test.images[table.index])
+    torch.testing.assert_close(table.answers(model, 3), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_a_lesion_table_takes_as_many_images_as_may_be_held(monkeypatch):
+    model = large()
+    monkeypatch.setattr(tables, "MOST_BYTES", 30 * 16 * 16 * 16 * 4)
+    table = Table(model, images_for(model, 100))
+    found = result(lesions(table, "conv1"))
+    asked = int(found.counts.sum())
+    assert 20 <= asked <= 30 and len(table.index) == 100
+    few = Table(model, table.dataset, asked)
+    for unit in (0, 7):
+        _changed, effect = few.operate((Edit(do="silence", layer="conv1", unit=unit),))
+        assert tuple(found.after[unit]) == effect.after and tuple(found.before) == effect.before
 
 
 def test_other_pictures_or_classes_are_refused():
