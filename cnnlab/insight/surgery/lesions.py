@@ -17,10 +17,11 @@ from cnnlab.architecture.tape import Row
 from cnnlab.errors import ModelError
 from cnnlab.insight.halfway import Values, advance, numbers, onward
 from cnnlab.insight.memo import Memo
+from cnnlab.insight.steps import told
 from cnnlab.insight.surgery.chain import chain, silent_from
 from cnnlab.insight.surgery.table import Table, table_for
 from cnnlab.model import Model
-from cnnlab.runs.jobs import Step, Steps
+from cnnlab.runs.jobs import Step
 
 
 @dataclass(frozen=True)
@@ -109,24 +110,15 @@ def _sure(table: Table, logits: Tensor) -> NDArray[np.float64]:
     return (sums / counts).numpy()
 
 
-def searched(model: Model, layer: str) -> Steps:
+def searched(model: Model, layer: str) -> Generator[Step, None, Lesions]:
     """Yield how far it is, as a job does; return the table of the whole ``layer``, which ``found_for`` then has."""
-    found = yield from _stepwise(lesions(table_for(model), layer))
+    found = yield from told(lesions(table_for(model), layer))
     return _found.put(model, layer, found)
 
 
 def found_for(model: Model, layer: str) -> Lesions | None:
     """Return the lesion table of ``layer`` if somebody has asked for it lately, else None."""
     return _found.get(model, layer)
-
-
-def _stepwise(steps: Generator[int, None, Lesions]) -> Generator[Step, None, Lesions]:
-    while True:
-        try:
-            yield Step(next(steps))
-        except StopIteration as end:
-            made: Lesions = end.value
-            return made
 
 
 _found: Memo[Lesions] = Memo(32)
