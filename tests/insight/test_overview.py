@@ -17,7 +17,8 @@ from cnnlab.description import ModelAbout, ModelDescription, Preprocessing
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import sheets, whole
 from cnnlab.insight import look, padded
-from cnnlab.insight.overview import INPUT, PROBS, columns, overview, strongest, values
+from cnnlab.insight.arithmetic.passes import INPUT, PROBS
+from cnnlab.insight.overview import columns, overview, strongest, values
 from cnnlab.model import Model
 from tests.architecture.strategies import running, trees
 from tests.insight.makers import MODELS, image_of, mlp, model_of, picture_for

@@ -10,8 +10,8 @@ import torch
 from cnnlab.architecture import layers as L
 from cnnlab.data.loader import load
 from cnnlab.errors import ModelError
-from cnnlab.insight import filters, halfway, look
-from cnnlab.insight.surgery import Edit, Table, beginning, lesions, operated, table_for
+from cnnlab.insight import filters, halfway, look, surgery
+from cnnlab.insight.surgery import Edit, Table, beginning, lesion_table, operated, table_for
 from cnnlab.insight.surgery import table as tables
 from cnnlab.insight.surgery.chain import chain, norms, silent_from
 from cnnlab.insight.surgery.edits import OPERATIONS
@@ -79,7 +79,7 @@ def test_the_lesion_table_is_one_silence_after_the_other(net):
     model = NETS[net]()
     table = Table(model, images_for(model))
     for layer in layers_of(model):
-        found = result(lesions(table, layer))
+        found = result(lesion_table(table, layer))
         assert found.units == tuple(range(len(filters(model, layer).weight)))
         for place, unit in enumerate(found.units):
             changed, effect = table.operate([Edit(do="silence", layer=layer, unit=unit)])
@@ -241,7 +241,7 @@ def test_a_lesion_table_takes_as_many_images_as_may_be_held(monkeypatch):
     model = large()
     monkeypatch.setattr(tables, "MOST_BYTES", 30 * 16 * 16 * 16 * 4)
     table = Table(model, images_for(model, 100))
-    found = result(lesions(table, "conv1"))
+    found = result(lesion_table(table, "conv1"))
     asked = int(found.counts.sum())
     assert 20 <= asked <= 30 and len(table.index) == 100
     few = Table(model, table.dataset, asked)
@@ -259,3 +259,9 @@ def test_every_operation_says_what_it_does():
     said = {Edit(do=do, layer="conv1", unit=0).said.text() for do in OPERATIONS}
     assert len(said) == len(OPERATIONS) and all(said)
     assert Edit(do="silence", layer="conv2", unit=3, source=1).where == "conv2.weight[3,1]"
+
+
+def test_shares_of_no_images_are_zero_and_a_part_hides_no_module():
+    none = tables.Effect((0, 0), (0, 0), (0, 0), 0.0, 0.0, ())
+    assert (none.acc_before, none.acc_after, none.change) == (0, 0, 0)
+    assert surgery.lesions.lesion_table is lesion_table

@@ -2,7 +2,7 @@
 
 from cnnlab.insight.own_data import dataset_for
 from cnnlab.insight.surgery.edits import OPERATIONS, Edit, beginning, operated
-from cnnlab.insight.surgery.lesions import Lesions, lesions
+from cnnlab.insight.surgery.lesions import Lesions, lesion_table
 from cnnlab.insight.surgery.table import Effect, Table, table_for
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "Table",
     "beginning",
     "dataset_for",
-    "lesions",
+    "lesion_table",
     "operated",
     "table_for",
 ]

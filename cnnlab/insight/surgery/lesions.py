@@ -62,7 +62,7 @@ class Lesions:
         return np.asarray(lost / max(1, int(self.counts.sum())), dtype=np.float64)
 
 
-def lesions(table: Table, layer: str, units: Sequence[int] | None = None) -> Generator[int, None, Lesions]:
+def lesion_table(table: Table, layer: str, units: Sequence[int] | None = None) -> Generator[int, None, Lesions]:
     """Yield how many channels have been silenced so far; return the table for ``units`` of ``layer`` (None: all).
 
     A channel is silent as ``surgery.edits`` silences it: zero behind the batch normalisations that follow it. What
@@ -112,7 +112,7 @@ def _sure(table: Table, logits: Tensor) -> NDArray[np.float64]:
 
 def searched(model: Model, layer: str) -> Generator[Step, None, Lesions]:
     """Yield how far it is, as a job does; return the table of the whole ``layer``, which ``found_for`` then has."""
-    found = yield from told(lesions(table_for(model), layer))
+    found = yield from told(lesion_table(table_for(model), layer))
     return _found.put(model, layer, found)
 
 

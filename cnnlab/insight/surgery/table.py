@@ -66,18 +66,18 @@ class Effect:
 
     @property
     def acc_before(self) -> float:
-        """Return the share that was named rightly, in [0, 1]."""
-        return sum(self.before) / self.images
+        """Return the share that was named rightly, in [0, 1]; 0 of no images."""
+        return sum(self.before) / max(1, self.images)
 
     @property
     def acc_after(self) -> float:
         """Return the share that is named rightly now, in [0, 1]."""
-        return sum(self.after) / self.images
+        return sum(self.after) / max(1, self.images)
 
     @property
     def change(self) -> float:
         """Return the change of that share, in [-1, 1]."""
-        return (sum(self.after) - sum(self.before)) / self.images
+        return (sum(self.after) - sum(self.before)) / max(1, self.images)
 
 
 class Table:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnnlab.insight.memo import Memo
 from cnnlab.insight.own_data import dataset_for
 from cnnlab.insight.steps import told
-from cnnlab.insight.surgery.lesions import Lesions, found_for, lesions, searched
+from cnnlab.insight.surgery.lesions import Lesions, found_for, lesion_table, searched
 from cnnlab.insight.surgery.table import table_for
 from cnnlab.insight.units.preferred import STEPS, WAYS, Preferred, preferred
 from cnnlab.insight.units.responses import Responses, responses
@@ -80,7 +80,7 @@ def unit_page(model: Model, layer: str, unit: int) -> Generator[Step, None, Unit
     yield Step(1, page)
     cost = found_for(model, layer)
     if cost is None:
-        cost = yield from told(lesions(table_for(model), layer, (unit,)), lambda _done: Step(1, page))
+        cost = yield from told(lesion_table(table_for(model), layer, (unit,)), lambda _done: Step(1, page))
     known = replace(page, lesion=cost)
     yield Step(2, known)
     climb = preferred(model, layer, [unit] * len(WAYS), tuple(WAYS))
