@@ -7,15 +7,18 @@ import weakref
 import pytest
 import torch
 
+from cnnlab.architecture import LAYERS
 from cnnlab.architecture import layers as L
 from cnnlab.data.loader import load
 from cnnlab.errors import ModelError
 from cnnlab.insight import filters, halfway, look, surgery
+from cnnlab.insight.arithmetic.curves import ACTIVATIONS
 from cnnlab.insight.surgery import Edit, Table, beginning, lesion_table, operated, table_for
 from cnnlab.insight.surgery import table as tables
 from cnnlab.insight.surgery.chain import chain, norms, silent_from
 from cnnlab.insight.surgery.edits import OPERATIONS
 from cnnlab.insight.surgery.lesions import found_for, searched
+from cnnlab.insight.units.preferred import objective_row
 from cnnlab.model import Model
 from cnnlab.runs.models import named
 from cnnlab.training.loop import Training
@@ -265,3 +268,13 @@ def test_shares_of_no_images_are_zero_and_a_part_hides_no_module():
     none = tables.Effect((0, 0), (0, 0), (0, 0), 0.0, 0.0, ())
     assert (none.acc_before, none.acc_after, none.change) == (0, 0, 0)
     assert surgery.lesions.lesion_table is lesion_table
+
+
+@pytest.mark.parametrize("kind", [kind for kind, layer in LAYERS.items() if layer.group == "activation"])
+def test_every_activation_of_the_lab_is_one_here(kind):
+    net = [L.Conv2d(out_channels=3, kernel_size=3), LAYERS[kind](), L.Flatten(), L.Linear(out_features=2)]
+    model = model_of(GREY, net)
+    name = model.architecture.trace().rows[1].name
+    assert [row.name for row in chain(model.architecture, "conv1")] == [name]
+    assert objective_row(model, name).name == "conv1"
+    assert {kind} <= ACTIVATIONS <= {kind for kind, layer in LAYERS.items() if layer.group == "activation"}
