@@ -20,6 +20,7 @@ from cnnlab.errors import ArchitectureError, ModelError
 from cnnlab.insight import look
 from cnnlab.insight.arithmetic import RULES, Pass, batch_around, explain, pass_of, trail, training_pass
 from cnnlab.insight.arithmetic.registry import takes_in
+from cnnlab.insight.backwards import backward_of
 from cnnlab.model import Model
 from cnnlab.runs import named
 from tests.architecture.strategies import BLOCK_STRATEGIES, LAYER_STRATEGIES, networks, running, trees
@@ -134,6 +135,30 @@ def test_a_data_set_that_is_another_by_now_is_said(net, said):
     with pytest.raises(ModelError, match=said):
         batch_around(model, picture_for(model), 32)
     assert len(batch_around(model, picture_for(model), 1).images) == 1
+
+
+def lonely() -> Model:
+    """A net whose BatchNorm gets one number of each channel and image."""
+    return model_of(
+        GREY,
+        [L.Conv2d(out_channels=3, kernel_size=3), L.AdaptiveAvgPool2d(output_size=1), L.BatchNorm2d(), L.Flatten()],
+    )
+
+
+def test_a_batch_without_a_spread_and_an_image_that_it_has_not_are_said():
+    model = lonely()
+    images = image_of((2, *model.preprocessing.data_shape))
+    assert training_pass(model, images, 1).batch_size == 2
+    for attempt in (
+        lambda: training_pass(model, images[:1]),
+        lambda: backward_of(model, images[:1], torch.tensor([0]), training=True),
+    ):
+        with pytest.raises(ModelError, match="more than one number"):
+            attempt()
+    assert backward_of(model, images[:1], torch.tensor([0])).loss > 0
+    for which in (2, -1):
+        with pytest.raises(ModelError, match=f"image {which}: the batch has the images 0 to 1"):
+            training_pass(model, images, which)
 
 
 @settings(max_examples=60, deadline=None)
