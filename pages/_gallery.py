@@ -31,7 +31,7 @@ def channels(ref: ModelRef, model: Model, layer: str, count: int) -> None:
         _draw(model, layer, known)
         return
     key = f"{ref} {layer}"
-    begin = partial(_looks.begin, KIND, key, count, lambda: gallery(model, layer))
+    begin = partial(_looks.begin, KIND, key, 2 * count, lambda: gallery(model, layer))
     if not _looks.is_asked(KIND, key):
         st.markdown(
             _("A picture is made for each of the {count} channels of {layer}, from noise.", count=count, layer=layer)
@@ -43,7 +43,9 @@ def channels(ref: ModelRef, model: Model, layer: str, count: int) -> None:
 
 
 def _told(job: Job) -> str:
-    return _("channel {done} of {total}", done=job.done, total=job.total)
+    count = job.total // 2  # each is silenced first, then has its picture made
+    what = _("What it costs to lose it") if job.done < count else _("What it likes best, made from noise")
+    return what + " · " + _("channel {done} of {total}", done=job.done % count, total=count)
 
 
 def _draw(model: Model, layer: str, found: Gallery) -> None:

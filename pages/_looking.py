@@ -190,7 +190,7 @@ def _data_for(model: Model) -> tuple[DataSet, DataError | None]:
 
     shape = model.preprocessing.data_shape
     damage: DataError | None = None
-    for name in (model.about.data, f"{model.about.data}-sample", _session.data_name(), *loader.present()):
+    for name in (*loader.alike(model.about.data), _session.data_name(), *loader.present()):
         try:
             if loader.is_present(name) and (dataset := loader.load(name)).image_shape == shape:
                 return dataset, damage

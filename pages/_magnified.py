@@ -19,7 +19,7 @@ def below(model: Model, seen: Look, picture: Tensor, column: str, item: int) -> 
         picture: the input as bytes, with its border. Shape: (C, H, W) uint8
         column, item: what was chosen in the whole network; also the input, and the probabilities behind the last layer.
     """
-    from cnnlab.insight.overview import PROBS
+    from cnnlab.insight.arithmetic.passes import PROBS
 
     unit = unit_of(model, seen, column, item)
     if unit is None:
@@ -35,7 +35,8 @@ def unit_of(model: Model, seen: Look, column: str, item: int) -> tuple[str, int]
     Of a vector that still holds maps it is the unit with the largest size of that map's; of the probabilities behind
     the last layer, the score.
     """
-    from cnnlab.insight.overview import PROBS, columns, values
+    from cnnlab.insight.arithmetic.passes import PROBS
+    from cnnlab.insight.overview import columns, values
 
     found = next(one for one in columns(model.architecture) if one.name == column)
     if not found.kind:

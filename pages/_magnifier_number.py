@@ -52,7 +52,7 @@ def number_view(model: Model, seen: Look, layer: str, channel: int) -> None:
     data["key"] = f"{units}|{passed.training}|{_session.dark()}|{_session.language()}"
     data["classes"] = [_(name) for name in model.class_names]
     data["title"] = _magnifier_texts.title(unit, data["kind"])
-    data["remark"] = _magnifier_texts.remark(data["kind"], row is not None and passed.training, BATCH)
+    data["remark"] = _magnifier_texts.remark(data["kind"], row is not None and passed.training, passed.batch_size)
     data["text"] = _magnifier_texts.texts()
     _NUMBER(data=finite(data), key=KEY, on_go_change=_went)
     if _choices.toggle("number.back", _("And backwards: what the loss asks of this number"), False):
@@ -81,7 +81,7 @@ def _pass(model: Model, seen: Look) -> Pass:
             return passed
         st.caption(
             _("In a batch of {size}: this picture and the first {first} training images of {data}; dropout draws from seed 0.",
-              size=BATCH, first=batch.others, data=batch.data)
+              size=len(batch.images), first=batch.others, data=batch.data)
         )  # fmt: skip
     return trained
 

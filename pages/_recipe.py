@@ -95,7 +95,7 @@ def _data_choice() -> DataSet | None:
     here = list(loader.present())
     name = _session.data_name()
     if name not in here and here:
-        name = f"{name}-sample" if f"{name}-sample" in here else here[0]
+        name = next((one for one in loader.alike(name) if one in here), here[0])
     chosen = st.selectbox(
         _("Data"),
         here,

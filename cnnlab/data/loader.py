@@ -103,7 +103,12 @@ def present() -> tuple[str, ...]:
     return bundled + tuple(name for name in store.names() if name not in bundled)
 
 
+def alike(name: str) -> tuple[str, ...]:
+    """Return ``name`` and, behind it, the smaller or larger set with the same classes, whether they are here or not."""
+    relative = KNOWN[name].relative if name in KNOWN else ""
+    return (name, relative) if relative else (name,)
+
+
 def at_hand(name: str) -> str:
     """Return ``name``; where that is not here, the smaller or larger set with the same classes if that is."""
-    relative = KNOWN[name].relative if name in KNOWN else ""
-    return relative if relative and not is_present(name) and is_present(relative) else name
+    return next((one for one in alike(name)[1:] if not is_present(name) and is_present(one)), name)

@@ -16,7 +16,8 @@ from cnnlab.figures.sheets import mode_of, pack
 from cnnlab.figures.theme import CLASS_COLOURS, lookup
 from cnnlab.figures.tiles import levels, limits
 from cnnlab.insight import Look
-from cnnlab.insight.overview import INPUT, PROBS, Column, Overview, values
+from cnnlab.insight.arithmetic.passes import INPUT, PROBS
+from cnnlab.insight.overview import Column, Overview, values
 
 __all__ = ["INPUT", "PROBS", "TILE_PX", "shrunk", "to_data"]
 

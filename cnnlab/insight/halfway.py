@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import torch
 from torch import Tensor
 
-from cnnlab.architecture.tape import INPUT, Row
+from cnnlab.architecture import tape
+from cnnlab.architecture.tape import Row
 from cnnlab.build import Network
 
 Values = dict[int, Tensor]
-"""Outputs by the index of their row, ``INPUT`` for the network's input: just those that a later row still takes."""
+"""Outputs by the index of their row, ``tape.INPUT`` for the network's input: just those that a later row still takes."""
 
 
 def rows_of(network: Network) -> tuple[Row, ...]:
@@ -25,13 +27,23 @@ def needed(network: Network, start: int) -> set[int]:
     return {source for row in rows_of(network)[start:] for source in row.inputs if source < start}
 
 
+def numbers(network: Network, start: int) -> int:
+    """Return how many numbers one image leaves in what the rows from ``start`` on need: so much ``before`` holds of it."""
+    rows = rows_of(network)
+    sources = needed(network, start) if start < len(rows) else {len(rows) - 1}
+    shapes = [
+        network.architecture.input_shape if source == tape.INPUT else rows[source].output_shape for source in sources
+    ]
+    return sum(prod(shape or ()) for shape in shapes)
+
+
 def before(network: Network, x: Tensor, start: int) -> Values:
     """Return what the rows from ``start`` on need, for the input ``x``.
 
     Shape:
         x: (N, C, H, W); each value returned: (N, ...)
     """
-    values: Values = {INPUT: x}
+    values: Values = {tape.INPUT: x}
     advance(network, values, 0, start)
     return values
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from cnnlab.architecture import Row
 from cnnlab.architecture.joins import Chunk, PadShortcut
+from cnnlab.insight.arithmetic.shares import exponentials
 
 _CHUNK = 4_000_000  # numbers of unfolded patches held at once: 32 MB
 
@@ -29,7 +30,8 @@ def incoming(
     - a product: all factors of map j get the norm of the product, since each of them is needed;
     - LayerNorm, GroupNorm, LocalResponseNorm: the map itself gets the norm of what leaves, the others, which enter only
       through the mean and the spread, get none;
-    - softmax: the share exp(x_i) / sum_k exp(x_k) that i has in the sum by which all are divided;
+    - softmax: the share exp(x_i) / sum_k exp(x_k) that i has in the sum by which all are divided, between maps its mean
+      over all positions, since each position has a sum of its own;
     - RBF: minus the squared distance in coordinate i.
 
     Args:
@@ -40,8 +42,8 @@ def incoming(
         arriving: (C_in, h, w) each; leaving: (C_out, H, W); wanted: (n,) int64 < C_out
         returns: (n, C_in) float64 each
     """
-    if row is None:
-        return [_softmax(module, arriving[0], leaving, wanted)]
+    if row is None or row.layer.kind == "Softmax":
+        return [_softmax(row, arriving[0], wanted)]
     kind = row.layer.kind
     if kind in _DENSE:
         return [_DENSE[kind](module, arriving[0], leaving, wanted)]
@@ -92,7 +94,14 @@ def _sources(row: Row, arriving: Sequence[Tensor], leaving: Tensor, wanted: Tens
     if kind == "ChannelShuffle":
         width = len(arriving[0]) // layer.groups
         return [wanted % layer.groups * width + wanted // layer.groups]
-    return [wanted if len(x) == len(leaving) else wanted * per // x[0].numel() for x in arriving]
+    if kind == "Multiply":  # one map alone scales all of the others
+        return [_same(x, leaving, wanted) if len(x) > 1 else torch.zeros_like(wanted) for x in arriving]
+    return [_same(x, leaving, wanted) for x in arriving]
+
+
+def _same(x: Tensor, leaving: Tensor, wanted: Tensor) -> Tensor:
+    """Return which map of ``x`` stands where each wanted map does, by the numbers in them."""
+    return wanted if len(x) == len(leaving) else wanted * leaving[0].numel() // x[0].numel()
 
 
 # ----------------------------------------------------------------- layers in which every map may feed every other
@@ -138,8 +147,15 @@ def _linear(module: Any, x: Tensor, _leaving: Tensor, wanted: Tensor) -> Tensor:
     return terms.view(len(wanted), len(x), -1).sum(2)
 
 
-def _softmax(_module: Any, x: Tensor, _leaving: Tensor, wanted: Tensor) -> Tensor:
-    return x.flatten().double().softmax(0).expand(len(wanted), -1)
+def _softmax(row: Row | None, x: Tensor, wanted: Tensor) -> Tensor:
+    """Return each map's mean share over the positions; of a vector, the shares of the numbers that come from it, added up."""
+    if row is not None and len(row.output_shape or ()) == 3:
+        sizes = exponentials(x)
+        shares = (sizes / sizes.sum(0)).mean((1, 2))
+    else:
+        sizes = exponentials(x.flatten())
+        shares = (sizes / sizes.sum()).view(len(x), -1).sum(1)
+    return shares.expand(len(wanted), -1)
 
 
 def _rbf(module: Any, x: Tensor, _leaving: Tensor, wanted: Tensor) -> Tensor:
@@ -150,9 +166,8 @@ def _rbf(module: Any, x: Tensor, _leaving: Tensor, wanted: Tensor) -> Tensor:
 _DENSE: dict[str, Callable[[Any, Tensor, Tensor, Tensor], Tensor]] = {
     "Conv2d": _conv,
     "Linear": _linear,
-    "Softmax": _softmax,
     "RBF": _rbf,
 }
 
-MIXING = frozenset(_DENSE) | {"Concat", "Chunk", "PadShortcut", "SelectChannels", "ChannelShuffle"}
+MIXING = frozenset(_DENSE) | {"Softmax", "Concat", "Chunk", "PadShortcut", "SelectChannels", "ChannelShuffle"}
 """Kinds of layers whose map k need not come from map k of what arrives."""

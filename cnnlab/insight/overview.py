@@ -13,12 +13,10 @@ from torch import Tensor
 
 from cnnlab.architecture import Architecture, Row
 from cnnlab.insight.activations import Look
+from cnnlab.insight.arithmetic.passes import INPUT, PROBS
 from cnnlab.insight.links import MIXING, incoming
 from cnnlab.model import Model
 
-INPUT = "input"
-PROBS = "probs"
-"""The columns that are no layers: what the network receives, and the softmax of its scores."""
 LIMIT = 10
 """How many maps of a layer are shown until it is opened."""
 _SPARE = 2  # a layer this much larger than the limit is shown whole: nobody opens it for two maps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnlab.architecture import Architecture, check_budget
+from cnnlab.architecture import Architecture, Row, check_budget
 from cnnlab.architecture.layers import BatchNorm2d, Dropout, Dropout2d
 from cnnlab.data.dataset import DataSet
 from cnnlab.description import Preprocessing
@@ -49,6 +49,12 @@ def share_count(images: int, threads: int) -> int:
     return max(1, min(threads, images // LEAST_SHARE))
 
 
+def spreadless(architecture: Architecture, batch: int) -> Row | None:
+    """Return the first batch normalisation that gets a single number for each channel of ``batch`` images, if any."""
+    rows = (row for row in architecture.trace().rows if isinstance(row.layer, BatchNorm2d) and batch == 1)
+    return next((row for row in rows if row.output_shape is not None and row.output_shape[1:] == (1, 1)), None)
+
+
 def check_trainable(architecture: Architecture, dataset: DataSet, recipe: Recipe) -> None:
     """Raise unless ``architecture`` can learn ``dataset`` as ``recipe`` says, before anything is allocated.
 
@@ -68,14 +74,12 @@ def check_trainable(architecture: Architecture, dataset: DataSet, recipe: Recipe
             data=dataset.name,
             classes=classes,
         )
-    for row in architecture.trace().rows:
-        lonely = isinstance(row.layer, BatchNorm2d) and row.output_shape is not None and row.output_shape[1:] == (1, 1)
-        if lonely and batch == 1:
-            raise RecipeError(
-                "batch_size: with 1 image a batch, {name} has a single number for each channel and no spread to "
-                "divide by; use batch_size >= 2",
-                name=row.name,
-            )
+    if (row := spreadless(architecture, batch)) is not None:
+        raise RecipeError(
+            "batch_size: with 1 image a batch, {name} has a single number for each channel and no spread to "
+            "divide by; use batch_size >= 2",
+            name=row.name,
+        )
     check_layer_rates(architecture, recipe.layer_lr)
     if all(row.num_params == 0 for row in architecture.trace().rows):
         raise ArchitectureError("this network has no weight to learn; add a layer that has some, such as Linear")

@@ -157,6 +157,12 @@ BLOCK_STRATEGIES = {
         activation=st.sampled_from(["ReLU6", "SiLU"]),
     ),
     "SqueezeExcitation": st.builds(blocks.SqueezeExcitation, reduction=st.integers(1, 8)),
+    "SpatialAttention": st.permutations(
+        [
+            blocks.Sequence(),
+            blocks.Sequence(layers=(specs.Conv2d(out_channels=1, kernel_size=1), specs.Sigmoid())),
+        ]
+    ).map(lambda branches: blocks.Branches(branches=tuple(branches), join="multiply")),
 }
 
 TREE = st.recursive(MILD, lambda layer: nested(layer) | layer, max_leaves=8)

@@ -135,6 +135,21 @@ def test_everybody_gets_the_same_object_also_at_once(monkeypatch):
     assert reads == ["fashion_mnist-sample"]
 
 
+@pytest.mark.parametrize(
+    ("name", "both", "taken"),
+    [
+        ("fashion_mnist", ("fashion_mnist", "fashion_mnist-sample"), "fashion_mnist-sample"),
+        ("fashion_mnist-sample", ("fashion_mnist-sample", "fashion_mnist"), "fashion_mnist-sample"),
+        ("mnist", ("mnist",), "mnist"),
+        ("kmnist", ("kmnist",), "kmnist"),
+        ("No set's name", ("No set's name",), "No set's name"),
+    ],
+)
+def test_the_set_with_the_same_classes_stands_in_for_one_that_is_not_here(lab_home, name, both, taken):
+    assert loader.alike(name) == both
+    assert loader.at_hand(name) == taken
+
+
 def test_absent_sets_say_what_is_here(lab_home):
     with pytest.raises(DataError) as error:
         load("cifar10")

@@ -20,8 +20,10 @@ from cnnlab.errors import ArchitectureError, ModelError
 from cnnlab.insight import look
 from cnnlab.insight.arithmetic import RULES, Pass, batch_around, explain, pass_of, trail, training_pass
 from cnnlab.insight.arithmetic.registry import takes_in
+from cnnlab.insight.backwards import backward_of
+from cnnlab.model import Model
 from cnnlab.runs import named
-from tests.architecture.strategies import LAYER_STRATEGIES, networks, running, trees
+from tests.architecture.strategies import BLOCK_STRATEGIES, LAYER_STRATEGIES, networks, running, trees
 from tests.insight.makers import GREY, MODELS, grey, image_of, mlp, model_of, picture_for
 
 
@@ -76,6 +78,11 @@ def passes(architecture: Architecture, seed: int = 0) -> list[Pass]:
     return [pass_of(model, images[1]), training_pass(model, images, 1, seed)]
 
 
+def wide() -> Model:
+    """A net for pictures of MNIST's size, but four classes."""
+    return model_of((1, 28, 28), [L.Flatten(), L.Linear(out_features=4)])
+
+
 def test_every_kind_of_row_has_a_rule():
     assert {kind.__name__ for kind in RULES} == {*LAYERS, *RARE, *JOINS}
 
@@ -96,6 +103,7 @@ KINDS = {
     ),
     "Split": st.just(blocks.Branches(branches=(blocks.Sequence(), blocks.Sequence(layers=(L.ReLU(),))), split=True)),
     "SqueezeExcitation": st.just(blocks.SqueezeExcitation(reduction=2)),
+    "SpatialAttention": BLOCK_STRATEGIES["SpatialAttention"],
 }
 """Every kind of layer, and the blocks that bring the joins."""
 
@@ -115,6 +123,42 @@ def test_each_kind_adds_up_on_its_own(kind, data):
         for passed in passes(ending_in_a_vector(drawn)):
             for unit in some_units(passed, 6):
                 check(passed, unit)
+
+
+@pytest.mark.parametrize(
+    ("net", "said"), [(grey, "mnist has pictures of 1×28×28"), (wide, "mnist has .* 10 classes; this .* knows 4")]
+)
+def test_a_data_set_that_is_another_by_now_is_said(net, said):
+    model = net()
+    about = model.about.model_copy(update={"data": "mnist"})
+    model = Model(model.description.model_copy(update={"about": about}), model.state)
+    with pytest.raises(ModelError, match=said):
+        batch_around(model, picture_for(model), 32)
+    assert len(batch_around(model, picture_for(model), 1).images) == 1
+
+
+def lonely() -> Model:
+    """A net whose BatchNorm gets one number of each channel and image."""
+    return model_of(
+        GREY,
+        [L.Conv2d(out_channels=3, kernel_size=3), L.AdaptiveAvgPool2d(output_size=1), L.BatchNorm2d(), L.Flatten()],
+    )
+
+
+def test_a_batch_without_a_spread_and_an_image_that_it_has_not_are_said():
+    model = lonely()
+    images = image_of((2, *model.preprocessing.data_shape))
+    assert training_pass(model, images, 1).batch_size == 2
+    for attempt in (
+        lambda: training_pass(model, images[:1]),
+        lambda: backward_of(model, images[:1], torch.tensor([0]), training=True),
+    ):
+        with pytest.raises(ModelError, match="more than one number"):
+            attempt()
+    assert backward_of(model, images[:1], torch.tensor([0])).loss > 0
+    for which in (2, -1):
+        with pytest.raises(ModelError, match=f"image {which}: the batch has the images 0 to 1"):
+            training_pass(model, images, which)
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from cnnlab.architecture import blocks as B
 from cnnlab.architecture import check_budget
 from cnnlab.architecture import layers as L
 from cnnlab.architecture.presets import PRESETS
@@ -16,10 +17,11 @@ from cnnlab.description import ModelAbout, ModelDescription, Preprocessing
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import sheets, whole
 from cnnlab.insight import look, padded
-from cnnlab.insight.overview import INPUT, PROBS, columns, overview, strongest, values
+from cnnlab.insight.arithmetic.passes import INPUT, PROBS
+from cnnlab.insight.overview import columns, overview, strongest, values
 from cnnlab.model import Model
 from tests.architecture.strategies import running, trees
-from tests.insight.makers import MODELS, image_of, mlp, picture_for
+from tests.insight.makers import MODELS, image_of, mlp, model_of, picture_for
 
 OTHERS = {"Multiply", "LayerNorm", "GroupNorm", "LocalResponseNorm", "Softmax", "RBF"}
 """Layers that do not add contributions up and do not work on each map by itself."""
@@ -92,6 +94,41 @@ def test_a_link_of_any_network_is_as_strong_as_what_its_map_alone_changes(archit
         architecture = architecture.with_layers((*architecture.layers, L.Flatten(), L.Linear(out_features=3)))
     model = fresh(architecture)
     check_against_torch(model, image_of(architecture.input_shape))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_one_map_that_scales_all_others_feeds_each_of_them(first):
+    gate = B.Sequence(layers=(L.Conv2d(out_channels=1, kernel_size=1), L.Sigmoid()))
+    branches = (gate, B.Sequence()) if first else (B.Sequence(), gate)
+    model = model_of(
+        (3, 9, 9),
+        [
+            L.Conv2d(out_channels=5, kernel_size=3),
+            B.Branches(branches=branches, join="multiply"),
+            L.Flatten(),
+            L.Linear(out_features=3),
+        ],
+    )
+    seen = look(model, picture_for(model))
+    view = overview(model, seen, strongest(model.architecture, seen))
+    number = next(index for index, column in enumerate(view.columns) if column.kind == "Multiply")
+    product = values(view.columns[number], seen)[list(view.shown[number])].flatten(1).norm(dim=1)
+    by_name = {view.columns[fed.source].kind: fed.strength.abs() for fed in view.fed[number]}
+    torch.testing.assert_close(by_name["Sigmoid"], product[:, None])
+    torch.testing.assert_close(by_name["Conv2d"], torch.diag(product))
+
+
+def test_the_links_of_a_softmax_are_the_shares_that_torch_gives():
+    shape = (3, 12, 12)
+    between = [L.Conv2d(out_channels=4, kernel_size=3), L.Softmax(), L.Conv2d(out_channels=3, kernel_size=9)]
+    model = model_of(shape, [*between, L.Flatten()])
+    seen = look(model, picture_for(model))
+    view = overview(model, seen, strongest(model.architecture, seen))
+    maps, ends = view.fed[2][0], view.fed[-1][0]
+    shares = seen.maps["conv1"].softmax(0).mean((1, 2))[list(view.shown[1])]
+    torch.testing.assert_close(maps.strength, shares.expand(4, 4))
+    flat = seen.logits.softmax(0).view(3, -1).sum(1)
+    torch.testing.assert_close(ends.strength, flat[list(view.shown[ends.source])].expand(len(view.shown[-1]), 3))
 
 
 def runs(preset):

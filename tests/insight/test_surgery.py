@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 
+from cnnlab.architecture import LAYERS
 from cnnlab.architecture import layers as L
 from cnnlab.data.loader import load
 from cnnlab.errors import ModelError
-from cnnlab.insight import filters, halfway, look
-from cnnlab.insight.surgery import Edit, Table, beginning, lesions, operated, table_for
+from cnnlab.insight import filters, halfway, look, surgery
+from cnnlab.insight.arithmetic.curves import ACTIVATIONS
+from cnnlab.insight.surgery import Edit, Table, beginning, lesion_table, operated, table_for
+from cnnlab.insight.surgery import table as tables
 from cnnlab.insight.surgery.chain import chain, norms, silent_from
 from cnnlab.insight.surgery.edits import OPERATIONS
 from cnnlab.insight.surgery.lesions import found_for, searched
+from cnnlab.insight.units.preferred import objective_row
 from cnnlab.model import Model
 from cnnlab.runs.models import named
 from cnnlab.training.loop import Training
 from cnnlab.training.recipe import Recipe
-from tests.insight.makers import GREY, NETS, colour, grey, image_of, images_for, model_of, picture_for, result, same
+from tests.insight.makers import (
+    GREY,
+    NETS,
+    colour,
+    grey,
+    image_of,
+    images_for,
+    mirrored,
+    model_of,
+    picture_for,
+    result,
+    same,
+)
 
 
 def layers_of(model: Model) -> list[str]:
@@ -64,7 +82,7 @@ def test_the_lesion_table_is_one_silence_after_the_other(net):
     model = NETS[net]()
     table = Table(model, images_for(model))
     for layer in layers_of(model):
-        found = result(lesions(table, layer))
+        found = result(lesion_table(table, layer))
         assert found.units == tuple(range(len(filters(model, layer).weight)))
         for place, unit in enumerate(found.units):
             changed, effect = table.operate([Edit(do="silence", layer=layer, unit=unit)])
@@ -225,6 +243,47 @@ def test_the_table_of_a_bundled_model_is_shared_and_found_again():
     assert result(searched(model, "fc1")) is found_for(model, "fc1")
 
 
+def large() -> Model:
+    """A net that widens its pictures to far more numbers than it ends in."""
+    wide = [L.Conv2d(out_channels=16, kernel_size=1), L.BatchNorm2d(), L.ReLU()]
+    narrow = [L.Conv2d(out_channels=4, kernel_size=1, stride=4), L.Flatten(), L.Linear(out_features=5)]
+    return model_of((3, 16, 16), [*wide, *narrow])
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_what_is_too_large_is_neither_remembered_nor_held(monkeypatch, mirror):
+    model = mirrored(large()) if mirror else large()
+    monkeypatch.setattr(tables, "PART_BYTES", 20 * 16 * 16 * 16 * 4 * (2 if mirror else 1))  # 20 images
+    monkeypatch.setattr(tables, "MOST_BYTES", 30 * 16 * 16 * 16 * 4 * (2 if mirror else 1))
+    table = Table(model, images_for(model, 100))
+    alive, sizes = [], []
+    for values in table.values(3):
+        assert all(one() is None for one in alive[:-1])
+        alive.append(weakref.ref(values[2]))
+        sizes.append(len(values[2]))
+        del values
+    assert sizes == [40 if mirror else 20] * 5
+    assert (
+        sum(value.nbytes for parts in table._kept.values() for one in parts for value in one.values())
+        <= tables.MOST_BYTES
+    )
+    whole = model.logits(table.dataset.test.images[table.index])
+    torch.testing.assert_close(table.answers(model, 3), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_a_lesion_table_takes_as_many_images_as_may_be_held(monkeypatch):
+    model = large()
+    monkeypatch.setattr(tables, "MOST_BYTES", 30 * 16 * 16 * 16 * 4)
+    table = Table(model, images_for(model, 100))
+    found = result(lesion_table(table, "conv1"))
+    asked = int(found.counts.sum())
+    assert 20 <= asked <= 30 and len(table.index) == 100
+    few = Table(model, table.dataset, asked)
+    for unit in (0, 7):
+        _changed, effect = few.operate((Edit(do="silence", layer="conv1", unit=unit),))
+        assert tuple(found.after[unit]) == effect.after and tuple(found.before) == effect.before
+
+
 def test_other_pictures_or_classes_are_refused():
     with pytest.raises(ModelError, match="takes 1×10×10"):
         Table(grey(), images_for(colour()))
@@ -234,3 +293,19 @@ def test_every_operation_says_what_it_does():
     said = {Edit(do=do, layer="conv1", unit=0).said.text() for do in OPERATIONS}
     assert len(said) == len(OPERATIONS) and all(said)
     assert Edit(do="silence", layer="conv2", unit=3, source=1).where == "conv2.weight[3,1]"
+
+
+def test_shares_of_no_images_are_zero_and_a_part_hides_no_module():
+    none = tables.Effect((0, 0), (0, 0), (0, 0), 0.0, 0.0, ())
+    assert (none.acc_before, none.acc_after, none.change) == (0, 0, 0)
+    assert surgery.lesions.lesion_table is lesion_table
+
+
+@pytest.mark.parametrize("kind", [kind for kind, layer in LAYERS.items() if layer.group == "activation"])
+def test_every_activation_of_the_lab_is_one_here(kind):
+    net = [L.Conv2d(out_channels=3, kernel_size=3), LAYERS[kind](), L.Flatten(), L.Linear(out_features=2)]
+    model = model_of(GREY, net)
+    name = model.architecture.trace().rows[1].name
+    assert [row.name for row in chain(model.architecture, "conv1")] == [name]
+    assert objective_row(model, name).name == "conv1"
+    assert {kind} <= ACTIVATIONS <= {kind for kind, layer in LAYERS.items() if layer.group == "activation"}

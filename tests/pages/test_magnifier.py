@@ -57,7 +57,7 @@ def whole(at: AppTest) -> dict:
     """Return what the picture of the network was given; no NaN may be in it."""
     parts = [one.proto for one in at.main if one.type == "bidi_component"]
     found = [json.loads(one.mixed.json or one.json, parse_constant=pytest.fail) for one in parts]
-    (data,) = (one for one in found if "columns" in one)
+    (data,) = (one for one in found if "opened" in one)
     return data
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cnnlab.data import store
+from cnnlab.data.dataset import DataSet, content_hash
 from cnnlab.i18n import catalogue
 from cnnlab.model import Model
 from pages import _session
 from pages._magnifier_number import TRAIL, stepped
-from tests.insight.makers import MODELS
+from tests.insight.makers import MODELS, images_for
 
 
 def script() -> None:
@@ -21,13 +23,21 @@ def script() -> None:
     from pages import _session as session
     from tests.insight.makers import MODELS, picture_for
     from tests.pages.test_explore import mnist_net
-    from tests.pages.test_magnifier_number import broken
+    from tests.pages.test_magnifier_number import broken, few
 
     session.enter()
-    model = (MODELS | {"mnist": mnist_net, "sprint": lambda: named("mnist-sprint"), "broken": broken})[
-        st.session_state["net"]
-    ]()
+    nets = MODELS | {"mnist": mnist_net, "sprint": lambda: named("mnist-sprint"), "broken": broken, "few": few}
+    model = nets[st.session_state["net"]]()
     _magnifier_number.number_view(model, look(model, picture_for(model)), *st.session_state["asked"])
+
+
+def few() -> Model:
+    """A net whose own data set has seven training images, and is here."""
+    model = MODELS["grey"]()
+    train, test = images_for(model, 7).train, images_for(model, 5).test
+    store.write(DataSet("few", "Few", model.class_names, train, test, content_hash(train, test)))
+    about = model.about.model_copy(update={"data": "few"})
+    return Model(model.description.model_copy(update={"about": about}), model.state)
 
 
 def broken() -> Model:
@@ -84,6 +94,16 @@ def test_in_training_the_batch_is_said():
     assert any("In a batch of 32" in one.value for one in at.caption)
     at.button_group(key="number.batch").set_value(32).run()
     assert not at.exception and not at.error
+
+
+@pytest.mark.usefixtures("lab_home")
+def test_a_batch_is_as_large_as_the_data_set_allows():
+    at = view("few", "bn1", 0)
+    at.button_group(key="number.mode").set_value("training").run()
+    assert not at.exception and not at.error
+    assert any("In a batch of 8: this picture and the first 7" in one.value for one in at.caption)
+    (drawn,) = at.get("bidi_component")
+    assert "of this batch of 8 images" in str(drawn.proto)
 
 
 @pytest.mark.usefixtures("lab_home")

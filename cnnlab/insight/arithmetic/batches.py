@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cnnlab.data import loader
+from cnnlab.insight.own_data import check_fits, dataset_for
 from cnnlab.model import Model
 
 
@@ -39,19 +39,20 @@ class Batch:
 def batch_around(model: Model, picture: Tensor, size: int, target: int = 0) -> Batch:
     """Return ``picture`` and the first ``size - 1`` training images of the model's data set.
 
-    Where that is not on this machine, its sample stands in.
+    Where that is not on this machine, the one with the same classes stands in.
 
     Shape:
         picture: (C, h, w) uint8.
 
     Raises:
         DataError: the data set is not here.
+        ModelError: it has other pictures or classes than the model.
     """
     own = torch.tensor([target])
-    data = model.about.data
     if size <= 1:
-        return Batch(picture.unsqueeze(0), own, data)
-    name = data if loader.is_present(data) or not loader.is_present(f"{data}-sample") else f"{data}-sample"
-    split = loader.load(name).train
+        return Batch(picture.unsqueeze(0), own, model.about.data)
+    dataset = dataset_for(model)
+    check_fits(model, dataset)
+    split = dataset.train
     images = torch.cat([picture.unsqueeze(0), split.images[: size - 1]])
-    return Batch(images, torch.cat([own, split.targets[: size - 1]]), name)
+    return Batch(images, torch.cat([own, split.targets[: size - 1]]), dataset.name)

@@ -39,6 +39,9 @@ CURVES: dict[type[LayerSpec], Callable[[LayerSpec], Curve]] = {
 }
 """Every activation as a function of one float64 number, given the layer's description."""
 
+ACTIVATIONS = frozenset(kind.__name__ for kind in CURVES)
+"""The kinds of layers that bend each number by itself."""
+
 
 def curve(at: At) -> Parts:
     """Take an activation apart: y = f(0) + x * slope, where slope = (f(x) - f(0)) / x is that of the straight line from 0 to x.

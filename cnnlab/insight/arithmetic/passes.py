@@ -15,6 +15,7 @@ from cnnlab.errors import ModelError
 from cnnlab.insight.activations import Look, look
 from cnnlab.insight.arithmetic.parts import Statistics
 from cnnlab.model import Model
+from cnnlab.training.checks import spreadless
 
 INPUT = "input"
 """The address of what the network receives."""
@@ -134,6 +135,12 @@ def training_network(model: Model, seed: int = 0) -> Network:
     return network
 
 
+def check_spread(model: Model, count: int) -> None:
+    """Raise ModelError where a BatchNorm2d has nothing to measure in a batch of ``count`` images."""
+    if spreadless(model.architecture, count) is not None:
+        raise ModelError("BatchNorm2d needs more than one number in each channel; use a larger batch")
+
+
 @torch.no_grad()
 def training_pass(model: Model, images: Tensor, which: int = 0, seed: int = 0) -> Pass:
     """Return the pass of ``images[which]`` in training mode, together with all of ``images``.
@@ -145,8 +152,11 @@ def training_pass(model: Model, images: Tensor, which: int = 0, seed: int = 0) -
         images: (N, C, h, w) uint8.
 
     Raises:
-        ModelError: another shape, or so few images that BatchNorm2d has nothing to measure.
+        ModelError: another shape, no image at ``which``, or so few that BatchNorm2d has nothing to measure.
     """
+    if not 0 <= which < len(images):
+        raise ModelError("image {which}: the batch has the images 0 to {last}", which=which, last=len(images) - 1)
+    check_spread(model, len(images))
     network = training_network(model, seed)
     x = model.preprocessing.apply(images)
     maps: dict[str, Tensor] = {}
@@ -163,10 +173,7 @@ def training_pass(model: Model, images: Tensor, which: int = 0, seed: int = 0) -
         elif isinstance(module, Remembering) and module.mask is not None:
             drawn[name] = Statistics(mask=module.mask[which].clone())
 
-    try:
-        network.run(x, seen=keep)
-    except ValueError as error:  # torch's BatchNorm: one value in a channel has no spread
-        raise ModelError("BatchNorm2d needs more than one number in each channel; use a larger batch") from error
+    network.run(x, seen=keep)
     takes = {row.name: tuple(model.architecture.trace().rows[i].name if i >= 0 else "" for i in row.inputs)
              for row in rows.values()}  # fmt: skip
     of_one = {name: value[which].clone() for name, value in maps.items()}

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from cnnlab.i18n import Message
 from cnnlab.insight.arithmetic.parts import At, Group, Parts, grid
+
+
+def exponentials(scores: Tensor) -> Tensor:
+    """Return e^(x - m) of each score in float64, where m is the largest along the first axis; their sum is what softmax divides by.
+
+    Shape:
+        scores: (C, ...) of one example: classes, or the channels of maps; returned: the same
+    """
+    scores = scores.double()
+    return (scores - scores.amax(0)).exp()
 
 
 def softmax(at: At) -> Parts:
@@ -18,7 +29,7 @@ def softmax(at: At) -> Parts:
     values, place = at.source.values, at.index[1:]
     index = grid(len(values), *(torch.tensor([position]) for position in place))
     scores = values[tuple(index.T)].double()
-    amounts = (scores - scores.max()).exp()
+    amounts = exponentials(scores)
     over = Group(at.source.name, index, scores, torch.ones_like(scores), None, amounts)
     total, own = float(over.products.sum()), at.index[0]
     group = Group(

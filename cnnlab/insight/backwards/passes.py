@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cnnlab.architecture import Address, Architecture
 from cnnlab.build import Network
 from cnnlab.errors import ModelError
-from cnnlab.insight.arithmetic.passes import INPUT, training_network
+from cnnlab.insight.arithmetic.passes import INPUT, check_spread, training_network
 from cnnlab.model import Model
 from cnnlab.training.losses import loss_of
 from cnnlab.training.recipe import Recipe
@@ -117,6 +117,8 @@ def backward_of(
     if int(targets.max()) >= len(model.class_names) or int(targets.min()) < 0:
         raise ModelError("there is no class {target}; classes are counted from 0 to {last}",
                          target=int(targets.max()), last=len(model.class_names) - 1)  # fmt: skip
+    if training:
+        check_spread(model, len(images))
     network = training_network(model, seed) if training else model.copy_network()
     with torch.enable_grad():
         return _there_and_back(model, network, images, targets, recipe)
@@ -127,10 +129,7 @@ def _there_and_back(model: Model, network: Network, images: Tensor, targets: Ten
     network.requires_grad_(True)
     x = model.preprocessing.apply(images).requires_grad_(True)
     values: dict[str, Tensor] = {INPUT: x}
-    try:
-        network.run(x, seen=values.__setitem__)
-    except ValueError as error:  # torch's BatchNorm: one value in a channel has no spread
-        raise ModelError("BatchNorm2d needs more than one number in each channel; use a larger batch") from error
+    network.run(x, seen=values.__setitem__)
     rows = model.architecture.trace().rows
     softmax = model.architecture.ends_in_softmax
     last = rows[-1].inputs[0] if softmax else len(rows) - 1

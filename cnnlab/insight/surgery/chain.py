@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.tape import Row
+from cnnlab.insight.arithmetic.curves import ACTIVATIONS
 
-CHANNELWISE = frozenset(
-    {
-        "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "BatchNorm2d", "ReLU", "ReLU6", "LeakyReLU", "Sigmoid", "Tanh",
-        "GELU", "SiLU", "Hardswish", "Dropout", "Dropout2d", "ZeroPad2d",
-    }
-)  # fmt: skip
+CHANNELWISE = ACTIVATIONS | {
+    "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "BatchNorm2d", "Dropout", "Dropout2d", "ZeroPad2d",
+}  # fmt: skip
 """Layers (in evaluation) whose channel k depends on nothing but the channel k that arrives."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import torch
@@ -14,12 +15,13 @@ from torch.nn import functional
 from cnnlab.architecture.layers import Conv2d, Linear
 from cnnlab.architecture.tape import Row
 from cnnlab.errors import ModelError
-from cnnlab.insight.halfway import Values, advance, onward
+from cnnlab.insight.halfway import Values, advance, numbers, onward
 from cnnlab.insight.memo import Memo
+from cnnlab.insight.steps import told
 from cnnlab.insight.surgery.chain import chain, silent_from
 from cnnlab.insight.surgery.table import Table, table_for
 from cnnlab.model import Model
-from cnnlab.runs.jobs import Step, Steps
+from cnnlab.runs.jobs import Step
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Lesions:
         return np.asarray(lost / max(1, int(self.counts.sum())), dtype=np.float64)
 
 
-def lesions(table: Table, layer: str, units: Sequence[int] | None = None) -> Generator[int, None, Lesions]:
+def lesion_table(table: Table, layer: str, units: Sequence[int] | None = None) -> Generator[int, None, Lesions]:
     """Yield how many channels have been silenced so far; return the table for ``units`` of ``layer`` (None: all).
 
     A channel is silent as ``surgery.edits`` silences it: zero behind the batch normalisations that follow it. What
@@ -68,6 +70,8 @@ def lesions(table: Table, layer: str, units: Sequence[int] | None = None) -> Gen
     output is changed by the difference, since it is linear in what arrives:
 
         y' = y + W[:, k] * (h'_k - h_k)
+
+    For that h and y stay in memory; where those of all the table's images are too large, fewer are asked.
 
     Raises:
         ModelError, ArchitectureError: there is no such layer, or no such channel.
@@ -78,6 +82,7 @@ def lesions(table: Table, layer: str, units: Sequence[int] | None = None) -> Gen
     if any(not 0 <= unit < count for unit in units):
         raise ModelError("{layer}: there are the channels 0 to {last}", layer=layer, last=count - 1)
     theatre = _Theatre(table, layer)
+    table = theatre.table
     right, sure = [], []
     for done, unit in enumerate(units):
         yield done
@@ -105,24 +110,15 @@ def _sure(table: Table, logits: Tensor) -> NDArray[np.float64]:
     return (sums / counts).numpy()
 
 
-def searched(model: Model, layer: str) -> Steps:
+def searched(model: Model, layer: str) -> Generator[Step, None, Lesions]:
     """Yield how far it is, as a job does; return the table of the whole ``layer``, which ``found_for`` then has."""
-    found = yield from _stepwise(lesions(table_for(model), layer))
+    found = yield from told(lesion_table(table_for(model), layer))
     return _found.put(model, layer, found)
 
 
 def found_for(model: Model, layer: str) -> Lesions | None:
     """Return the lesion table of ``layer`` if somebody has asked for it lately, else None."""
     return _found.get(model, layer)
-
-
-def _stepwise(steps: Generator[int, None, Lesions]) -> Generator[Step, None, Lesions]:
-    while True:
-        try:
-            yield Step(next(steps))
-        except StopIteration as end:
-            made: Lesions = end.value
-            return made
 
 
 _found: Memo[Lesions] = Memo(32)
@@ -139,7 +135,16 @@ class _Theatre:
         behind = [row for row in chain(model.architecture, layer) if row.index > self.end.index]
         self.mixer = self._mixer(behind[-1] if behind else self.end)
         self.way = behind if self.mixer is not None else []
-        self.parts = [self._prepared(values) for values in table.values(self.end.index + 1)]
+        self.table = self._fitting(table)
+        self.parts = [self._prepared(values) for values in self.table.values(self.end.index + 1)]
+
+    def _fitting(self, table: Table) -> Table:
+        """Return ``table``, or one of fewer images where what ``_prepared`` returns of all of them is too large."""
+        each = numbers(self.network, (self.mixer or self.end).index + 1)
+        if self.mixer is not None:
+            each += prod((self.way[-1] if self.way else self.end).output_shape or ())
+        count = max(1, table.fitting(each))
+        return table if count >= len(table.index) else Table(table.model, table.dataset, count)
 
     def _mixer(self, last: Row) -> Row | None:
         """Return the convolution or dense layer that takes the channels of ``last`` and nothing else, or None."""

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from cnnlab.data.dataset import DataSet
-from cnnlab.data.loader import at_hand, load
-from cnnlab.errors import ModelError
-from cnnlab.insight.halfway import Values, advance, before, onward
+from cnnlab.insight.halfway import Values, advance, before, numbers, onward, rows_of
 from cnnlab.insight.memo import Memo
+from cnnlab.insight.own_data import check_fits, dataset_for
 from cnnlab.insight.surgery.edits import Edit, operated
 from cnnlab.model import Model
 from cnnlab.training.images import some_index
@@ -24,7 +23,9 @@ FEWEST_IMAGES = 200
 WORK = 45_000_000_000
 """Multiply-adds of one pass over all images; of a larger network fewer images are looked at."""
 MOST_BYTES = 160 * 2**20
-"""What may be remembered for one model; beyond that the way is gone anew."""
+"""What may be remembered for one model, and as much again held for a lesion table; beyond that the way is gone anew."""
+PART_BYTES = 32 * 2**20
+"""What may arrive at one layer at a time: of larger maps fewer images go through together."""
 MOST_TABLES = 4
 _CHUNK = 250
 _MOST_OPERATED = 8
@@ -66,18 +67,18 @@ class Effect:
 
     @property
     def acc_before(self) -> float:
-        """Return the share that was named rightly, in [0, 1]."""
-        return sum(self.before) / self.images
+        """Return the share that was named rightly, in [0, 1]; 0 of no images."""
+        return sum(self.before) / max(1, self.images)
 
     @property
     def acc_after(self) -> float:
         """Return the share that is named rightly now, in [0, 1]."""
-        return sum(self.after) / self.images
+        return sum(self.after) / max(1, self.images)
 
     @property
     def change(self) -> float:
         """Return the change of that share, in [-1, 1]."""
-        return (sum(self.after) - sum(self.before)) / self.images
+        return (sum(self.after) - sum(self.before)) / max(1, self.images)
 
 
 class Table:
@@ -95,7 +96,7 @@ class Table:
     """
 
     def __init__(self, model: Model, dataset: DataSet, most: int = MOST_IMAGES) -> None:
-        _check(model, dataset)
+        check_fits(model, dataset)
         self.model, self.dataset = model, dataset
         self.index = _sample(model, len(dataset.test), most)
         self.targets = dataset.test.targets[self.index]
@@ -114,6 +115,10 @@ class Table:
         if kept is not None:
             yield from kept
             return
+        each = numbers(self.model.network, start)
+        if self.fitting(each) < len(self.index):
+            yield from self._nearest(start)
+            return
         made = []
         for held in self._nearest(start):
             made.append(held)
@@ -123,13 +128,17 @@ class Table:
             while sum(map(_bytes, self._kept.values())) > MOST_BYTES:
                 self._kept.popitem(last=False)
 
+    def fitting(self, each: int) -> int:
+        """Return of how many images ``each`` float32 numbers (twice where the model mirrors) may be held at a time."""
+        return MOST_BYTES // max(1, 4 * each * passes(self.model))
+
     def _nearest(self, start: int) -> Iterator[Values]:
         """Yield what the rows from ``start`` on need, from the nearest row before it that is remembered."""
         with self._guard:
             first = max((row for row in self._kept if row <= start), default=None)
             kept = self._kept[first] if first is not None else []
         if first is None:
-            for part in self.index.split(_CHUNK):
+            for part in self.index.split(_together(self.model)):
                 yield before(self.model.network, self._input(part), start)
         for values in kept:
             held = dict(values)
@@ -216,11 +225,6 @@ def first_change(model: Model, changed: Model) -> int | None:
     return next((row.index for row in model.architecture.trace().rows if row.name in layers), None)
 
 
-def dataset_for(model: Model) -> DataSet:
-    """Return the data set that ``model`` learned from, or the smaller one with its classes; raises DataError."""
-    return load(at_hand(model.about.data))
-
-
 _tables: Memo[Table] = Memo(MOST_TABLES)
 
 
@@ -234,19 +238,20 @@ def table_for(model: Model) -> Table:
     return _tables.get(model) or _tables.put(model, None, Table(model, dataset_for(model)))
 
 
-def _check(model: Model, dataset: DataSet) -> None:
-    if dataset.image_shape != model.preprocessing.data_shape or len(dataset.class_names) != len(model.class_names):
-        raise ModelError(
-            "{data} has pictures of {shape} in {classes} classes; this model takes {wanted} and knows {known}",
-            data=dataset.name, shape="×".join(map(str, dataset.image_shape)), classes=len(dataset.class_names),
-            wanted="×".join(map(str, model.preprocessing.data_shape)), known=len(model.class_names),
-        )  # fmt: skip
+def passes(model: Model) -> int:
+    """Return how often a picture goes through: once more, mirrored, where the model averages over both."""
+    return 2 if model.about.mirror else 1
+
+
+def _together(model: Model) -> int:
+    """Return how many images go through together."""
+    largest = max(numbers(model.network, start) for start in range(len(rows_of(model.network)) + 1))
+    return max(1, min(_CHUNK, PART_BYTES // (4 * largest * passes(model))))
 
 
 def _sample(model: Model, count: int, most: int) -> Tensor:
     """Return which test images are looked at: always the same ones, as many as the network's size allows."""
-    passes = 2 if model.about.mirror else 1
-    fitting = WORK // max(1, passes * model.architecture.trace().macs)
+    fitting = WORK // max(1, passes(model) * model.architecture.trace().macs)
     wanted = min(count, most, max(FEWEST_IMAGES, fitting // 100 * 100))
     return some_index(count, wanted)
 
@@ -264,4 +269,4 @@ def _bytes(parts: list[Values]) -> int:
     return sum(tensor.nbytes for values in parts for tensor in values.values())
 
 
-__all__ = ["Effect", "Table", "dataset_for", "first_change", "table_for"]
+__all__ = ["Effect", "Table", "first_change", "table_for"]

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.insight.memo import Memo
-from cnnlab.insight.surgery.lesions import Lesions, found_for, lesions
-from cnnlab.insight.surgery.table import dataset_for, table_for
+from cnnlab.insight.own_data import dataset_for
+from cnnlab.insight.steps import told
+from cnnlab.insight.surgery.lesions import Lesions, found_for, lesion_table, searched
+from cnnlab.insight.surgery.table import table_for
 from cnnlab.insight.units.preferred import STEPS, WAYS, Preferred, preferred
 from cnnlab.insight.units.responses import Responses, responses
 from cnnlab.model import Model
 from cnnlab.runs.jobs import Step
-
-Made = TypeVar("Made")
 
 _AT_ONCE = 16
 PAGE_STEPS = STEPS + 2
@@ -81,33 +80,36 @@ def unit_page(model: Model, layer: str, unit: int) -> Generator[Step, None, Unit
     yield Step(1, page)
     cost = found_for(model, layer)
     if cost is None:
-        cost = yield from _told(lesions(table_for(model), layer, (unit,)), lambda _done: Step(1, page))
+        cost = yield from told(lesion_table(table_for(model), layer, (unit,)), lambda _done: Step(1, page))
     known = replace(page, lesion=cost)
     yield Step(2, known)
     climb = preferred(model, layer, [unit] * len(WAYS), tuple(WAYS))
-    pictures = yield from _told(climb, lambda done: Step(2 + done, known))
+    pictures = yield from told(climb, lambda done: Step(2 + done, known))
     return _pages.put(model, (layer, unit), replace(known, pictures=pictures))
 
 
 def gallery(model: Model, layer: str) -> Generator[Step, None, Gallery]:
-    """Yield how many of the channels' pictures are made; return the gallery of ``layer``; raises as ``unit_page``."""
+    """Yield how many channels were silenced, then how many pictures are made besides; return the gallery of ``layer``.
+
+    These are two steps for each channel. Raises as ``unit_page``.
+    """
     answers = responses_of(model, layer)
     count = answers.channels
     yield Step(0)
     cost = found_for(model, layer)
     if cost is None:
-        cost = yield from _told(lesions(table_for(model), layer), lambda _done: Step(0))
+        cost = yield from searched(model, layer)
     pictures = []
     for first in range(0, count, _AT_ONCE):
         units = range(first, min(count, first + _AT_ONCE))
         climb = preferred(model, layer, units, ("both",) * len(units))
-        made = yield from _told(climb, partial(_share, first, len(units)))
+        made = yield from told(climb, partial(_share, count + first, len(units)))
         pictures.append(made.pictures)
     return _galleries.put(model, layer, Gallery(answers, cost, np.concatenate(pictures)))
 
 
 def _share(first: int, count: int, done: int) -> Step:
-    """Return how many channels are done when ``done`` steps are made for ``count`` of them, from ``first`` on."""
+    """Return how far it is when ``done`` steps are made for the pictures of ``count`` channels, with ``first`` done before."""
     return Step(first + count * done // STEPS)
 
 
@@ -119,16 +121,6 @@ def page_of(model: Model, layer: str, unit: int) -> UnitPage | None:
 def gallery_of(model: Model, layer: str) -> Gallery | None:
     """Return the gallery of ``layer`` if somebody has asked for it lately, else None."""
     return _galleries.get(model, layer)
-
-
-def _told(steps: Generator[int, None, Made], told: Callable[[int], Step]) -> Generator[Step, None, Made]:
-    """Yield what ``told`` makes of each number that ``steps`` yields; return what they return."""
-    while True:
-        try:
-            yield told(next(steps))
-        except StopIteration as end:
-            made: Made = end.value
-            return made
 
 
 _responses: Memo[Responses] = Memo(32)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from cnnlab.architecture.tape import Row
 from cnnlab.errors import ModelError
+from cnnlab.insight.arithmetic.curves import ACTIVATIONS
 from cnnlab.insight.halfway import output
 from cnnlab.model import Model
 
@@ -23,7 +24,6 @@ SMOOTHNESS = 2.0
 """Weight of the penalty on differences between neighbouring pixels, against a gradient of root mean square 1."""
 _STARTS = ((0.1, 0.0), (1.0, 0.0), (1.0, -2.0), (3.0, 0.0), (3.0, -2.0))
 """Spread and mean of the noise at the start: the calmest from which there is a way up; grey alone may wake no ReLU."""
-_ACTIVATIONS = frozenset({"ReLU", "ReLU6", "LeakyReLU", "Sigmoid", "Tanh", "GELU", "SiLU", "Hardswish"})
 
 
 class Way(NamedTuple):
@@ -68,7 +68,7 @@ def objective_row(model: Model, layer: str) -> Row:
     """Return the row whose channel is driven up: what arrives at an activation, since that has a slope everywhere."""
     rows = model.architecture.trace().rows
     row = model.architecture.trace().row(layer)
-    while row.layer.kind in _ACTIVATIONS and len(row.inputs) == 1 and row.inputs[0] >= 0:
+    while row.layer.kind in ACTIVATIONS and len(row.inputs) == 1 and row.inputs[0] >= 0:
         row = rows[row.inputs[0]]
     return row
 
