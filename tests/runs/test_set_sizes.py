@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from cnnlab.cli import main
+from cnnlab.data import store
+from cnnlab.data.dataset import Split, content_hash
 from cnnlab.data.loader import load
 from cnnlab.description import ModelRef
 from cnnlab.errors import RecipeError, RunError
@@ -64,6 +66,17 @@ def test_both_ways_differ_in_their_beginning_only():
 def test_sizes_are_those_that_every_class_has():
     assert sizes_for(load("mnist")) == (10, 100, 1000)
     assert sizes_for(load(DATA)) == (10, 100, 500)
+
+
+def test_a_class_without_an_image_leaves_nothing_to_compare(home):
+    train = load(DATA).train
+    kept = (train.targets != 3).nonzero().squeeze(1)[:40]
+    cut = replace(load(DATA), name="cut", origin="imported", train=Split(train.images[kept], train.targets[kept]))
+    assert sizes_for(cut) == ()
+    cut = replace(cut, hash=content_hash(cut.train, cut.test))
+    store.write(cut)
+    told = CliRunner().invoke(main, ["sizes", "--net", "mnist-sprint", "--data", "cut", "--start", "mnist-sprint"])
+    assert told.exit_code == 2 and "Every class needs an image" in told.stderr and "Traceback" not in told.stderr
 
 
 @pytest.mark.parametrize(
