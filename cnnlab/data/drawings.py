@@ -49,16 +49,16 @@ def make_set(drawings: Iterable[Drawing], classes: Iterable[str]) -> DataInfo:
     counts = Counter(one.class_name for one in kept)
     if not 2 <= len(names) <= MAX_CLASSES:
         raise DataError(
-            "a data set of drawings needs two to {most} classes, and there are {count}; name them, separated by commas",
+            "a data set of drawings needs two to {most} classes, and you have named {count}; separate them by commas",
             most=MAX_CLASSES,
             count=len(names),
         )
     for name in names:
         if counts[name] < LEAST:
             raise DataError(
-                "there are {count} drawings of {name}; draw at least {least}: one to learn from and one to test on",
-                count=counts[name],
+                "{name} has too few drawings ({count}); draw at least {least}: one to learn from and one to test on",
                 name=name,
+                count=counts[name],
                 least=LEAST,
             )
     gathered = Gathered()

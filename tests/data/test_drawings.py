@@ -60,12 +60,12 @@ def test_other_drawings_or_other_names_are_another_set(space):
 @pytest.mark.parametrize(
     ("classes", "said"),
     [
-        ([], "two to 20 classes, and there are 0"),
-        (["heart"], "there are 1"),
-        (["heart", "heart"], "there are 1"),
-        ([f"c{k}" for k in range(21)], "there are 21"),
-        (["heart", "star"], "1 drawings of star; draw at least 2"),
-        (["heart", "moon"], "0 drawings of moon"),
+        ([], "two to 20 classes, and you have named 0"),
+        (["heart"], "you have named 1;"),
+        (["heart", "heart"], "you have named 1;"),
+        ([f"c{k}" for k in range(21)], "you have named 21;"),
+        (["heart", "star"], r"^star has too few drawings \(1\); draw at least 2"),
+        (["heart", "moon"], r"^moon has too few drawings \(0\)"),
     ],
 )
 def test_what_makes_no_set_is_said_and_leaves_none(space, classes, said):
