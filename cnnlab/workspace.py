@@ -427,7 +427,10 @@ class Workspace:
         return path.read_bytes() if _FILE_ID.fullmatch(id) and path.is_file() else None
 
     def delete(self) -> None:
-        """Remove the workspace and everything in it from the disk. Runs belong to the engine and are not touched."""
+        """Remove the workspace, everything in it and the data sets drawn in it. Runs belong to the engine and stay."""
+        from cnnlab.data import drawn
+
+        drawn.delete_all(self.owner)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
