@@ -28,7 +28,8 @@ def draw() -> None:
     if not _session.is_teacher():
         _pin()
         if own := tuple(row for row in rows if drawn.is_of(row.name, owner)):
-            _delete(own, False)
+            with st.container(width=420):
+                _delete(own, False)
         return
     job = jobs.current()
     busy = job is not None and job.state == jobs.RUNNING
