@@ -29,6 +29,7 @@ def draw() -> None:
         _pin()
         if own := tuple(row for row in rows if drawn.is_of(row.name, owner)):
             with st.container(width=420):
+                st.markdown(_("**Delete** a set that you have drawn"))
                 _delete(own, False)
         return
     job = jobs.current()
@@ -40,6 +41,7 @@ def draw() -> None:
     with add:
         _import(busy, form)
     with remove:
+        st.markdown(_("**Delete** a set from this computer"))
         _delete(rows, busy)
     _job(jobs.RUNNING if busy else "")  # below, so that no button moves when it comes or goes
 
@@ -195,7 +197,6 @@ def _import(busy: bool, form: str) -> None:
 
 
 def _delete(rows: tuple[DataInfo, ...], busy: bool) -> None:
-    st.markdown(_("**Delete** a set from this computer"))
     own = {row.name: _(row.title) for row in rows if row.deletable}
     if not own:
         st.caption(_("There is nothing to delete: what comes with the lab stays."))

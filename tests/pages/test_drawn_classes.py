@@ -98,6 +98,7 @@ def test_others_see_nothing_of_a_drawn_set_and_its_learner_deletes_it_on_data(sp
     at = opened(space, "data")
     assert "heart / star" in shown(at)
     assert at.selectbox(key="data.delete.name").options == ["heart / star"]
+    assert "**Delete** a set that you have drawn" in [part.value for part in at.markdown]
     at.checkbox(key=f"data.delete.sure.{name}").check().run()
     at.button(key="data.delete").click().run()
     assert not at.exception and not loader.is_present(name) and "heart" not in shown(at)
