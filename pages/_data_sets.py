@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from cnnlab import teacher
-from cnnlab.data import jobs, sources
+from cnnlab.data import drawn, jobs, sources
 from cnnlab.data.catalog import ORIGINS, DataInfo, catalog
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
@@ -16,8 +16,9 @@ from pages import _session, _widgets
 
 
 def draw() -> None:
-    """Draw the list of data sets and, for the teacher, what can be done with it."""
-    rows = catalog()
+    """Draw the list of data sets and, for the teacher, what can be done with it; others can delete what they have drawn."""
+    owner = _session.workspace().owner
+    rows = tuple(row for row in catalog() if _session.is_teacher() or drawn.is_for(row.name, owner))
     st.subheader(
         _("All data sets"),
         anchor=False,
@@ -26,6 +27,10 @@ def draw() -> None:
     st.html(_table(rows))
     if not _session.is_teacher():
         _pin()
+        if own := tuple(row for row in rows if drawn.is_of(row.name, owner)):
+            with st.container(width=420):
+                st.markdown(_("**Delete** a set that you have drawn"))
+                _delete(own, False)
         return
     job = jobs.current()
     busy = job is not None and job.state == jobs.RUNNING
@@ -36,6 +41,7 @@ def draw() -> None:
     with add:
         _import(busy, form)
     with remove:
+        st.markdown(_("**Delete** a set from this computer"))
         _delete(rows, busy)
     _job(jobs.RUNNING if busy else "")  # below, so that no button moves when it comes or goes
 
@@ -191,7 +197,6 @@ def _import(busy: bool, form: str) -> None:
 
 
 def _delete(rows: tuple[DataInfo, ...], busy: bool) -> None:
-    st.markdown(_("**Delete** a set from this computer"))
     own = {row.name: _(row.title) for row in rows if row.deletable}
     if not own:
         st.caption(_("There is nothing to delete: what comes with the lab stays."))

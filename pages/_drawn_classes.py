@@ -40,6 +40,7 @@ def draw(steps: Steps | None) -> None:
     )  # fmt: skip
     if not on:
         return
+    from cnnlab.data import drawn
     from cnnlab.data.drawings import GOOD, LEAST, MAX_CLASSES, counted
 
     with st.container(border=True, key="draw_own"):
@@ -65,6 +66,8 @@ def draw(steps: Steps | None) -> None:
               least=LEAST, good=GOOD)
         )  # fmt: skip
         total = sum(counts.get(name, 0) for name in classes)
+        if drawn.alike(_session.workspace().owner, classes):
+            st.caption(_("It replaces the set that you have made of these classes before."))
         if st.button(
             _("Make a data set of these {count} drawings", count=total), key="draw.own.make", type="primary",
             icon=":material/dataset:", disabled=not enough,
@@ -91,7 +94,7 @@ def _make(classes: list[str]) -> None:
     from pages import _begin_state
 
     try:
-        made = make_set(_session.workspace().drawings(), classes)
+        made = make_set(_session.workspace().drawings(), classes, _session.workspace().owner)
         network = fitting(PRESETS[_TEACHER].architecture, made.image_shape, len(made.classes))
     except CnnLabError as error:
         _widgets.show_error(error)

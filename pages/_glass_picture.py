@@ -58,7 +58,7 @@ def picture() -> Tensor | None:
 def _dataset() -> DataSet | None:
     from cnnlab.data import loader
 
-    names = [name for name in loader.present() if _is_small(name)]
+    names = [name for name in _session.data_names() if _is_small(name)]
     first = _session.image_ref().data
     try:
         name = _choices.segments(

@@ -111,7 +111,7 @@ def _drawn_title(name: str) -> str:
     try:
         return _("drawn: {classes}", classes=store.describe(name).title)
     except CnnLabError:
-        return name
+        return _("drawings that are gone")
 
 
 def image_line(model: Model) -> Tensor | None:
@@ -190,7 +190,7 @@ def _data_for(model: Model) -> tuple[DataSet, DataError | None]:
 
     shape = model.preprocessing.data_shape
     damage: DataError | None = None
-    for name in (*loader.alike(model.about.data), _session.data_name(), *loader.present()):
+    for name in (*loader.alike(model.about.data), _session.data_name(), *_session.data_names()):
         try:
             if loader.is_present(name) and (dataset := loader.load(name)).image_shape == shape:
                 return dataset, damage

@@ -92,7 +92,7 @@ def _network_choice() -> Architecture:
 def _data_choice() -> DataSet | None:
     from cnnlab.data import loader
 
-    here = list(loader.present())
+    here = list(_session.data_names())
     name = _session.data_name()
     if name not in here and here:
         name = next((one for one in loader.alike(name) if one in here), here[0])

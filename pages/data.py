@@ -24,7 +24,7 @@ _WALL = st.components.v2.component(
 
 def _data_line() -> str:
     """Draw the choice of a data set and what it is; return its name."""
-    names = loader.present()
+    names = _session.data_names()
     current = _session.data_name() if _session.data_name() in names else names[0]
     with st.container(key="data_line", horizontal=True, vertical_alignment="bottom", gap="medium"):
         rows = {row.name: row for row in catalog()}

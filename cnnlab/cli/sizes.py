@@ -10,7 +10,7 @@ import click
 
 from cnnlab.cli import emit, json_option, table
 from cnnlab.cli.train import OWNER, recipe_flags, start_of, with_flags
-from cnnlab.errors import RecipeError
+from cnnlab.errors import DataError, RecipeError
 from cnnlab.training.recipe import Recipe
 
 
@@ -49,6 +49,8 @@ def sizes(
     recipe = Recipe.of(with_flags(dict(preset.recipe) if preset else {}, flags))
     named = data or (preset.data if preset else "mnist")
     chosen = _numbers(wanted) if wanted else sizes_for(load(named))
+    if not chosen:
+        raise DataError("Every class needs an image to learn from.")
     spec = RunSpec(
         architecture=architecture, data=named, recipe=recipe, owner=OWNER, start=start_of(start, fresh, freeze)
     )

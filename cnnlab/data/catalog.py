@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cnnlab.data import store
+from cnnlab.data import drawn, store
 from cnnlab.data.known import FETCHABLE, KNOWN, Known, manifest
 from cnnlab.errors import DataError
 from cnnlab.i18n import N_, Message
@@ -88,7 +88,7 @@ def info(name: str) -> DataInfo:
     raise DataError(
         "there is no data set called {name}; these are known: {known}",
         name=name,
-        known=", ".join(row.name for row in catalog()),
+        known=", ".join(row.name for row in catalog() if not drawn.is_owned(row.name)),
     )
 
 

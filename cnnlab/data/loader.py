@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from cnnlab.data import packs, store
+from cnnlab.data import drawn, packs, store
 from cnnlab.data.dataset import DataSet, content_hash
 from cnnlab.data.known import KNOWN
 from cnnlab.errors import DataError
@@ -74,7 +74,12 @@ def _read(name: str) -> DataSet:
 def absent(name: str) -> DataError:
     """Return the error for a data set that is not here: what is, and how to get the one that was asked for."""
     known = KNOWN.get(name)
-    here = ", ".join(present())
+    if name.startswith(drawn.DRAWN):
+        return DataError(
+            "this data set of drawings is gone: it was deleted, or made anew with other drawings of the same classes ({name})",
+            name=name,
+        )
+    here = ", ".join(name for name in present() if not drawn.is_owned(name))
     if known is None:
         return DataError("there is no data set called {name}; these are here: {here}", name=name, here=here)
     if known.relative and is_present(known.relative):

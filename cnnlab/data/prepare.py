@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from cnnlab.data import loader
+from cnnlab.data.drawn import DRAWN
 from cnnlab.data.known import KNOWN
 from cnnlab.data.pictures import MAX_BYTES, Gray, centre_digit, digit_steps, open_picture
 from cnnlab.errors import DataError, PictureError
 
-DRAWN = "drawn-"
-"""How the name of a data set begins that a learner has drawn."""
 _RIM_OF = 1000  # training images that tell what ground they stand on
 _DARK, _LIGHT = 40, 215
 

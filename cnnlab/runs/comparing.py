@@ -12,8 +12,8 @@ from cnnlab.i18n import Message
 from cnnlab.runs.engine import engine
 from cnnlab.runs.face import EngineFace
 from cnnlab.runs.limits import limits
-from cnnlab.runs.set_sizes import Cell, Point, SizesSpec, cells, matched, pinned, points
-from cnnlab.runs.snapshot import as_message
+from cnnlab.runs.set_sizes import Point, SizesSpec, cells, matched, pinned, points
+from cnnlab.runs.snapshot import Snapshot, as_message
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.1
@@ -45,7 +45,8 @@ class Comparison:
         self.cells = cells(self.asked, load(asked.spec.data))
         self.note: Message | None = None
         self._stop = threading.Event()
-        self._mine: set[str] = set()
+        self._begun: dict[int, str] = {}
+        """The runs that it has begun, by the places of their cells: each cell's is begun once."""
 
     def stop(self) -> None:
         """Let it end soon, its runs at work with it."""
@@ -54,48 +55,45 @@ class Comparison:
     def run(self) -> tuple[Point, ...]:
         """Hand what is missing to the engine until all is done or it is stopped; return what was reached.
 
+        However it ends, none of its runs is at work any more. One of them that is deleted, or stopped by somebody, ends
+        it.
+
         Raises:
-            CnnLabError: a run cannot begin, or one has failed.
+            CnnLabError: a run cannot begin, or has ended without a test accuracy that counts.
         """
         runs = engine()
-        while not self._stop.is_set():
-            if runs.closed:
-                break
-            if not self._look(runs):
-                break
-            self._stop.wait(_LOOK_S)
-        if self._stop.is_set():
-            self._end(runs)
+        try:
+            while not self._stop.is_set() and not runs.closed and self._look(runs):
+                self._stop.wait(_LOOK_S)
+        finally:
+            if not runs.closed:
+                self._end(runs)
         return points(self.cells, runs.list(self.asked.spec.owner)) if not runs.closed else ()
 
     def _look(self, runs: EngineFace) -> bool:
         """Begin what may begin; return whether anything is left to do."""
-        mine = runs.list(self.asked.spec.owner)
-        for run in mine:
-            if run.id in self._mine and run.state in ("failed", "stopped"):
-                if run.error is not None:
-                    raise RunError(run.error.template, **run.error.values)
-                self._stop.set()  # somebody has stopped one of its runs
-                return False
-        found = matched(self.cells, mine)
+        owner = self.asked.spec.owner
+        mine = {run.id: run for run in runs.list(owner)}
+        found = matched(self.cells, mine.values())
+        lost = next((place for place in self._begun if place not in found), None)
+        if lost is not None:
+            _check_wanted(mine.get(self._begun.pop(lost)))  # it stays as it is: perhaps somebody is working with it
+            return False
         if all(place in found and not found[place].live for place in range(len(self.cells))):
             return False
-        flying = sum(run.live and run.id in self._mine for run in mine)
-        live = sum(run.live for run in mine)
+        live = sum(run.live for run in mine.values())
+        flying = sum(id in mine and mine[id].live for id in self._begun.values())
         for place, cell in enumerate(self.cells):
-            full = self.asked.spec.owner and live >= limits().live_runs
-            if flying >= max(1, runs.room[0]) or full:
+            all_taken = owner != "" and live >= limits().live_runs
+            if flying >= max(1, runs.room[0]) or all_taken:
                 break
             if place not in found:
-                self._begin(runs, cell)
+                self._begun[place] = runs.submit(cell.spec)
                 flying, live = flying + 1, live + 1
         return True
 
-    def _begin(self, runs: EngineFace, cell: Cell) -> None:
-        self._mine.add(runs.submit(cell.spec))
-
     def _end(self, runs: EngineFace) -> None:
-        for id in self._mine:
+        for id in self._begun.values():
             try:
                 if runs.snapshot(id).live:
                     runs.command(id, {"do": "stop"})
@@ -103,6 +101,17 @@ class Comparison:
                     runs.delete(id)
             except CnnLabError:
                 continue  # it is over, or gone
+
+
+def _check_wanted(run: Snapshot | None) -> None:
+    """Raise why ``run`` does not count; where somebody has stopped or deleted it (None), that is what they wanted."""
+    if run is None or (run.state == "stopped" and run.error is None):
+        return
+    if run.error is not None:
+        raise RunError(run.error.template, **run.error.values)
+    raise RunError(
+        "the comparison has ended: {name} was changed while it learned, or has not been tested", name=run.name
+    )
 
 
 class _Thread(threading.Thread):

@@ -29,7 +29,7 @@ from cnnlab.runs.face import EngineFace, Kept, Places
 from cnnlab.runs.limits import limits
 from cnnlab.runs.record import Record
 from cnnlab.runs.slots import Slots
-from cnnlab.runs.snapshot import BLANK, RESUMABLE, RunSpec, Snapshot, state_word
+from cnnlab.runs.snapshot import AT_THE_MACHINE, BLANK, RESUMABLE, RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Events, Store, check_id, new_id
 from cnnlab.runs.tables import CommandRow
 from cnnlab.runs.writer import Writer
@@ -78,7 +78,7 @@ class Engine(EngineFace):
         first = _first_snapshot(spec)
         record = self._begin_record(first)  # listed from now on, however long torch and the data take to come
         try:
-            values, task, beginning = moments.begun(spec, self._model_to_begin_with)
+            values, task, beginning = moments.begun(spec, lambda start: self._model_to_begin_with(start, spec.owner))
             check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
             record.set(**values)
             record.save(changes=[*task.changes])
@@ -310,8 +310,13 @@ class Engine(EngineFace):
             begun = self._crew.begun()
             check_grows(need, before, self._slots.taken_by_others(run.id, begun), capacity)
 
-    def _model_to_begin_with(self, start: Start) -> tuple[str, Model]:
-        """Return the model that ``start`` names, and which it is, to the step; raises ModelError or RunError."""
+    def _model_to_begin_with(self, start: Start, owner: str) -> tuple[str, Model]:
+        """Return the model that ``start`` names, and which it is, to the step.
+
+        Raises:
+            NotAllowedError: it is that of a run of another owner; who is at the machine itself may borrow from anybody.
+            ModelError, RunError: there is no such model.
+        """
         from cnnlab.model import Model
         from cnnlab.runs.models import resolve
         from cnnlab.training.transfer import as_told
@@ -319,6 +324,7 @@ class Engine(EngineFace):
         ref = ModelRef.parse(start.model)
         if ref.kind != "run":
             return as_told(str(ref)), resolve(ref)
+        _check_owner(self.snapshot(ref.value), None if owner in AT_THE_MACHINE else owner)
         step = self.model_step(ref.value, ref.step)
         return f"{ref.source}@{step}", Model.from_bytes(self.model(ref.value, step))
 

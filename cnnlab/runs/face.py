@@ -32,6 +32,8 @@ class EngineFace(Protocol):
         Raises:
             ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
             BudgetError: it needs more memory than there is for all runs, or its owner has as many as may be live.
+            NotAllowedError: it is to begin with the weights of somebody else's run.
+            ModelError: there is no such model to begin with.
             RunError: the engine is closed, or the run cannot be written down.
         """
 

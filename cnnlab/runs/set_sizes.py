@@ -95,8 +95,13 @@ class Point:
 
 
 def sizes_for(dataset: DataSet) -> tuple[int, ...]:
-    """Return which of 10, 100 and 1,000 images every class has, and all that the smallest has where that is less."""
+    """Return which of 10, 100 and 1,000 images every class has, and all that the smallest has where that is less.
+
+    Nothing where a class has no image at all.
+    """
     least = min(dataset.train.counts(len(dataset.class_names)))
+    if least == 0:
+        return ()
     fitting = [size for size in SIZES if size <= least]
     if least < SIZES[-1] and (not fitting or least >= 2 * fitting[-1]):
         fitting.append(least)

@@ -22,6 +22,9 @@ LIVE: frozenset[str] = frozenset({"queued", "running", "paused"})
 RESUMABLE: frozenset[str] = frozenset({"interrupted", "stopped"})
 """The states from which a run can go on where it was, if it has kept something to go on from (``can_resume``)."""
 
+AT_THE_MACHINE: frozenset[str] = frozenset({"", "command line"})
+"""The owners of runs that no learner has begun: nobody (a program), and who types commands on the lab's computer."""
+
 _WORDS: dict[str, str] = {
     "queued": N_("waiting"),
     "running": N_("learning"),
@@ -47,7 +50,8 @@ class RunSpec(BaseModel):
         recipe: how to train; what it leaves to the machine is fixed at submit.
         name: what people call the run; empty takes the network's name.
         owner: whose run it is; others neither see nor change it.
-        start: whose weights it begins with; None: new ones.
+        start: whose weights it begins with; None: new ones. Those of a run only where that is the same owner's, or
+            ``owner`` is one of ``AT_THE_MACHINE``.
         sparse: keep its beginning and its end only, not the moments between: for one of many short runs.
     """
 

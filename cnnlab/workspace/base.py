@@ -51,7 +51,10 @@ class Folder:
         self.folder = home() / "workspaces" / self.owner
 
     def delete(self) -> None:
-        """Remove the workspace and everything in it from the disk. Runs belong to the engine and are not touched."""
+        """Remove the workspace, everything in it and the data sets drawn in it. Runs belong to the engine and stay."""
+        from cnnlab.data import drawn
+
+        drawn.delete_all(self.owner)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

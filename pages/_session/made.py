@@ -163,6 +163,13 @@ def data_name() -> str:
     return str(chosen(keys.DATA, "data", "mnist"))
 
 
+def data_names() -> tuple[str, ...]:
+    """Return the data sets that can be loaded and are offered to this learner: not what others have drawn."""
+    from cnnlab.data import drawn, loader
+
+    return tuple(name for name in loader.present() if drawn.is_for(name, workspace().owner))
+
+
 def set_data_name(name: str) -> None:
     """Use the data set ``name``."""
     choose(keys.DATA, "data", name)

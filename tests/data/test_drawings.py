@@ -7,7 +7,8 @@ import torch
 from cnnlab.data import loader
 from cnnlab.data.catalog import info
 from cnnlab.data.drawings import counted, make_set
-from cnnlab.errors import DataError
+from cnnlab.data.drawn import MAX_SETS, is_for, is_of, sets_of
+from cnnlab.errors import BudgetError, DataError
 from cnnlab.workspace import Workspace, class_name_of, new_id
 
 
@@ -35,7 +36,7 @@ def test_drawings_become_a_set_with_a_test_part_and_their_own_pixels(space):
     draw(space, "heart", 12)
     draw(space, "star", 7, first=40)
     draw(space, "", 3, first=90)
-    made = make_set(space.drawings(), ["star", "heart"])
+    made = make_set(space.drawings(), ["star", "heart"], space.owner)
     assert (made.classes, made.image_shape, made.splits) == (("star", "heart"), (1, 28, 28), {"train": 16, "test": 3})
     dataset = loader.load(made.name)
     assert dataset.title == "star / heart" and dataset.test.counts(2) == (1, 2)
@@ -43,29 +44,73 @@ def test_drawings_become_a_set_with_a_test_part_and_their_own_pixels(space):
     for split in (dataset.train, dataset.test):
         for image, target in zip(*split, strict=True):
             assert kept[image.numpy().tobytes()] == dataset.class_names[target]
-    assert made == make_set(reversed(space.drawings()), ["star", "heart"]) == info(made.name)
+    assert made == make_set(reversed(space.drawings()), ["star", "heart"], space.owner) == info(made.name)
 
 
-def test_other_drawings_or_other_names_are_another_set(space):
+def test_a_newer_set_of_the_same_classes_replaces_the_older_one(space):
     draw(space, "heart", 3)
     draw(space, "star", 3, first=40)
-    first = make_set(space.drawings(), ["heart", "star"])
-    turned = make_set(space.drawings(), ["star", "heart"])
-    draw(space, "heart", 1, first=60)
-    more = make_set(space.drawings(), ["heart", "star"])
-    assert len({first.name, turned.name, more.name}) == 3
+    draw(space, "moon", 3, first=80)
+    other = make_set(space.drawings(), ["heart", "moon"], space.owner)
+    first = make_set(space.drawings(), ["heart", "star"], space.owner)
     assert torch.equal(loader.load(first.name).train.targets.bincount(), torch.tensor([2, 2]))
+    turned = make_set(space.drawings(), ["star", "heart"], space.owner)
+    draw(space, "heart", 1, first=60)
+    more = make_set(space.drawings(), ["heart", "star"], space.owner)
+    assert len({first.name, turned.name, more.name}) == 3
+    assert {*sets_of(space.owner)} == {other.name, more.name}
+    with pytest.raises(DataError, match="^this data set of drawings is gone: it was deleted, or made anew"):
+        loader.load(first.name)
+
+
+def test_a_drawn_set_is_its_learners_and_goes_with_the_workspace(space):
+    bob = Workspace(new_id())
+    for one in (space, bob):
+        draw(one, "heart", 2)
+        draw(one, "star", 2, first=40)
+    anns, bobs = (make_set(one.drawings(), ["heart", "star"], one.owner) for one in (space, bob))
+    assert anns.name != bobs.name and anns.hash == bobs.hash
+    assert anns.name.startswith("drawn-") and space.owner[:10] not in anns.name and space.id not in anns.name
+    assert [is_for(anns.name, one.owner) for one in (space, bob)] == [True, False]
+    assert is_for("mnist", bob.owner) and is_for("drawn-0123456789", bob.owner) and not is_of("mnist", bob.owner)
+    for told in (str(loader.absent("pets")), str(catch(info, "pets"))):
+        assert "mnist" in told and "drawn-" not in told
+    assert len(loader.load(bobs.name).train) == 2  # whoever knows the name: the engine, the command line
+    space.delete()
+    assert not sets_of(space.owner) and sets_of(bob.owner) == (bobs.name,)
+
+
+def catch(asked, *given):
+    with pytest.raises(DataError) as told:
+        asked(*given)
+    return told.value
+
+
+def test_a_learner_has_so_many_drawn_sets_and_may_renew_each(space):
+    names = [f"c{place}" for place in range(MAX_SETS + 1)]
+    for name in ["heart", *names]:
+        draw(space, name, 2)
+    for name in names[:-1]:
+        make_set(space.drawings(), ["heart", name], space.owner)
+    before = sets_of(space.owner)
+    assert len(before) == MAX_SETS
+    with pytest.raises(BudgetError, match=f"you have {MAX_SETS} data sets of drawings"):
+        make_set(space.drawings(), ["heart", names[-1]], space.owner)
+    assert sets_of(space.owner) == before
+    draw(space, "c0", 1, first=9)
+    make_set(space.drawings(), ["heart", "c0"], space.owner)
+    assert len(sets_of(space.owner)) == MAX_SETS and sets_of(space.owner) != before
 
 
 @pytest.mark.parametrize(
     ("classes", "said"),
     [
-        ([], "two to 20 classes, and there are 0"),
-        (["heart"], "there are 1"),
-        (["heart", "heart"], "there are 1"),
-        ([f"c{k}" for k in range(21)], "there are 21"),
-        (["heart", "star"], "1 drawings of star; draw at least 2"),
-        (["heart", "moon"], "0 drawings of moon"),
+        ([], "two to 20 classes, and you have named 0"),
+        (["heart"], "you have named 1;"),
+        (["heart", "heart"], "you have named 1;"),
+        ([f"c{k}" for k in range(21)], "you have named 21;"),
+        (["heart", "star"], r"^star has too few drawings \(1\); draw at least 2"),
+        (["heart", "moon"], r"^moon has too few drawings \(0\)"),
     ],
 )
 def test_what_makes_no_set_is_said_and_leaves_none(space, classes, said):
@@ -73,5 +118,5 @@ def test_what_makes_no_set_is_said_and_leaves_none(space, classes, said):
     draw(space, "star", 1, first=40)
     before = loader.present()
     with pytest.raises(DataError, match=said):
-        make_set(space.drawings(), classes)
+        make_set(space.drawings(), classes, space.owner)
     assert loader.present() == before

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnlab.data import loader
+from cnnlab.data.drawings import make_set
 from cnnlab.workspace import Workspace, new_id
 from pages import _begin_state, _drawn_classes, _session
 from tests.pages.test_draw import PAGE, sketch_of
@@ -68,3 +69,50 @@ def test_nothing_is_offered_before_there_are_names(space, language):
     at = page(space, "", language=language)
     assert not [button for button in at.button if (button.key or "").startswith("draw.own.")]
     assert at.toggle(key="draw.own").value
+
+
+def made(space):
+    for place, image in enumerate(loader.load("mnist").test.images[:8, 0]):
+        space.save_drawing(image.numpy(), class_name=("heart", "star")[place % 2])
+    return make_set(space.drawings(), ["heart", "star"], space.owner).name
+
+
+def opened(space, name):
+    at = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=60)
+    at.session_state[_session.keys.WORKSPACE] = space.id
+    at.session_state[_session.keys.LANGUAGE] = "en"
+    at.run()
+    assert not at.exception
+    return at
+
+
+def shown(at):
+    return "\n".join([*at.selectbox(key="data.name").options, *(part.proto.body for part in at.get("html"))])
+
+
+def test_others_see_nothing_of_a_drawn_set_and_its_learner_deletes_it_on_data(space, monkeypatch):
+    monkeypatch.setattr(_session, "is_teacher", lambda: False)
+    name, other = made(space), opened(Workspace(new_id()), "data")
+    assert "heart" not in shown(other) and name not in shown(other)
+    assert not [button for button in other.button if button.key == "data.delete"]
+    at = opened(space, "data")
+    assert "heart / star" in shown(at)
+    assert at.selectbox(key="data.delete.name").options == ["heart / star"]
+    assert "**Delete** a set that you have drawn" in [part.value for part in at.markdown]
+    at.checkbox(key=f"data.delete.sure.{name}").check().run()
+    at.button(key="data.delete").click().run()
+    assert not at.exception and not loader.is_present(name) and "heart" not in shown(at)
+
+
+def test_train_offers_a_drawn_set_to_its_learner_only(space):
+    made(space)
+    assert "drawn: heart / star" in opened(space, "train").selectbox(key="train.data").options
+    assert not [
+        one for one in opened(Workspace(new_id()), "train").selectbox(key="train.data").options if "heart" in one
+    ]
+
+
+def test_the_draw_page_says_that_a_set_of_these_classes_is_replaced(space):
+    assert "It replaces the set" not in "".join(part.value for part in page(space).caption)
+    made(space)
+    assert "It replaces the set" in "".join(part.value for part in page(space).caption)

@@ -9,6 +9,7 @@ from cnnlab.data import loader
 from cnnlab.data.drawings import make_set
 from cnnlab.data.sources import import_path
 from cnnlab.description import ModelRef
+from cnnlab.errors import DataError
 from cnnlab.model import Model
 from cnnlab.runs import Engine, RunSpec, resolve
 from cnnlab.training.recipe import Recipe
@@ -56,7 +57,7 @@ def test_digits_to_drawings_of_ones_own(lab):
     for name, target in (("hook", 7), ("ring", 0), ("stick", 1)):
         for index in digits.of_class(target)[:12].tolist():
             space.save_drawing(digits.images[index, 0].numpy(), class_name=name)
-    made = make_set(space.drawings(), ["ring", "stick", "hook"])
+    made = make_set(space.drawings(), ["ring", "stick", "hook"], space.owner)
     ended, model = learned(lab, "mnist-sprint", made.name)
     assert model.class_names == ("ring", "stick", "hook") and ended.test_acc == 1.0
     seen = digits.images[digits.of_class(0)[50:90]]
@@ -74,3 +75,17 @@ def test_photographs_to_two_classes_from_folders(lab, tmp_path):
     ended, model = learned(lab, "cifar-blocks", made.name)
     assert made.image_shape == (3, 32, 32) and model.class_names == ("frog", "lorry")
     assert ended.test_acc >= 0.8
+
+
+def test_a_run_on_a_drawn_set_that_is_gone_says_so_and_keeps_its_model(lab):
+    space = Workspace(new_id())
+    for place, image in enumerate(loader.load("mnist").test.images[:8, 0]):
+        space.save_drawing(image.numpy(), class_name=("heart", "star")[place % 2])
+    made = make_set(space.drawings(), ["heart", "star"], space.owner)
+    few = RECIPE.changed(epochs=1, batch_size=2)
+    ended, model = learned(lab, "mnist-sprint", made.name, recipe=few)
+    space.delete()
+    for again in (lambda: lab.branch(ended.id, 0), lambda: learned(lab, "mnist-sprint", made.name, recipe=few)):
+        with pytest.raises(DataError, match="^this data set of drawings is gone"):
+            again()
+    assert Model.from_bytes(lab.model(ended.id)).class_names == ("heart", "star")

@@ -1,6 +1,8 @@
 """Is borrowing worth it: the runs of the comparison, what they are matched by, and the means they come to."""
 
+import errno
 import json
+import os
 from dataclasses import replace
 from statistics import mean, stdev
 
@@ -8,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from cnnlab.cli import main
+from cnnlab.data import store
+from cnnlab.data.dataset import Split, content_hash
 from cnnlab.data.loader import load
 from cnnlab.description import ModelRef
 from cnnlab.errors import RecipeError, RunError
@@ -16,6 +20,7 @@ from cnnlab.figures.set_sizes import sizes_alt, steps_text
 from cnnlab.runs import engine, resolve
 from cnnlab.runs.comparing import Comparison, at_work, begin, look, stop
 from cnnlab.runs.set_sizes import Point, SizesSpec, cells, matched, points, sizes_for
+from cnnlab.training.loop import Training
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.transfer import Start
 from tests.runs.labs import spec, until
@@ -61,6 +66,17 @@ def test_both_ways_differ_in_their_beginning_only():
 def test_sizes_are_those_that_every_class_has():
     assert sizes_for(load("mnist")) == (10, 100, 1000)
     assert sizes_for(load(DATA)) == (10, 100, 500)
+
+
+def test_a_class_without_an_image_leaves_nothing_to_compare(home):
+    train = load(DATA).train
+    kept = (train.targets != 3).nonzero().squeeze(1)[:40]
+    cut = replace(load(DATA), name="cut", origin="imported", train=Split(train.images[kept], train.targets[kept]))
+    assert sizes_for(cut) == ()
+    cut = replace(cut, hash=content_hash(cut.train, cut.test))
+    store.write(cut)
+    told = CliRunner().invoke(main, ["sizes", "--net", "mnist-sprint", "--data", "cut", "--start", "mnist-sprint"])
+    assert told.exit_code == 2 and "Every class needs an image" in told.stderr and "Traceback" not in told.stderr
 
 
 @pytest.mark.parametrize(
@@ -150,3 +166,65 @@ def test_on_the_command_line(home):
 def test_what_cannot_be_is_one_sentence_and_exit_2(home, words, said):
     told = CliRunner().invoke(main, [*WORDS, *words])
     assert told.exit_code == 2 and said in told.stderr and "Traceback" not in told.stderr
+
+
+def no_room(monkeypatch, suffix):
+    """Let the disk have no room for any file whose name ends in ``suffix``."""
+    files = engine()._store.files
+    put = files.put
+
+    def full(name, data):
+        if name.endswith(suffix):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return put(name, data)
+
+    monkeypatch.setattr(files, "put", full)
+
+
+def test_a_run_whose_weights_find_no_room_ends_the_comparison_with_a_note(home, monkeypatch):
+    no_room(monkeypatch, "model.safetensors")
+    begin(asked(sizes=(2,), seeds=1))
+    until(lambda: not at_work("ann"))
+    runs = engine().list("ann")
+    assert [run.state for run in runs if run.state == "interrupted"] and len(runs) <= 2
+    assert not [run for run in runs if run.live]
+    assert "the disk is full" in look(asked(sizes=(2,), seeds=1)).note.text()
+
+
+def fly():
+    """Begin a long comparison; return the id of a run of it that learns."""
+    begin(asked(sizes=(4,), seeds=1, steps=800))
+    return until(lambda: next((run.id for run in engine().list("ann") if run.step), None))
+
+
+def test_a_run_that_is_changed_while_it_learns_ends_the_comparison_and_stays(home):
+    id = fly()
+    engine().command(id, {"do": "change", "lr": 0.5})
+    until(lambda: not at_work("ann"))
+    left = engine().list("ann")
+    assert id in [run.id for run in left] and len(left) <= 2
+    assert "was changed while it learned" in look(asked(sizes=(4,), seeds=1, steps=800)).note.text()
+
+
+def test_a_run_that_its_learner_deletes_is_not_made_again(home):
+    id = fly()
+    engine().delete(id, "ann")
+    until(lambda: not at_work("ann"))
+    assert not [run for run in engine().list("ann") if run.live or run.state == "done"]
+    assert look(asked(sizes=(4,), seeds=1, steps=800)).note is None
+
+
+def test_when_one_run_fails_the_others_that_fly_end(home, monkeypatch):
+    learn = Training.learn
+
+    def may_fail(training, *given):
+        if not training.recipe.layer_lr:  # the one with new weights
+            raise MemoryError
+        return learn(training, *given)
+
+    monkeypatch.setattr(Training, "learn", may_fail)
+    monkeypatch.setattr(type(engine()), "room", (2, 2**40))
+    begin(asked(sizes=(4,), seeds=1, steps=800))
+    until(lambda: not at_work("ann"))
+    assert [run.state for run in engine().list("ann")] == ["failed"]
+    assert "smaller batch size" in look(asked(sizes=(4,), seeds=1, steps=800)).note.text()

@@ -13,8 +13,9 @@ import torch
 from click.testing import CliRunner
 
 from cnnlab.cli import main
+from cnnlab.cli.train import OWNER
 from cnnlab.description import ModelRef
-from cnnlab.errors import CnnLabError, ModelError, RecipeError, RunError
+from cnnlab.errors import CnnLabError, ModelError, NotAllowedError, RecipeError, RunError
 from cnnlab.export.subject import of_model
 from cnnlab.model import Model
 from cnnlab.runs import Engine, resolve
@@ -264,3 +265,14 @@ def test_a_killed_one_goes_on_to_the_same_bits_without_asking_for_the_model_agai
     ended = lab.wait(run.id, 120)
     assert (ended.state, ended.resumed, ended.start) == ("done", 1, found.start)
     assert same(Model.from_bytes(lab.model(run.id)), alone(ended.recipe))
+
+
+def test_weights_of_somebody_elses_run_are_lent_to_who_is_at_the_machine_only(lab):
+    anns = lab.submit(asked())
+    assert lab.wait(anns, 60).state == "done"
+    start = Start(model=f"run:{anns}")
+    with pytest.raises(NotAllowedError, match="somebody else"):
+        lab.submit(asked(start, owner="bob"))
+    assert not lab.list("bob")
+    for owner in ("ann", "", OWNER):
+        assert lab.wait(lab.submit(asked(start, owner=owner)), 60).start.model == f"run:{anns}@20"
