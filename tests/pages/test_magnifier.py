@@ -139,6 +139,16 @@ def test_what_is_drawn_here_goes_through_the_network_and_moves_no_map(page, spac
     assert [one["shown"] for one in first["columns"]] == [one["shown"] for one in second["columns"]]
 
 
+def test_an_empty_canvas_gets_no_verdict(page, space):
+    space.choose_widget("magnifier.mode", "draw")
+    at = page(wide_net())
+    said = [text.value for text in at.markdown]
+    assert any("No drawing yet" in text for text in said) and not any("It says" in text for text in said)
+    at.session_state["draw.canvas"] = {"sketch": sketch_of(loader.load("mnist").test.images[0, 0].numpy()).model_dump()}
+    said = [text.value for text in checked(at.run()).markdown]
+    assert any("It says" in text for text in said) and not any("No drawing yet" in text for text in said)
+
+
 def test_in_chinese(page):
     at = page(wide_net(), language="zh_CN")
     assert at.title[0].value == "放大镜"
