@@ -40,9 +40,9 @@ def _controls(said: str, state: str | None) -> str:
                    "otherwise, so that you can compare: while you draw, while a run learns, and along the slider."),
         )  # fmt: skip
         _widgets.what_is_this(lesson("magnifier", _session.language()))
-        st.markdown(said, width="content")
         if state == "running":
             st.badge(_("still learning"), icon=":material/autorenew:", color="blue")
+    st.markdown(said)
     return str(scale)
 
 

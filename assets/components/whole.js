@@ -456,12 +456,15 @@ class Whole {
 
   nameOf({ column, tile }) {
     const it = this.data.columns[column];
-    return `${this.titleOf(it)} ${it.classes ? it.classes[tile] : it.shown[tile]}`;
+    const [item, each] = [it.shown[tile], it.each[1]];
+    const address = `${it.name}[${it.map || each === 1 ? item : `${item * each}…${(item + 1) * each - 1}`}]`;
+    const name = it.classes?.[tile];
+    return name && name !== String(item) ? `${address} (${name})` : address;
   }
 
   tell_([c, t], into, hidden, out) {
     const { text, columns } = this.data;
-    const list = (links) => links.slice(0, 4).map((link) => `${this.nameOf(link)}: ${link.lean < 0 ? "\u2212" : ""}${percent(link.share)}`).join(text.comma);
+    const list = (links) => links.slice(0, 4).map((link) => fill(link.lean < 0 ? text.down : text.up, { map: this.nameOf(link), share: percent(link.share) })).join(text.comma);
     const parts = [];
     if (into.length) parts.push(fill(text.gets, { list: list(into) }));
     if (hidden > 0.0005) parts.push(fill(text.hidden, { share: percent(hidden) }));
