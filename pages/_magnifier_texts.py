@@ -64,10 +64,10 @@ def _pictures() -> dict[str, str]:
         "partial": _("What {name} and its kernel make together", name="{name}"),
         "more": _("{count} more of {rest} others", count="{count}", rest="{rest}"),
         "drawn": _(
-            "Drawn: the {count} of {all} maps that add most to {map} as a whole. The sentence names those that add most to the number pointed at.",
+            "Drawn: the {count} of {all} maps that add most to {map}, or take most from it. The sentence names those of the number pointed at.",
             count="{count}", all="{all}", map="{map}",
         ),
-        "drawn_all": _("Drawn: all {all} maps, those that add most to {map} as a whole first.", all="{all}", map="{map}"),
+        "drawn_all": _("Drawn: all {all} maps, first those that add most to {map}, or take most from it.", all="{all}", map="{map}"),
         "patch": _("patch of {name}", name="{name}"),
         "products": _("products, together {sum}", sum="{sum}"),
         "curve_label": _("The curve of {kind}: at {x} it is {value}", kind="{kind}", x="{x}", value="{value}"),

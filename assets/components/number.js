@@ -366,7 +366,7 @@ function drawIncoming(lab) {
     nodes.push(more);
   }
   if (data.view === "window" && data.of_incoming > 1 && !data.gradient) {
-    const facts = { count: lab.rows.length, all: data.of_incoming, map: nameOf(data.out) };
+    const facts = { count: lab.rows.length, all: data.of_incoming, map: complete(data) ? unitOf(data.out, data.at) : nameOf(data.out) };
     nodes.unshift(element("p", "remark", {}, fill(left > 0 ? data.text.drawn : data.text.drawn_all, facts)));
   }
   lab.ins.replaceChildren(...nodes);
@@ -416,6 +416,16 @@ export function softmaxFigures({ x, largest, amount, over }) {
   const digits = least((d) => number(short(amount, d) / short(over, d)) === number(value));
   const scores = least((d) => number(Math.exp(short(x, d) - short(largest, d)), digits) === number(amount, digits));
   return { x: number(x, scores), largest: number(largest, scores), amount: number(amount, digits), over: number(over, digits), digits };
+}
+
+// Whether all maps that go into a convolution are here, so that the largest partial sums of a number are known.
+const complete = (data) => data.view === "window" && !data.gradient && data.incoming.length === data.of_incoming;
+
+// The maps that go in, those first that add most to the number that is looked at.
+export function ranked(data) {
+  if (!complete(data)) return data.incoming;
+  const size = new Map(data.incoming.map((map) => [map, Math.abs(partialAt(data, map, data.at))]));
+  return [...data.incoming].sort((one, other) => size.get(other) - size.get(one));
 }
 
 // As one writes it by hand: 1 - 2, not 1 + -2.
@@ -802,6 +812,7 @@ export default function (component) {
   const lab = (root.lab ??= build(root, data.text));
   const same = lab.key === data.key;
   lab.data = decode(data);
+  lab.data.incoming = ranked(lab.data);
   lab.key = data.key;
   lab.tables = { signed: bytes(data.signed), sequential: bytes(data.sequential), grey: bytes(data.grey) };
   lab.numbers = Object.fromEntries(Object.entries(data.numbers).map(([name, value]) => [name, number(value)]));

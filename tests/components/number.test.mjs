@@ -1,7 +1,7 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { CURVES, erf, fill, number, partials, patchSays, reached, signs, softmaxFigures, sumAt, taps, unitOf } from "../../assets/components/number.js"
+import { CURVES, erf, fill, number, partials, patchSays, ranked, reached, signs, softmaxFigures, sumAt, taps, unitOf } from "../../assets/components/number.js"
 
 const map = (size, values, more = {}) => ({ layer: "conv1", channel: 2, vector: false, size, values: Float32Array.from(values), ...more })
 const ramp = (n) => Array.from({ length: n }, (_none, i) => i + 1)
@@ -28,6 +28,15 @@ test("what maps add to one number comes largest first", () => {
   const [small, large] = [map([2, 2], ramp(4)), map([2, 2], ramp(4))]
   const terms = [{ map: large, product: -9 }, { map: small, product: 3 }, { map: small, product: -2 }, { map: large, product: 1 }]
   assert.deepEqual(partials({ terms }), [[large, -8], [small, 1]])
+})
+
+test("of a convolution those maps come first that add most to the number that is looked at", () => {
+  const kernel = Float32Array.from([1, 0, 0, 0])
+  const [early, late] = [map([3, 3], [9, 0, 0, 0, 1, 0, 0, 0, 0], { kernel }), map([3, 3], [1, 0, 0, 0, -5, 0, 0, 0, 0], { kernel })]
+  const data = { view: "window", window: [2, 1, 0, 1], out: { size: [2, 2] }, incoming: [early, late], of_incoming: 2 }
+  assert.deepEqual(ranked({ ...data, at: 0 }), [early, late])
+  assert.deepEqual(ranked({ ...data, at: 3 }), [late, early])
+  assert.deepEqual(ranked({ ...data, at: 3, of_incoming: 9 }), [early, late]) // not all are known
 })
 
 test("the softmax that is shown can be redone on a calculator", () => {
