@@ -154,7 +154,7 @@ def _mount(models: Named, probs: list[list[float]] | None, **data: Any) -> None:
     labels = {
         "canvas": _("Canvas: draw here"), "hint": hint,
         "keys": _("Keys: arrows move the pen, space puts it down or lifts it, backspace undoes."),
-        "brush": _("Brush"), "undo": _("Undo"), "clear": _("Clear"), "bars": _("Probability of each class"),
+        "brush": _("Brush"), "undo": _("Undo"), "restore": _("Bring it back"), "clear": _("Clear"), "bars": _("Probability of each class"),
         "blank": blank, "sure": _("{percent} sure", percent="{percent}"), "waiting": _("Waiting for the lab …"),
     }  # fmt: skip
     _canvas(

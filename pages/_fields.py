@@ -13,7 +13,7 @@ from cnnlab.i18n import _
 from pages import _build_state, _choices, _session
 
 if TYPE_CHECKING:
-    from cnnlab.architecture import Architecture
+    from cnnlab.architecture import Address, Architecture
     from cnnlab.insight import Look
     from cnnlab.insight.receptive_field import Field
     from cnnlab.model import Model, Tensor
@@ -24,22 +24,20 @@ _START_PX = 180
 
 
 # -------------------------------------------------------------------- of a model
-def of_unit(model: Model, seen: Look, picture: Tensor, layer: str, channel: int) -> None:
-    """Draw what one unit of a map, or of a vector, can see of ``picture``, and which pixels move it on average.
+def of_unit(model: Model, seen: Look, picture: Tensor, at: Address) -> None:
+    """Draw what unit ``at``, or the one in the middle of its map, can see, and which pixels move it on average.
 
     Args:
         picture: the input as bytes, with its border. Shape: (C, H, W) uint8
+        at: a number of a layer.
     """
     st.subheader(_("What this unit sees"), anchor=False)
-    values = seen.maps[layer]
-    index: tuple[int, ...] = (channel,)
+    layer, index, values = at.layer, at.index, seen.maps[at.layer]
     if values.dim() == 3:
-        names = {"middle": _("in the middle of the map"), "strongest": _("where the map is strongest here")}
-        place = _choices.segments("magnifier.place", _("The unit"), list(names), "middle", names.__getitem__)
+        names = {"above": _("the one of the way down"), "middle": _("in the middle of its map")}
+        place = _choices.segments("magnifier.place", _("The unit"), list(names), "above", names.__getitem__)
         if place == "middle":
-            index = (channel, values.shape[1] // 2, values.shape[2] // 2)
-        else:
-            index = (channel, *divmod(int(values[channel].abs().nan_to_num().argmax()), values.shape[2]))
+            index = (index[0], values.shape[1] // 2, values.shape[2] // 2)
     try:
         found = _of_unit(model, layer, index)
     except CnnLabError as error:

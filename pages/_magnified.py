@@ -19,14 +19,18 @@ def below(model: Model, seen: Look, picture: Tensor, column: str, item: int) -> 
         picture: the input as bytes, with its border. Shape: (C, H, W) uint8
         column, item: what was chosen in the whole network; also the input, and the probabilities behind the last layer.
     """
+    from cnnlab.architecture import Address
     from cnnlab.insight.arithmetic.passes import PROBS
 
     unit = unit_of(model, seen, column, item)
     if unit is None:
         return
     layer, channel = unit
-    number_view(model, seen, PROBS if column == PROBS else layer, channel)
-    _fields.of_unit(model, seen, picture, layer, channel)
+    at = number_view(model, seen, PROBS if column == PROBS else layer, channel)
+    if at.layer == PROBS:
+        at = Address(layer, None, at.index)
+    if at.layer in seen.maps:  # the trail may end at a pixel
+        _fields.of_unit(model, seen, picture, at)
 
 
 def unit_of(model: Model, seen: Look, column: str, item: int) -> tuple[str, int] | None:

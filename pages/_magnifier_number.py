@@ -31,8 +31,8 @@ _LONGEST = 200  # hops; what a browser sends is not trusted
 _DRAWS = ("BatchNorm2d", "Dropout", "Dropout2d")
 
 
-def number_view(model: Model, seen: Look, layer: str, channel: int) -> None:
-    """Draw map (or unit) ``channel`` of ``layer`` with everything that makes it, and the trail from there down.
+def number_view(model: Model, seen: Look, layer: str, channel: int) -> Address:
+    """Draw map (or unit) ``channel`` of ``layer`` with what makes it and the trail down; return the trail's last unit.
 
     Another ``layer`` or ``channel`` than last time begins a trail of its own.
     """
@@ -57,6 +57,7 @@ def number_view(model: Model, seen: Look, layer: str, channel: int) -> None:
     _NUMBER(data=finite(data), key=KEY, on_go_change=_went)
     if _choices.toggle("number.back", _("And backwards: what the loss asks of this number"), False):
         _magnifier_back.gradient_view(model, passed, unit, _NUMBER)
+    return unit
 
 
 def _pass(model: Model, seen: Look) -> Pass:

@@ -17,7 +17,7 @@ def title(unit: Address, kind: str) -> str:
     if unit.layer == "image":
         return _("The picture's own bytes, channel {index}", index=unit.index[0])
     if len(unit.index) == 3:
-        return _("{layer}, map {index} · {kind}", layer=unit.layer, index=unit.index[0], kind=kind)
+        return _("{layer}[{index}] · {kind}", layer=unit.layer, index=unit.index[0], kind=kind)
     return _("{layer} · {kind}", layer=unit.layer, kind=kind)
 
 
@@ -37,6 +37,8 @@ def remark(kind: str, training: bool, batch: int) -> str:
             else _("Mean {mean} and variance {var} are those of all numbers of this picture here.", mean="{mean}", var="{var}")
         )  # fmt: skip
         return " ".join((whose, _norm()))
+    if kind == "Softmax":
+        return _("m is the largest score, S the sum of e^(x − m) over all scores.")
     if kind == "LocalResponseNorm":
         return _("The factor becomes smaller where the neighbouring channels are strong at the same place.")
     return ""
@@ -61,6 +63,11 @@ def _pictures() -> dict[str, str]:
         "kernel_short": _("kernel"),
         "partial": _("What {name} and its kernel make together", name="{name}"),
         "more": _("{count} more of {rest} others", count="{count}", rest="{rest}"),
+        "drawn": _(
+            "Drawn: the {count} of {all} maps that add most to {map}, or take most from it. The sentence names those of the number pointed at.",
+            count="{count}", all="{all}", map="{map}",
+        ),
+        "drawn_all": _("Drawn: all {all} maps, first those that add most to {map}, or take most from it.", all="{all}", map="{map}"),
         "patch": _("patch of {name}", name="{name}"),
         "products": _("products, together {sum}", sum="{sum}"),
         "curve_label": _("The curve of {kind}: at {x} it is {value}", kind="{kind}", x="{x}", value="{value}"),
@@ -124,7 +131,10 @@ def _tables() -> dict[str, str]:
         "fewer": _("Fewer"),
         "class": _("class"),
         "score": _("score x"),
-        "power": _("e^(x − largest)"),
+        "power": _("e^(x − m)"),
+        "over": _("sum S"),
+        "divided": _("e^(x − m) / S"),
+        "over_all": _("S, all together"),
         "share": _("probability"),
     }
 

@@ -40,9 +40,9 @@ def _controls(said: str, state: str | None) -> str:
                    "otherwise, so that you can compare: while you draw, while a run learns, and along the slider."),
         )  # fmt: skip
         _widgets.what_is_this(lesson("magnifier", _session.language()))
-        st.markdown(said, width="content")
         if state == "running":
             st.badge(_("still learning"), icon=":material/autorenew:", color="blue")
+    st.markdown(said)
     return str(scale)
 
 
@@ -63,6 +63,7 @@ def glance(ref: ModelRef, image: Tensor | None, mode: str, asked: float | None) 
 
 def _magnify(ref: ModelRef, model: Model, image: Tensor | None, mode: str, state: str | None) -> None:
     from cnnlab.insight import look, padded
+    from cnnlab.insight.activations import blank
 
     network = st.container()
     if mode != LOOK or image is None:
@@ -70,8 +71,12 @@ def _magnify(ref: ModelRef, model: Model, image: Tensor | None, mode: str, state
         with left:
             image = _drawing.drawn_input(model) if image is None else _shift.pushed(model, image)
     seen, picture = look(model, image), padded(model, image)
+    if mode == DRAW and bool((image == blank(model)).all()):
+        said = _("No drawing yet: draw, and every map answers. Until then the network looks at an empty picture.")
+    else:
+        said = _widgets.verdict(model, seen, mode != DRAW)
     with network:
-        scale = _controls(_widgets.verdict(model, seen, mode != DRAW), state)
+        scale = _controls(said, state)
         chosen = _whole.draw(ref, model, seen, picture, scale)
         _answers.mirror_remark(model)
     if mode == SHIFT:

@@ -302,6 +302,7 @@ class Surface {
     this.hint.hidden = !this.strokes.blank
     this.undo.disabled = !this.strokes.undoable
     this.clear.disabled = this.strokes.blank
+    this.nameUndo()
   }
 
   message(end) {
@@ -370,8 +371,16 @@ class Surface {
       const name = labels[tool === this.undo ? "undo" : "clear"]
       tool.lastChild.textContent = tool.title = name
     }
+    this.nameUndo()
     this.keys.textContent = labels.keys
     this.bars.setAttribute("aria-label", labels.bars)
+  }
+
+  // On a canvas that was cleared, undo brings the drawing back: it says so.
+  nameUndo() {
+    if (!this.data) return
+    const { undo, restore } = this.data.labels
+    this.undo.lastChild.textContent = this.undo.title = (this.strokes.blank && this.strokes.undoable && restore) || undo
   }
 
   showHeads() {

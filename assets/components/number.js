@@ -365,6 +365,10 @@ function drawIncoming(lab) {
     };
     nodes.push(more);
   }
+  if (data.view === "window" && data.of_incoming > 1 && !data.gradient) {
+    const facts = { count: lab.rows.length, all: data.of_incoming, map: complete(data) ? unitOf(data.out, data.at) : nameOf(data.out) };
+    nodes.unshift(element("p", "remark", {}, fill(left > 0 ? data.text.drawn : data.text.drawn_all, facts)));
+  }
   lab.ins.replaceChildren(...nodes);
 }
 
@@ -395,6 +399,35 @@ function drawOut(lab, until) {
 
 // ---------------------------------------------------------------------------------------------- words
 
+const NAMED = 4; // maps that the sentence of a convolution names
+
+// What each incoming map adds to one number: [map, partial sum], the largest first.
+export function partials(sum) {
+  const found = new Map();
+  for (const { map, product } of sum.terms) found.set(map, (found.get(map) ?? 0) + product);
+  return [...found].sort(([, one], [, other]) => Math.abs(other) - Math.abs(one));
+}
+
+// The score, the largest score, e^(x - m) and the sum S with so many digits that a calculator gives what is shown.
+export function softmaxFigures({ x, largest, amount, over }) {
+  const value = amount / over;
+  const short = (v, digits) => Number(v.toPrecision(digits));
+  const least = (holds) => [4, 5, 6, 7, 8, 9, 10, 11].find(holds) ?? 12;
+  const digits = least((d) => number(short(amount, d) / short(over, d)) === number(value));
+  const scores = least((d) => number(Math.exp(short(x, d) - short(largest, d)), digits) === number(amount, digits));
+  return { x: number(x, scores), largest: number(largest, scores), amount: number(amount, digits), over: number(over, digits), digits };
+}
+
+// Whether all maps that go into a convolution are here, so that the largest partial sums of a number are known.
+const complete = (data) => data.view === "window" && !data.gradient && data.incoming.length === data.of_incoming;
+
+// The maps that go in, those first that add most to the number that is looked at.
+export function ranked(data) {
+  if (!complete(data)) return data.incoming;
+  const size = new Map(data.incoming.map((map) => [map, Math.abs(partialAt(data, map, data.at))]));
+  return [...data.incoming].sort((one, other) => size.get(other) - size.get(one));
+}
+
 // As one writes it by hand: 1 - 2, not 1 + -2.
 export const signs = (text) => text.replaceAll("+ \u2212", "\u2212 ").replaceAll("\u2212 \u2212", "+ ");
 
@@ -405,11 +438,11 @@ export function says(lab, sum) {
   const value = number(sum.total);
   const [first, second] = sum.terms;
   if (data.view === "window") {
-    const parts = lab.rows.map((one) => fill(text.from, { value: number(one.values[lab.at]), name: nameOf(one.map) }));
-    const drawn = new Set(lab.rows.map((one) => one.map));
-    const others = sum.terms.reduce((all, one) => (drawn.has(one.map) ? all : all + one.product), sum.others);
-    const left = data.of_incoming - drawn.size;
-    if (left) parts.push(fill(text.others, { value: number(others), count: left }));
+    const all = partials(sum);
+    const named = all.slice(0, all.length <= NAMED + 1 ? NAMED + 1 : NAMED);
+    const parts = named.map(([map, value]) => fill(text.from, { value: number(value), name: nameOf(map) }));
+    const left = data.of_incoming - named.length;
+    if (left) parts.push(fill(text.others, { value: number(all.slice(named.length).reduce((rest, [, value]) => rest + value, sum.others)), count: left }));
     return fill(text.window, { unit, bias: number(sum.bias), parts: parts.join(" + "), value });
   }
   if (data.view === "pool")
@@ -421,7 +454,7 @@ export function says(lab, sum) {
   if (data.view === "dense")
     return fill(data.kind === "RBF" ? text.rbf : text.dense, { unit, value, bias: number(sum.bias), count: sum.terms.length });
   if (data.view === "softmax")
-    return fill(text.softmax, { unit, value, x: number(first.x), largest: number(first.largest), amount: number(first.amount), over: number(first.over), count: first.amounts.length });
+    return fill(text.softmax, { unit, value, ...softmaxFigures(first), count: first.amounts.length });
   if (data.view === "flatten") {
     const [height, width] = data.fold.slice(1);
     const [channel, pixel] = [Math.floor(lab.at / (height * width)), lab.at % (height * width)];
@@ -506,8 +539,9 @@ function drawClose(lab) {
 function drawTerms(lab, sum) {
   const { data } = lab;
   const head = element("tr");
-  const words = data.view === "terms" && data.gradient ? data.text.back : data.view === "weight" ? data.text.met : [data.text.input, data.text.x, data.text.factor];
-  for (const word of [...words, data.text.product]) head.append(element("th", "", { scope: "col" }, word));
+  const softmax = data.view === "softmax";
+  const words = softmax ? [data.text.input, data.text.score, data.text.power, data.text.over] : data.view === "terms" && data.gradient ? data.text.back : data.view === "weight" ? data.text.met : [data.text.input, data.text.x, data.text.factor];
+  for (const word of [...words, softmax ? data.text.divided : data.text.product]) head.append(element("th", "", { scope: "col" }, word));
   const rows = [head];
   const most = lab.terms_shown;
   for (const one of sum.terms.slice(0, most)) {
@@ -519,6 +553,12 @@ function drawTerms(lab, sum) {
     go.onclick = () => lab.follow(unit);
     const cell = element("td");
     cell.append(data.leaf ? element("span", "", {}, unit) : go);
+    if (softmax) {
+      const shown = softmaxFigures(one);
+      line.append(cell, ...[shown.x, shown.amount, shown.over, number(one.product)].map((value) => element("td", "", {}, value)));
+      rows.push(line);
+      continue;
+    }
     line.append(cell, element("td", "", {}, one.amount === undefined ? number(one.x) : `${number(one.x)} → ${number(one.amount)}`));
     line.append(element("td", "", {}, number(one.factor)), element("td", "", {}, number(one.product)));
     rows.push(line);
@@ -537,7 +577,7 @@ function drawTerms(lab, sum) {
   } else if (hidden + unseen) line(fill(data.text.rest, { count: hidden + unseen }), rest);
   if (sum.bias) line(data.shift || data.view === "terms" ? data.text.added : data.text.bias, sum.bias);
   const whole = data.says_unit ?? unitOf(data.out, data.view === "terms" ? data.at : lab.at);
-  line(fill(data.text.sum, { unit: data.gradient ? `dL/d${whole}` : whole }), sum.total, "total");
+  if (!softmax) line(fill(data.text.sum, { unit: data.gradient ? `dL/d${whole}` : whole }), sum.total, "total");
   lab.table.replaceChildren(...rows);
   lab.all.hidden = hidden === 0 && most <= 6;
   lab.all.textContent = hidden === 0 ? data.text.fewer : fill(data.text.all, { count: Math.min(hidden, 20) });
@@ -581,6 +621,7 @@ function drawShares(lab, sum) {
   lab.shares.hidden = data.view !== "softmax";
   if (lab.shares.hidden) return;
   const [{ amounts, over }] = sum.terms;
+  const { digits } = softmaxFigures(sum.terms[0]);
   const order = amounts.map((_none, index) => index).sort((a, b) => amounts[b] - amounts[a]).slice(0, 12);
   if (!order.includes(lab.at)) order[order.length - 1] = lab.at;
   const head = element("tr");
@@ -594,10 +635,12 @@ function drawShares(lab, sum) {
     const bar = element("td", "bar");
     const share = amounts[index] / over;
     bar.append(element("i", "", { style: `width:${(100 * share).toFixed(1)}%` }), element("span", "", {}, `${number(100 * share, 3)} %`));
-    line.append(cell, element("td", "", {}, number(data.incoming[0].values[index])), element("td", "", {}, number(amounts[index])), bar);
+    line.append(cell, element("td", "", {}, number(data.incoming[0].values[index])), element("td", "", {}, number(amounts[index], digits)), bar);
     return line;
   });
-  lab.shares.replaceChildren(head, ...rows);
+  const whole = element("tr", "total");
+  whole.append(element("td", "", { colspan: 2 }, data.text.over_all), element("td", "", {}, number(over, digits)), element("td", "", {}, "100 %"));
+  lab.shares.replaceChildren(head, ...rows, whole);
 }
 
 // ---------------------------------------------------------------------------------------------- the pointer
@@ -769,6 +812,7 @@ export default function (component) {
   const lab = (root.lab ??= build(root, data.text));
   const same = lab.key === data.key;
   lab.data = decode(data);
+  lab.data.incoming = ranked(lab.data);
   lab.key = data.key;
   lab.tables = { signed: bytes(data.signed), sequential: bytes(data.sequential), grey: bytes(data.grey) };
   lab.numbers = Object.fromEntries(Object.entries(data.numbers).map(([name, value]) => [name, number(value)]));

@@ -4,12 +4,18 @@
 // data: {columns, colours, grey, signed, sequential, opened, chosen, text}, see figures/whole.py
 
 const NARROW = 640; // below, the layers stand under each other
-const TILE = 36;
+const TILE = 36; // a row of numbers is so wide
+const TALLEST = [64, 36]; // a map is at most so large: with room, and without
+const LEAST = 20; // a map is no smaller only because the one before it is
+const SHRINK = 0.875; // a smaller map is drawn smaller by so much at least, where LEAST lets it
 const FLAT = 13; // height of a tile that is one row of numbers
 const HEAD = [50, 64]; // without and with the names of blocks
 const GAP = 5;
 const BETWEEN = [26, 64]; // pixels from one layer to the next, at least and at most
+const TIGHT = [18, 30]; // where that makes it fit: from one layer to the next at least, and off each bar of a class
 const CLASS = [126, 166]; // a bar with its class: of a digit, of a word
+const MARGIN = 22; // around the picture
+const APART = 30; // from one column of bars to the next
 const PER_COLUMN = 12;
 const FEW = 240; // links between two layers that are drawn while nothing is pointed at
 
@@ -37,31 +43,47 @@ function element(tag, className = "", attributes = {}, text = "") {
 }
 
 // ------------------------------------------------------------------------------------ where everything stands
-export function tileSize(column) {
-  if (column.classes) return [CLASS[Number(column.classes.some((name) => name.length > 3))], 22];
-  const [height, width] = column.size;
-  if (!column.map) return [TILE, FLAT];
-  const zoom = Math.max(1, Math.floor(TILE / Math.max(height, width)));
-  return [zoom * width, zoom * height];
+// For each side of a map how many pixels wide one of its numbers is: no smaller map is drawn larger than a larger one.
+export function zooms(columns, most) {
+  const sides = [...new Set(columns.filter((column) => column.map && !column.classes).map(({ size }) => Math.max(...size)))];
+  const found = new Map();
+  let before = Infinity;
+  for (const side of sides.sort((one, other) => other - one)) {
+    const within = (limit) => Math.max(1, Math.floor(Math.min(most, limit) / side));
+    let zoom = within(SHRINK * before);
+    if (zoom * side < LEAST) zoom = within(before);
+    found.set(side, zoom);
+    before = zoom * side;
+  }
+  return found;
 }
 
-function shelf(column, across) {
-  const [width, height] = tileSize(column);
+export function tileSize(column, zoom, off = 0) {
+  if (column.classes) return [CLASS[Number(column.classes.some((name) => name.length > 3))] - off, 22];
+  if (!column.map) return [TILE, FLAT];
+  return column.size.map((side) => zoom.get(Math.max(...column.size)) * side).reverse();
+}
+
+function shelf(column, across, [width, height]) {
   const count = column.shown.length;
   const wide = Math.min(count, across);
   return { width, height, wide, high: Math.ceil(count / wide), count };
 }
 
 // Put `count` tiles into rows of `wide`, `pitch` apart, the first at (x, y).
-function tiles({ width, height, wide, count }, x, y, downwards, high, pitch) {
+function tiles({ width, height, wide, count }, x, y, downwards, high, pitch, gap = GAP) {
   return Array.from({ length: count }, (_none, i) => {
     const [row, col] = downwards ? [i % high, Math.floor(i / high)] : [Math.floor(i / wide), i % wide];
-    return { x: x + col * (width + GAP), y: y + row * pitch + Math.floor((pitch - GAP - height) / 2), width, height };
+    return { x: x + col * (width + gap), y: y + row * pitch + Math.floor((pitch - GAP - height) / 2), width, height };
   });
 }
 
 // Maps have one pitch in all layers, so that map k stands in one line as long as layers work on it alone.
-const pitchOf = (column, height) => (column.map || column.each[1] > 1 ? TILE : height) + GAP;
+function pitches(columns, sizes) {
+  const maps = (column) => column.map || column.each[1] > 1;
+  const most = Math.max(FLAT, ...columns.map((column, i) => (maps(column) && column.shown.length > 1 ? sizes[i][1] : 0)));
+  return columns.map((column, i) => (maps(column) ? Math.max(most, sizes[i][1]) : sizes[i][1]) + GAP);
+}
 
 // The block that a layer stands in: its name without the last part.
 const scopeOf = (column) => column.name.slice(0, Math.max(0, column.name.lastIndexOf(".")));
@@ -69,13 +91,15 @@ const scopeOf = (column) => column.name.slice(0, Math.max(0, column.name.lastInd
 const folds = (column) => column.shown.length < column.count || column.opened;
 
 // Layers from left to right, branches below each other. Returns {width, height, bus, places: [{head, tiles, more}]}.
-function across(columns, room) {
+function across(columns, room, most, least = BETWEEN[0], off = 0) {
+  const sizes = ((zoom) => columns.map((column) => tileSize(column, zoom, off)))(zooms(columns, most));
+  const pitchOf = pitches(columns, sizes);
   const head = HEAD[Number(columns.some(scopeOf))];
-  const laid = columns.map((column) => {
-    const pitch = pitchOf(column, tileSize(column)[1]);
-    const size = shelf(column, Math.ceil(column.shown.length / (pitch > 2 * FLAT ? PER_COLUMN : 2 * PER_COLUMN)));
+  const laid = columns.map((column, i) => {
+    const pitch = pitchOf[i];
+    const size = shelf(column, Math.ceil(column.shown.length / (pitch > 2 * FLAT ? PER_COLUMN : 2 * PER_COLUMN)), sizes[i]);
     const high = Math.ceil(size.count / size.wide);
-    return { size, high, pitch, width: Math.max(size.wide * (size.width + GAP) - GAP, 40), height: head + high * pitch + (folds(column) ? 28 : 0) };
+    return { size, high, pitch, width: Math.max(size.wide * (size.width + GAP) - GAP, TILE), height: head + high * pitch + (folds(column) ? 28 : 0) };
   });
   const spread = (key, measure) => {
     const most = [];
@@ -85,7 +109,7 @@ function across(columns, room) {
   const starts = (sizes, gap) => sizes.reduce((at, size) => [...at, at[at.length - 1] + (size ?? 0) + gap], [4]);
   const widths = spread("depth", "width");
   const free = (room - 40 - widths.reduce((sum, width) => sum + width, 0)) / Math.max(1, widths.length - 1);
-  const between = Math.min(BETWEEN[1], Math.max(BETWEEN[0], Math.floor(free)));
+  const between = Math.min(BETWEEN[1], Math.max(least, Math.floor(free)));
   const lefts = starts(widths, between);
   const heights = spread("lane", "height");
   const tops = starts(heights, 14);
@@ -94,7 +118,7 @@ function across(columns, room) {
     const [x, y] = [lefts[column.depth], tops[column.lane]];
     const inner = size.wide * (size.width + GAP) - GAP;
     const tilesAt = tiles(size, x + Math.max(0, (width - inner) / 2), y + head, true, high, pitch);
-    return { head: { x, y, width: width + between - 4 }, tiles: tilesAt, more: { x, y: y + head + high * pitch, width }, bottom: y + laid[i].height };
+    return { head: { x, y, width: width + between - 2 }, tiles: tilesAt, more: { x, y: y + head + high * pitch, width }, bottom: y + laid[i].height };
   });
   const bus = (from, to) => {
     const between = columns.map((column, i) => (column.depth > columns[from].depth && column.depth < columns[to].depth ? places[i].bottom : 0));
@@ -104,12 +128,15 @@ function across(columns, room) {
 }
 
 // Layers below each other, each as wide as the screen: for a phone.
-function down(columns, room) {
+function down(columns, room, most) {
   let y = 2;
+  const zoom = zooms(columns, most);
   const places = columns.map((column) => {
-    const size = shelf(column, Math.max(1, Math.floor((room - 30) / (tileSize(column)[0] + GAP))));
+    const tile = tileSize(column, zoom);
+    const gap = column.classes ? APART : GAP;
+    const size = shelf(column, Math.max(1, Math.floor((room - 30 + gap) / (tile[0] + gap))), tile);
     const head = { x: 2, y, width: room - 8 };
-    const tilesAt = tiles(size, 4, y + 26, false, size.high, size.height + GAP);
+    const tilesAt = tiles(size, 4, y + 26, false, size.high, size.height + GAP, gap);
     const bottom = y + 26 + size.high * (size.height + GAP);
     const more = { x: 2, y: bottom, width: 110 };
     y = bottom + (folds(column) ? 28 : 0) + 26;
@@ -118,8 +145,17 @@ function down(columns, room) {
   return { width: room, height: y, bus: () => room - 12, places };
 }
 
-export const arrange = (columns, room) =>
-  room < NARROW ? { ...down(columns, room), downwards: true } : { ...across(columns, room), downwards: false };
+// With large maps if that fits; with small ones; closer together if only that fits; else it is scrolled.
+export function arrange(columns, room) {
+  const [large, small] = TALLEST;
+  if (room < NARROW) {
+    const [high, low] = [down(columns, room, large), down(columns, room, small)];
+    return { ...(high.height <= 1.15 * low.height ? high : low), downwards: true };
+  }
+  const ways = [[large], [small], [small, ...TIGHT]].map((way) => across(columns, room, ...way));
+  const way = ways.find((one) => one.width <= room - MARGIN) ?? ways[1];
+  return { ...way, tight: way === ways[2], downwards: false };
+}
 
 // The line of a link: from tile to tile; where there are layers in between, past them (at `bus`, else null).
 export function route(from, to, downwards, bus) {
@@ -298,7 +334,7 @@ class Whole {
           const probs = column.kind === "Softmax" || column.name === "probs";
           tile.style.setProperty("--p", Math.min(1, Math.abs(mean ?? 0) / (probs ? 1 : limit)));
           tile.classList.toggle("below", mean < 0);
-          tile.querySelector(".value").textContent = probs ? percent(mean) : number(mean);
+          tile.querySelector(".value").textContent = probs ? percent(mean) : number(mean, Math.abs(mean) < 1 ? 2 - Number(Math.abs(mean) < 0.1) : 3); // as wide as there is room for
         } else {
           paint(tile.firstChild, column.size, levels.subarray(t * one, (t + 1) * one), this.tables[column.mode]);
         }
@@ -317,6 +353,7 @@ class Whole {
     this.stage.style.height = `${height}px`;
     for (const [name, value] of [["width", width], ["height", height]]) this.lines.setAttribute(name, value);
     this.root.classList.toggle("downwards", this.layout.downwards);
+    this.root.classList.toggle("tight", Boolean(this.layout.tight));
     this.root.classList.toggle("plain", !columns.some(scopeOf));
     const put = (node, { x, y, width: w, height: h }) => {
       node.style.left = `${x}px`;
@@ -419,12 +456,15 @@ class Whole {
 
   nameOf({ column, tile }) {
     const it = this.data.columns[column];
-    return `${this.titleOf(it)} ${it.classes ? it.classes[tile] : it.shown[tile]}`;
+    const [item, each] = [it.shown[tile], it.each[1]];
+    const address = `${it.name}[${it.map || each === 1 ? item : `${item * each}…${(item + 1) * each - 1}`}]`;
+    const name = it.classes?.[tile];
+    return name && name !== String(item) ? `${address} (${name})` : address;
   }
 
   tell_([c, t], into, hidden, out) {
     const { text, columns } = this.data;
-    const list = (links) => links.slice(0, 4).map((link) => `${this.nameOf(link)}: ${link.lean < 0 ? "\u2212" : ""}${percent(link.share)}`).join(text.comma);
+    const list = (links) => links.slice(0, 4).map((link) => fill(link.lean < 0 ? text.down : text.up, { map: this.nameOf(link), share: percent(link.share) })).join(text.comma);
     const parts = [];
     if (into.length) parts.push(fill(text.gets, { list: list(into) }));
     if (hidden > 0.0005) parts.push(fill(text.hidden, { share: percent(hidden) }));

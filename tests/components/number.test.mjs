@@ -1,7 +1,7 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { CURVES, erf, fill, number, patchSays, reached, signs, sumAt, taps, unitOf } from "../../assets/components/number.js"
+import { CURVES, erf, fill, number, partials, patchSays, ranked, reached, signs, softmaxFigures, sumAt, taps, unitOf } from "../../assets/components/number.js"
 
 const map = (size, values, more = {}) => ({ layer: "conv1", channel: 2, vector: false, size, values: Float32Array.from(values), ...more })
 const ramp = (n) => Array.from({ length: n }, (_none, i) => i + 1)
@@ -22,6 +22,33 @@ test("a convolution is bias, products and the maps that are not shown", () => {
   assert.equal(sum.total, 0.5 + 40 + 5 - 18)
   assert.deepEqual(sum.terms.map((one) => one.product), [-18, 5, 0, 0])
   assert.equal(unitOf(sum.terms[0].map, sum.terms[0].index), "conv1[2,2,2]")
+})
+
+test("what maps add to one number comes largest first", () => {
+  const [small, large] = [map([2, 2], ramp(4)), map([2, 2], ramp(4))]
+  const terms = [{ map: large, product: -9 }, { map: small, product: 3 }, { map: small, product: -2 }, { map: large, product: 1 }]
+  assert.deepEqual(partials({ terms }), [[large, -8], [small, 1]])
+})
+
+test("of a convolution those maps come first that add most to the number that is looked at", () => {
+  const kernel = Float32Array.from([1, 0, 0, 0])
+  const [early, late] = [map([3, 3], [9, 0, 0, 0, 1, 0, 0, 0, 0], { kernel }), map([3, 3], [1, 0, 0, 0, -5, 0, 0, 0, 0], { kernel })]
+  const data = { view: "window", window: [2, 1, 0, 1], out: { size: [2, 2] }, incoming: [early, late], of_incoming: 2 }
+  assert.deepEqual(ranked({ ...data, at: 0 }), [early, late])
+  assert.deepEqual(ranked({ ...data, at: 3 }), [late, early])
+  assert.deepEqual(ranked({ ...data, at: 3, of_incoming: 9 }), [early, late]) // not all are known
+})
+
+test("the softmax that is shown can be redone on a calculator", () => {
+  const read = (text) => Number(text.replace("\u2212", "-"))
+  for (const scores of [[5.099, 0.31, -0.62, 0.77], [-12.3456789, 3.14159, 2.71828], [1, 1, 1], [0.001234567, 4.2000049]])
+    for (let at = 0; at < scores.length; at++) {
+      const data = { view: "softmax", bias: 0, shift: null, rest: null, out: { size: [1, scores.length] }, incoming: [map([1, scores.length], scores)] }
+      const sum = sumAt(data, at)
+      const { x, largest, amount, over, digits } = softmaxFigures(sum.terms[0])
+      assert.equal(number(read(amount) / read(over)), number(sum.total))
+      assert.equal(number(Math.exp(read(x) - read(largest)), digits), amount)
+    }
 })
 
 test("a number of the input reaches the windows that hold it", () => {

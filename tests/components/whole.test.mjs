@@ -1,7 +1,7 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { arrange, fedBy, feeding, number, percent, route, shares, tileSize } from "../../assets/components/whole.js"
+import { arrange, fedBy, feeding, number, percent, route, shares, tileSize, zooms } from "../../assets/components/whole.js"
 
 const pack = (values) => Buffer.from(new Float32Array(values).buffer).toString("base64")
 const column = (more) => ({
@@ -80,12 +80,24 @@ test("a layer stands right of what feeds it, or below it on a phone", () => {
   assert.ok(phone[1].tiles[0].y > phone[0].tiles[0].y + phone[0].tiles[0].height)
 })
 
-test("pixels are whole multiples", () => {
-  for (const side of [1, 3, 5, 7, 12, 14, 24, 28, 32, 36]) {
-    const [width] = tileSize(column({ size: [side, side] }))
-    assert.equal(width % side, 0)
-    assert.ok(width <= 36)
-  }
+const SIDES = [1, 3, 5, 7, 12, 14, 24, 28, 32, 36]
+for (const most of [36, 64])
+  test(`pixels are whole multiples within ${most}, and no smaller map is drawn larger`, () => {
+    const net = SIDES.map((side) => column({ size: [side, side] }))
+    const sizes = net.map((one) => tileSize(one, zooms(net, most)))
+    sizes.forEach(([width, height], i) => assert.ok(width % SIDES[i] === 0 && height === width && width <= most))
+    for (let i = 1; i < sizes.length; i++) assert.ok(sizes[i - 1][0] <= sizes[i][0])
+  })
+
+test("pooling shrinks the picture where there is room", () => {
+  const net = [28, 24, 12, 8, 4].map((side) => column({ size: [side, side] }))
+  assert.deepEqual(net.map((one) => tileSize(one, zooms(net, 64))[0]), [56, 48, 36, 24, 20])
+})
+
+test("on a phone bars of classes stand clear of each other", () => {
+  const { places } = arrange(wide(1), 358)
+  const [one, other] = places[places.length - 1].tiles
+  assert.ok(other.x - one.x - one.width >= 24)
 })
 
 test("a link goes from edge to edge, and past other layers below them", () => {

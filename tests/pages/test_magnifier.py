@@ -13,6 +13,7 @@ from cnnlab.data import loader
 from cnnlab.model import Model
 from cnnlab.workspace import ImageRef, Workspace, new_id
 from pages import _session
+from pages._magnifier_number import TRAIL
 from tests.insight.makers import model_of
 from tests.pages.makers import keep_run
 from tests.pages.test_draw import sketch_of
@@ -139,6 +140,16 @@ def test_what_is_drawn_here_goes_through_the_network_and_moves_no_map(page, spac
     assert [one["shown"] for one in first["columns"]] == [one["shown"] for one in second["columns"]]
 
 
+def test_an_empty_canvas_gets_no_verdict(page, space):
+    space.choose_widget("magnifier.mode", "draw")
+    at = page(wide_net())
+    said = [text.value for text in at.markdown]
+    assert any("No drawing yet" in text for text in said) and not any("It says" in text for text in said)
+    at.session_state["draw.canvas"] = {"sketch": sketch_of(loader.load("mnist").test.images[0, 0].numpy()).model_dump()}
+    said = [text.value for text in checked(at.run()).markdown]
+    assert any("It says" in text for text in said) and not any("No drawing yet" in text for text in said)
+
+
 def test_in_chinese(page):
     at = page(wide_net(), language="zh_CN")
     assert at.title[0].value == "放大镜"
@@ -147,15 +158,27 @@ def test_in_chinese(page):
 
 def test_what_the_chosen_unit_sees_stands_below(page):
     at = tell(page(wide_net()), chosen=["pool1", 3])
+    (place,) = [one for one in at.segmented_control if one.key == "magnifier.place"]
+    assert not any("What can reach pool1[3,3,3]" in text.value for text in at.markdown)
+    at = checked(place.set_value("middle").run())
     assert any("What can reach pool1[3,3,3]" in text.value for text in at.markdown)
     assert any(
         "Its *receptive field*: 7×7 pixels, rows 12 to 18, columns 12 to 18." in text.value for text in at.markdown
     )
-    (place,) = [one for one in at.segmented_control if one.key == "magnifier.place"]
-    at = checked(place.set_value("strongest").run())
-    assert not any("What can reach pool1[3,3,3]" in text.value for text in at.markdown)
     at = tell(at, chosen=["fc1", 3])
     assert any("What can reach fc1[3]" in text.value for text in at.markdown)
+
+
+def test_what_the_unit_sees_follows_the_way_down(page):
+    at = tell(page(wide_net()), chosen=["pool1", 3])
+
+    def walked(*units: str) -> list[str]:
+        at.session_state[_session.keys.HERE] = {**at.session_state[_session.keys.HERE], TRAIL: units}
+        return [text.value for text in checked(at.run()).markdown if "What can reach" in text.value]
+
+    assert walked("pool1[3,2,1]") == ["**What can reach pool1[3,2,1]**"]
+    assert walked("pool1[3,2,1]", "relu1[3,4,3]") == ["**What can reach relu1[3,4,3]**"]
+    assert walked("pool1[3,2,1]", "relu1[3,4,3]", "conv1[3,4,3]", "input[0,8,6]") == []
 
 
 def test_a_pushed_picture_moves_its_maps_along_and_no_tile(page, space):
