@@ -52,6 +52,7 @@ def _slider(ref: ModelRef) -> None:
         chosen = st.select_slider(
             _("Moment"),
             list(labels),
+            value=place,  # what a browser's word for a moment means that is no longer called so: not the first moment
             key=key,
             format_func=lambda step: labels.get(step, str(step)),
             help=_(
