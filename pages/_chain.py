@@ -14,7 +14,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import chain
 from cnnlab.i18n import N_, _
 from cnnlab.workspace import ImageRef, open_image
-from pages import _registry, _run_line, _session
+from pages import _accuracy, _registry, _run_line, _session
 from pages._links import go_to
 from pages._looking import data_title
 
@@ -102,6 +102,8 @@ def _network() -> tuple[Architecture, str, str]:
         view = watch(run.id).look()
         accuracy = run.test_acc if run.test_acc is not None else run.val_acc
         shown = "–" if accuracy is None else f"{accuracy:.1%}"
+        if run.test_acc is not None:
+            shown = _accuracy.short(run.test_acc, run.data)
         caption = _("learned for {step:,} steps: {acc}", step=run.step, acc=shown)
         picture = view.shared(
             ("sparkline", _session.language()), lambda: sparkline_html(view.train, view.val, view.steps)

@@ -11,7 +11,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
-from pages import _begin, _choices, _lr, _session, _set_sizes
+from pages import _accuracy, _begin, _choices, _lr, _session, _set_sizes
 from pages._editor import spec_editor
 from pages._links import go_to
 from pages._looking import data_title
@@ -162,12 +162,14 @@ def edit(recipe: Recipe, key: str, beside: Callable[[Recipe], None] | None = Non
 def _plan(network: Architecture, dataset: DataSet, recipe: Recipe) -> str:
     from cnnlab.training.loop import count_images, count_steps
 
-    return _(
+    plan = _(
         "{params:,} parameters · {images:,} images · {steps:,} steps",
         params=network.trace().num_params,
         images=count_images(dataset, recipe),
         steps=count_steps(dataset, recipe),
     )
+    aside = len(dataset.test)
+    return plan if aside >= _accuracy.FEW else f"{plan} · {_('{count} set aside for the test', count=aside)}"
 
 
 def _submit(network: Architecture, data: str, recipe: Recipe, start: Start | None) -> None:

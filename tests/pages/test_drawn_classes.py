@@ -5,9 +5,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cnnlab.architecture.head import with_head
+from cnnlab.architecture.presets import PRESETS
 from cnnlab.data import loader
+from cnnlab.data.drawings import make_set
+from cnnlab.runs import RunSpec, engine
+from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
-from pages import _begin_state, _drawn_classes, _session
+from pages import _accuracy, _begin_state, _drawn_classes, _session
 from tests.pages.test_draw import PAGE, sketch_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -68,3 +73,28 @@ def test_nothing_is_offered_before_there_are_names(space, language):
     at = page(space, "", language=language)
     assert not [button for button in at.button if (button.key or "").startswith("draw.own.")]
     assert at.toggle(key="draw.own").value
+
+
+def test_few_test_images_are_counted_and_many_give_a_share(space):
+    for place, image in enumerate(loader.load("mnist").test.images[:6, 0]):
+        space.save_drawing(image.numpy(), class_name=("heart", "star")[place % 2])
+    made = make_set(space.drawings(), ["heart", "star"])
+    assert made.splits["test"] == 2 == _accuracy.few_tests(made.name)
+    assert _accuracy.short(0.5, made.name) == "1 of 2" and _accuracy.short(1.0, made.name) == "2 of 2"
+    assert _accuracy.few_tests("mnist") is None and _accuracy.short(0.986, "mnist") == "98.6%"
+    run = engine().submit(
+        RunSpec(
+            architecture=with_head(PRESETS["mnist-sprint"].architecture, 2), data=made.name, owner=space.owner,
+            recipe=Recipe(epochs=1, batch_size=4, threads=1, precision="float32"),
+        )
+    )  # fmt: skip
+    over = engine().wait(run, 60)
+    space.choose(run=run, model=f"run:{run}", data=made.name)
+    at = AppTest.from_file(str(ROOT / "pages" / "train.py"), default_timeout=60)
+    at.session_state[_session.keys.WORKSPACE] = space.id
+    at.run()
+    text = "".join(one.proto.body for one in at.get("html"))
+    assert not at.exception and over.test_acc is not None
+    assert _accuracy.short(over.test_acc, made.name) in text and "too few to judge" in text
+    assert "2 set aside for the test" in text and "in a thousand" not in text
+    engine().close()
