@@ -9,10 +9,12 @@ from cnnlab.architecture.head import with_head
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.data import loader
 from cnnlab.data.drawings import make_set
-from cnnlab.runs import RunSpec, engine
+from cnnlab.description import ModelRef
+from cnnlab.runs import RunSpec, engine, resolve
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
-from pages import _accuracy, _begin_state, _drawn_classes, _session
+from pages import _accuracy, _begin_state, _drawn_classes, _just_made, _session
+from tests.pages.makers import keep_run
 from tests.pages.test_draw import PAGE, sketch_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -66,6 +68,19 @@ def test_the_set_opens_on_train_with_the_network_that_fits_and_weights_that_know
     assert dataset.class_names == ("heart", "star") and len(dataset.train) + len(dataset.test) == 8
     assert at.session_state[_session.keys.ARCHITECTURE].output_shape == (2,)
     assert space.choices.widgets[_begin_state.MODEL] == "bundled:mnist-sprint"
+    old = keep_run(space, resolve(ModelRef("bundled:mnist-sprint")))
+    at.session_state[_session.keys.RUN] = old
+    at.button(key="draw.own.make").click().run()
+    opened = AppTest.from_file(str(ROOT / "pages" / "train.py"), default_timeout=60)
+    for key in (_session.keys.WORKSPACE, _session.keys.RUN, _just_made._KEY):
+        opened.session_state[key] = at.session_state[key]
+    opened.run()
+    assert not opened.exception
+    said = opened.success[0].value
+    assert "heart / star" in said and "6 drawings to learn from, 2 set aside" in said and "mnist" in said
+    assert opened.expander[0].proto.expanded and not opened.button(key="train.start").disabled
+    opened.session_state[_session.keys.RUN] = None  # another run is shown: the set waits no more
+    assert not opened.run().success
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
