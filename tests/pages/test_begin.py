@@ -47,7 +47,7 @@ def test_new_weights_are_the_first_choice_and_models_that_fit_stand_before_other
     at = train(space, model=_begin_state.NEW)
     menu = at.selectbox(key="train.begin")
     assert menu.value == _begin_state.NEW and menu.options[0] == "new weights"
-    assert menu.options[1] == "mnist-sprint: comes with the lab · 5 of 5 layers"
+    assert menu.options[1] == "mnist-sprint: comes with the lab · 5 of 5 learning layers"
     assert menu.options[-1].endswith("another network")
     menu.set_value(BUNDLED).run()
     assert not at.exception
