@@ -246,6 +246,7 @@ def _curves(view: View, lines: tuple[Any, Any, int, int], step: int | None) -> N
         "Faint: each batch. Bold: the average of the last batches. Dots: {on}. Dashed: what blind guessing reaches.",
         on=pictures.checked_on(seen),
     )
+    st.html(pictures.legend_html(seen))
     marks = [(made["step"], str(number)) for number, made in enumerate(view.snapshot.changes, 1)]
     marks += [] if step is None else [(step, "")]
     _title(_("Loss"), _("How wrong the network is; learning is to make this small.") + "\n\n" + key)
