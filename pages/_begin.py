@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -47,11 +47,11 @@ def choice(network: Architecture) -> str:
         label = labels.get(option, option)
         if not taken:
             return _("{model} · another network", model=label)
-        return _("{model} · {taken} of {every} layers", model=label, taken=taken, every=every)
+        return _("{model} · {taken} of {every} learning layers", model=label, taken=taken, every=every)
 
     now = state.source()
     chosen = st.selectbox(
-        _("Begin with"), options, key=_session.seed("train.begin", now, {one: said(one) for one in options}), width=360,
+        _("Begin with"), options, key=_session.seed("train.begin", now, {one: said(one) for one in options}), width=420,
         format_func=said,
         help=_("What another model has learned can be a better beginning than chance, above all with few images."),
     )  # fmt: skip
@@ -159,7 +159,7 @@ def _settle_rates(names: set[str]) -> None:
 def _picture(network: Architecture, borrowed: Borrowed, now: state.Layers) -> None:
     factors = _session.recipe().layer_lr
     with st.container(border=True, key="train_begin"):
-        _shortcuts(borrowed)
+        _shortcuts(borrowed, now, factors)
         data = {
             "blocks": borrow_data(network, borrowed, now.frozen, factors, _session.language()),
             "rates": [[rate, _(said)] for rate, said in RATES.items()],
@@ -173,21 +173,34 @@ def _picture(network: Architecture, borrowed: Borrowed, now: state.Layers) -> No
         st.caption(_in_words(borrowed, now, factors))
 
 
-def _shortcuts(borrowed: Borrowed) -> None:
+def _in_force(taken: tuple[str, ...], now: state.Layers, factors: dict[str, float]) -> str:
+    """Return which shortcut gives what is chosen now; empty where it was chosen layer by layer."""
+    if not now.frozen and not factors:
+        return "all"
+    if not factors and set(now.frozen) == set(taken):
+        return "freeze"
+    return "slow" if not now.frozen and factors == dict.fromkeys(taken, 0.1) else ""
+
+
+def _shortcuts(borrowed: Borrowed, now: state.Layers, factors: dict[str, float]) -> None:
     taken, every = borrowed.taken, [one.layer for one in borrowed.layers]
+    chosen = _in_force(taken, now, factors)
+    looks: dict[str, Literal["primary", "secondary"]] = dict.fromkeys(("freeze", "slow", "all"), "secondary")
+    if chosen:
+        looks[chosen] = "primary"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             _("Only what is new learns"), key="train.begin.freeze", on_click=_learn, args=(every, taken, "0"),
-            icon=":material/ac_unit:", disabled=len(taken) == len(every),
+            icon=":material/ac_unit:", type=looks["freeze"], disabled=len(taken) == len(every),
             help=_("What is taken stands still: the quickest way, and the safest with very few images."),
         )  # fmt: skip
         st.button(
             _("What is taken learns slowly"), key="train.begin.slow", on_click=_learn, args=(every, taken, "0.1"),
-            icon=":material/speed:", help=_("At a tenth of the learning rate: it adapts without being washed out."),
+            icon=":material/speed:", type=looks["slow"], help=_("At a tenth of the learning rate: it adapts without being washed out."),
         )  # fmt: skip
         st.button(
             _("All learn alike"), key="train.begin.all", on_click=_learn, args=(every, (), "1"),
-            icon=":material/all_inclusive:",
+            icon=":material/all_inclusive:", type=looks["all"],
         )  # fmt: skip
         _widgets.what_is_this(lesson("transfer"), _("What is this good for?"))
 

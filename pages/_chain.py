@@ -14,7 +14,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import chain
 from cnnlab.i18n import N_, _
 from cnnlab.workspace import ImageRef, open_image
-from pages import _registry, _run_line, _session
+from pages import _accuracy, _registry, _run_line, _session
 from pages._links import go_to
 from pages._looking import data_title
 
@@ -24,6 +24,11 @@ WAY: tuple[tuple[str, str], ...] = (
     ("draw", N_("Write a digit and see ten bars move.")),
     ("explore", N_("See what each filter finds in it.")),
     ("explain", N_("Ask which pixels decided.")),
+)
+FURTHER: tuple[tuple[str, str], ...] = (
+    ("magnifier", N_("Follow one number back to the pixels it is made of.")),
+    ("convolution", N_("Slide a filter yourself, and predict what it gives.")),
+    ("surgery", N_("Cut a part out, and see what the network loses.")),
 )
 WARMING_S = 1.0
 """Pause between two looks while torch is not there yet, in seconds."""
@@ -102,6 +107,8 @@ def _network() -> tuple[Architecture, str, str]:
         view = watch(run.id).look()
         accuracy = run.test_acc if run.test_acc is not None else run.val_acc
         shown = "–" if accuracy is None else f"{accuracy:.1%}"
+        if run.test_acc is not None:
+            shown = _accuracy.short(run.test_acc, run.data)
         caption = _("learned for {step:,} steps: {acc}", step=run.step, acc=shown)
         picture = view.shared(
             ("sparkline", _session.language()), lambda: sparkline_html(view.train, view.val, view.steps)
@@ -119,9 +126,10 @@ def _network() -> tuple[Architecture, str, str]:
 
 def _caption(network: Architecture) -> str:
     return _(
-        "{name}: {layers} layers, {params:,} parameters",
+        "{name}: {layers} layers, {learn} of which learn, {params:,} parameters",
         name=network.name,
         layers=len(network.names),
+        learn=sum(bool(row.num_params) for row in network.trace().rows),
         params=network.trace().num_params,
     )
 
@@ -177,6 +185,28 @@ def steps() -> None:
         state = "next" if name == following else "done" if done.get(name, name in _session.visited()) else "todo"
         with place, st.container(key=f"step_{state}_{name}", gap=None, height="stretch"):
             mark = {"next": _("next"), "done": _("done"), "todo": ""}[state]
+            mark = _("ready-made") if name == "build" and state == "done" and _is_ready_made() else mark
             st.html(f'<p class="lab-step"><b>{number}</b><span>{mark}</span></p>')
+            go_to(name)
+            st.caption(_(sentence))
+    if following is None:
+        _further(present)
+
+
+def _is_ready_made() -> bool:
+    from cnnlab.architecture.presets import PRESETS
+
+    network = _session.architecture()
+    return network.name in PRESETS and PRESETS[network.name].architecture == network
+
+
+def _further(present: set[str]) -> None:
+    """Lead on from the five steps to the pages that look closer."""
+    way = [(name, sentence) for name, sentence in FURTHER if name in present]
+    if not way:
+        return
+    st.markdown(_("You have been all the way from pixels to an answer and back. Look closer:"))
+    for place, (name, sentence) in zip(st.columns(len(way)), way):
+        with place, st.container(key=f"step_todo_{name}", gap=None, height="stretch"):
             go_to(name)
             st.caption(_(sentence))

@@ -53,19 +53,24 @@ def stage(named: tuple[tuple[str, ModelRef], ...], mode: str) -> None:
 
 
 def _draw_stage(models: Named) -> None:
-    steps, ink = canvas(models)
+    own = _drawn_classes.is_on()
+    steps, ink = canvas(models, low=own)
+    if own:  # what keeps a drawing stands next to the canvas
+        _drawn_classes.draw(steps)
     _drawings_kept.keep_bar(models[0][1], steps)
-    _drawn_classes.draw(steps)
+    if not own:
+        _drawn_classes.draw(steps)
     if steps is not None and ink is not None:
         _digit_steps(steps)
         _maps(models[0][1], ink)
 
 
-def canvas(models: Named, small: bool = False) -> tuple[Steps | None, NDArray[np.uint8] | None]:
+def canvas(models: Named, small: bool = False, low: bool = False) -> tuple[Steps | None, NDArray[np.uint8] | None]:
     """Draw the canvas with the answers of ``models`` and return what is drawn, and how it is centred; None while blank.
 
     Args:
         small: the drawing surface alone, for pages that show the answers in their own way.
+        low: whether more than usual has to fit below it on one screen.
     """
     message = (st.session_state.get(_CANVAS) or {}).get("sketch")
     sketch = Sketch.read(message) if message else sketches.kept(_session.workspace().folder) or Sketch(n=0)
@@ -75,7 +80,7 @@ def canvas(models: Named, small: bool = False) -> tuple[Steps | None, NDArray[np
         models, None if ink is None else [_probs(each, ink) for _name, each in models], mode="draw",
         answered=sketch.n if message else 0,
         sketch=None if message else {"strokes": sketch.strokes or []},
-        note=_thin(steps), small=small,
+        note=_thin(steps), small=small, low=low,
     )  # fmt: skip
     if message and sketch.end and st.session_state.get(_KEPT_N) != sketch.n:
         sketch.keep(_session.workspace().folder)  # after the answer has gone out

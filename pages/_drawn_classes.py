@@ -32,8 +32,14 @@ def names() -> list[str]:
     return list(dict.fromkeys(name for name in map(class_name_of, parts) if name))
 
 
+def is_on() -> bool:
+    """Return whether drawings are kept for classes of the learner's own now."""
+    return bool(names()) and bool(st.session_state.get("draw.own", _session.kept("draw.own", False)))
+
+
 def draw(steps: Steps | None) -> None:
     """Draw the naming of classes, a button for each that keeps what is on the canvas, and the one that makes the set."""
+    beside = st.container()  # below the canvas at once: whoever draws many of each need not scroll
     on = _choices.toggle(
         "draw.own", _("Draw classes of your own"), False,
         help=_("Hearts and stars, your initials, faces: name them, draw some of each, and let a network learn them."),
@@ -53,7 +59,7 @@ def draw(steps: Steps | None) -> None:
         counts = counted(_session.workspace().drawings())
         if not classes:
             return
-        with st.container(horizontal=True, gap="small", key="draw_own_keep"):
+        with beside, st.container(horizontal=True, gap="small", key="draw_own_keep"):
             for name in classes:
                 st.button(
                     _("Keep as {name} ({count})", name=_widgets.plain(name), count=counts.get(name, 0)),
@@ -91,7 +97,7 @@ def _make(classes: list[str]) -> None:
     from cnnlab.architecture.head import fitting
     from cnnlab.architecture.presets import PRESETS
     from cnnlab.data.drawings import make_set
-    from pages import _begin_state
+    from pages import _begin_state, _just_made
 
     try:
         made = make_set(_session.workspace().drawings(), classes, _session.workspace().owner)
@@ -103,6 +109,7 @@ def _make(classes: list[str]) -> None:
     _session.open_network(network)
     _begin_state.choose(f"bundled:{_TEACHER}")
     recipe = _session.recipe()
+    _just_made.note(made.name)
     few = sum(made.splits.values())
     _session.set_recipe(
         recipe.changed(epochs=max(recipe.epochs, 20), batch_size=max(4, min(recipe.batch_size, few // 4)))

@@ -11,7 +11,7 @@ from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError, DataError, ModelError, RunError
 from cnnlab.i18n import _
 from cnnlab.workspace import ImageRef, open_image
-from pages import _choices, _names, _session, _time
+from pages import _accuracy, _choices, _names, _session, _time
 from pages._links import go_to
 
 if TYPE_CHECKING:
@@ -88,6 +88,14 @@ def _model_facts(model: Model) -> str:
         "shape": "×".join(map(str, model.architecture.input_shape)),
         "params": model.architecture.trace().num_params,
     }
+    if isinstance(accuracy, (int, float)) and (few := _accuracy.few_tests(model.about.data)) is not None:
+        return _(
+            "takes {shape} · {params:,} parameters · {right} of {count} test images of {data} right; too few to judge",
+            **facts,
+            right=round(accuracy * few),
+            count=few,
+            data=data_title(model.about.data),
+        )
     if isinstance(accuracy, (int, float)):
         return _(
             "takes {shape} · {params:,} parameters · {acc:.1%} on the test set of {data}",

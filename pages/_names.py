@@ -12,7 +12,7 @@ from cnnlab.description import bundled_models
 from cnnlab.i18n import _
 from cnnlab.numbering import run_numbers
 from cnnlab.runs.snapshot import state_word
-from pages import _session
+from pages import _accuracy, _session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +47,8 @@ def run_label(number: int, run: Snapshot) -> str:
     """Return what a menu calls run ``number``: its name, its number, and what came of it or what it does now."""
     accuracy = run.val_acc if run.test_acc is None else run.test_acc
     result = state_word(run.state).text() if run.live or accuracy is None else f"{accuracy:.1%}"
+    if run.test_acc is not None and not run.live:
+        result = _accuracy.short(run.test_acc, run.data)
     return _("{name}: your run {number}, {result}", name=run.name, number=number, result=result)
 
 

@@ -11,7 +11,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
-from pages import _begin, _choices, _lr, _session, _set_sizes
+from pages import _accuracy, _begin, _choices, _lr, _session, _set_sizes
 from pages._editor import spec_editor
 from pages._links import go_to
 from pages._looking import data_title
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 MAIN = ("epochs", "batch_size", "optimizer", "lr", "schedule", "seed")
 
 
-def draw(run: Snapshot | None) -> None:
-    """Draw the choice of network, data and recipe, and the button that starts a run."""
-    busy = run is not None and run.live
+def draw(run: Snapshot | None, first: bool = False) -> None:
+    """Draw the choice of network, data and recipe, and the button that starts a run; open where it comes ``first``."""
+    busy = run is not None and run.live and not first
     title = _("Recipe of the next run")
     with st.expander(title, expanded=not busy, key=f"train.recipe.{'busy' if busy else 'idle'}"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -162,12 +162,19 @@ def edit(recipe: Recipe, key: str, beside: Callable[[Recipe], None] | None = Non
 def _plan(network: Architecture, dataset: DataSet, recipe: Recipe) -> str:
     from cnnlab.training.loop import count_images, count_steps
 
-    return _(
+    plan = _(
         "{params:,} parameters · {images:,} images · {steps:,} steps",
         params=network.trace().num_params,
         images=count_images(dataset, recipe),
         steps=count_steps(dataset, recipe),
     )
+    aside = len(dataset.test)
+    if aside >= _accuracy.FEW:
+        return plan
+    if recipe.full_train or not len(dataset.val):
+        return f"{plan} · {_('{count} set aside for the test', count=aside)}"
+    said = _("set aside: {val} for validation, {count} for the test", val=len(dataset.val), count=aside)
+    return f"{plan} · {said}"
 
 
 def _submit(network: Architecture, data: str, recipe: Recipe, start: Start | None) -> None:

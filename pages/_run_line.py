@@ -10,7 +10,7 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import state_word
-from pages import _session
+from pages import _accuracy, _session
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -93,6 +93,8 @@ def line_html(found: Snapshot) -> str:
     share = found.step / found.steps if found.steps else 0.0
     accuracy = found.test_acc if found.test_acc is not None else found.val_acc
     shown = "" if accuracy is None else f"{accuracy:.1%}"
+    if found.test_acc is not None:
+        shown = _accuracy.short(found.test_acc, found.data)
     state = state_word(found.state).text()
     return (
         f'<div class="lab-run lab-run-{found.state}" role="status">'

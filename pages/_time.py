@@ -13,6 +13,7 @@ from cnnlab.i18n import _
 from pages import _session
 
 if TYPE_CHECKING:
+    from cnnlab.runs import Snapshot
     from cnnlab.runs.keeping import CheckpointInfo
 
 NOW = -1
@@ -52,6 +53,7 @@ def _slider(ref: ModelRef) -> None:
         chosen = st.select_slider(
             _("Moment"),
             list(labels),
+            value=place,  # what a browser's word for a moment means that is no longer called so: not the first moment
             key=key,
             format_func=lambda step: labels.get(step, str(step)),
             help=_(
@@ -93,6 +95,8 @@ def moments(id: str) -> tuple[dict[int, str], int | None]:
     run = runs.engine().snapshot(id)
     kept = runs.engine().checkpoints(id)
     labels = {info.step: _label(info) for info in kept}
+    if 0 in labels and (model := _taken_from(run)):
+        labels[0] = _("step 0: weights taken from {model}", model=model)
     if run.live:
         return {**labels, NOW: _("now")}, None
     try:
@@ -106,6 +110,18 @@ def moments(id: str) -> tuple[dict[int, str], int | None]:
     if run.state == "interrupted":
         said = _("latest: step {step:,}", step=last)
     return {**labels, NOW: said}, last
+
+
+def _taken_from(run: Snapshot) -> str:
+    """Return whose weights ``run`` had at step 0, or those that it goes back to as their branch; empty for new ones."""
+    from cnnlab import runs
+
+    while run.start is None and run.parent is not None:
+        try:
+            run = runs.engine().snapshot(run.parent)
+        except CnnLabError:
+            return ""  # deleted: nobody knows
+    return run.start.title if run.start else ""
 
 
 def _label(info: CheckpointInfo) -> str:

@@ -11,7 +11,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import live as pictures
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import state_word
-from pages import _branch, _class, _hand, _names, _run_line, _runs_bin, _session, _started, _time
+from pages import _accuracy, _branch, _class, _hand, _names, _run_line, _runs_bin, _session, _started, _time
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -138,13 +138,7 @@ def _queue(run: Snapshot) -> str:
 
 
 def _numbers(run: Snapshot) -> str:
-    tested = run.test_acc is not None
-    accuracy = run.test_acc if tested else run.val_acc
-    told = _("tested when it ends") if run.live else _("ended before the test set")
-    if accuracy is not None and tested:
-        told = _("about {wrong} wrong in a thousand", wrong=round((1 - accuracy) * 1000))
-        if run.chosen_step is not None:
-            told = _("at step {step:,}, the best by validation", step=run.chosen_step)
+    on, shown, told = _accuracy_cell(run)
     pace = state_word(run.state).text()
     if run.live and run.rate:
         pace = _("{state}, {rate:g} steps a second", state=pace, rate=run.rate)
@@ -157,11 +151,7 @@ def _numbers(run: Snapshot) -> str:
             f"{run.step:,}",
             _("of {steps:,}, epoch {epoch} of {epochs}", steps=run.steps, epoch=run.epoch, epochs=run.epochs),
         ),
-        (
-            _("test accuracy") if tested else _("accuracy: {on}", on=pictures.checked_on(run.recipe.full_train)),
-            "–" if accuracy is None else pictures.percent(accuracy),
-            told,
-        ),
+        (on, shown, told),
         (
             _("images per second"),
             f"{run.images_per_s:,.0f}" if run.images_per_s else "–",
@@ -178,6 +168,23 @@ def _numbers(run: Snapshot) -> str:
     return (
         f'<dl class="lab-numbers">{cells}</dl><div class="lab-bar lab-progress"><i style="width:{share:.1%}"></i></div>'
     )
+
+
+def _accuracy_cell(run: Snapshot) -> tuple[str, str, str]:
+    """Return on which images the run's accuracy was measured, the accuracy, and what is to be known of it."""
+    if run.test_acc is None:
+        told = _("tested when it ends") if run.live else _("ended before the test set")
+        if run.val_acc is not None:
+            on = _("accuracy: {on}", on=pictures.checked_on(run.recipe.full_train))
+            return on, pictures.percent(run.val_acc), told
+        shown = "–" if run.train_acc is None else pictures.percent(run.train_acc)
+        return _("accuracy: {on}", on=_("training")), shown, told
+    told = _("about {wrong} wrong in a thousand", wrong=round((1 - run.test_acc) * 1000))
+    if run.chosen_step is not None:
+        told = _("at step {step:,}, the best by validation", step=run.chosen_step)
+    if _accuracy.few_tests(run.data) is not None:
+        told = _("test images right; too few to judge")
+    return _("test accuracy"), _accuracy.short(run.test_acc, run.data), told
 
 
 def _delete_button(run: Snapshot) -> None:
@@ -239,6 +246,7 @@ def _curves(view: View, lines: tuple[Any, Any, int, int], step: int | None) -> N
         "Faint: each batch. Bold: the average of the last batches. Dots: {on}. Dashed: what blind guessing reaches.",
         on=pictures.checked_on(seen),
     )
+    st.html(pictures.legend_html(seen))
     marks = [(made["step"], str(number)) for number, made in enumerate(view.snapshot.changes, 1)]
     marks += [] if step is None else [(step, "")]
     _title(_("Loss"), _("How wrong the network is; learning is to make this small.") + "\n\n" + key)

@@ -2,7 +2,7 @@
 // as `data` and are drawn here, so that nothing else on the page has to change while a stroke is drawn.
 //
 // data: {answered, mode: "draw"|"show", space, brush, sketch: {strokes}|null, picture, picture_alt, classes, colours,
-//        models: [{name, probs|null}], blank, note, labels, small: the surface alone}
+//        models: [{name, probs|null}], blank, note, labels, small: the surface alone, low: room for more below it}
 // sends: setStateValue("sketch", {n, end, box: [top, left, height, width], ink: base64, strokes?}),
 //        setStateValue("brush", hundredths of the side) when another brush was chosen
 
@@ -348,6 +348,7 @@ class Surface {
     if (!drawing && data.picture) Object.assign(this.picture, { src: data.picture, alt: data.picture_alt })
     this.root.classList.toggle("empty", !drawing && !data.picture)
     this.root.classList.toggle("small", Boolean(data.small))
+    this.root.classList.toggle("low", Boolean(data.low))
     this.courier.answered(data.answered)
     if (!this.courier.waiting) {
       this.status.textContent = ""
@@ -411,6 +412,7 @@ class Surface {
     if (this.shape !== shape) {
       this.shape = shape
       this.bars.style.setProperty("--models", models.length)
+      this.bars.style.setProperty("--rows", classes.length)
       this.bars.classList.toggle("words", classes.some((name) => name.length > 1))
       this.bars.replaceChildren(
         ...classes.map((name, k) => {

@@ -116,6 +116,19 @@ def checked_on(seen: bool) -> str:
     return _("seen images") if seen else _("validation")
 
 
+def legend_html(seen: bool) -> str:
+    """Return which line of the charts is which, with a mark of its colour before each name."""
+    dots = _("after each epoch, on images it has learned from") if seen else _("on the validation set")
+    names = {
+        "train": _("training: average of the last batches"),
+        "raw": _("each batch"),
+        "val": f"{checked_on(seen)}: {dots}",
+        "guess": _("guessing"),
+    }
+    parts = "".join(f'<span><i class="lab-key-{kind}"></i>{escape(name)}</span>' for kind, name in names.items())
+    return f'<p class="lab-legend">{parts}</p>'
+
+
 def sparkline_html(train: np.ndarray, val: Sequence[tuple[int, float, float, bool]], steps: int) -> str:
     """Return the accuracy over the steps as a small picture without axes."""
     x, smooth = train[:, 0] / max(steps, 1), train[:, 4]

@@ -12,7 +12,7 @@ from cnnlab.description import ModelRef
 from cnnlab.runs import engine, resolve
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
-from pages import _begin_state, _session
+from pages import _begin_state, _session, _time
 from tests.pages.makers import keep_run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -47,7 +47,7 @@ def test_new_weights_are_the_first_choice_and_models_that_fit_stand_before_other
     at = train(space, model=_begin_state.NEW)
     menu = at.selectbox(key="train.begin")
     assert menu.value == _begin_state.NEW and menu.options[0] == "new weights"
-    assert menu.options[1] == "mnist-sprint: comes with the lab · 5 of 5 layers"
+    assert menu.options[1] == "mnist-sprint: comes with the lab · 5 of 5 learning layers"
     assert menu.options[-1].endswith("another network")
     menu.set_value(BUNDLED).run()
     assert not at.exception
@@ -70,6 +70,9 @@ def test_the_shortcuts_freeze_or_slow_down_what_is_taken_and_the_run_does_as_was
     assert run.recipe.layer_lr == dict.fromkeys(("bn1", "bn2", "conv1", "conv2"), 0.1)
     at = train(space)
     assert "Began with weights of mnist-sprint in all layers but fc1." in said(at)
+    assert at.select_slider(key=f"time.{run.id}").options[0] == "step 0: weights taken from mnist-sprint"
+    branch = engine().wait(engine().branch(run.id, 0, {"seed": 1}), 60)
+    assert _time.moments(branch.id)[0][0] == "step 0: weights taken from mnist-sprint"
 
 
 def test_another_number_of_classes_is_one_button(space):

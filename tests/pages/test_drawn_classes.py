@@ -5,10 +5,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cnnlab.architecture.head import with_head
+from cnnlab.architecture.presets import PRESETS
 from cnnlab.data import loader
 from cnnlab.data.drawings import make_set
+from cnnlab.description import ModelRef
+from cnnlab.runs import RunSpec, engine, resolve
+from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
-from pages import _begin_state, _drawn_classes, _session
+from pages import _accuracy, _begin_state, _drawn_classes, _just_made, _session
+from tests.pages.makers import keep_run
 from tests.pages.test_draw import PAGE, sketch_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -62,6 +68,19 @@ def test_the_set_opens_on_train_with_the_network_that_fits_and_weights_that_know
     assert dataset.class_names == ("heart", "star") and len(dataset.train) + len(dataset.test) == 8
     assert at.session_state[_session.keys.ARCHITECTURE].output_shape == (2,)
     assert space.choices.widgets[_begin_state.MODEL] == "bundled:mnist-sprint"
+    old = keep_run(space, resolve(ModelRef("bundled:mnist-sprint")))
+    at.session_state[_session.keys.RUN] = old
+    at.button(key="draw.own.make").click().run()
+    opened = AppTest.from_file(str(ROOT / "pages" / "train.py"), default_timeout=60)
+    for key in (_session.keys.WORKSPACE, _session.keys.RUN, _just_made._KEY):
+        opened.session_state[key] = at.session_state[key]
+    opened.run()
+    assert not opened.exception
+    said = opened.success[0].value
+    assert "heart / star" in said and "6 drawings to learn from, 2 set aside" in said and "mnist" in said
+    assert opened.expander[0].proto.expanded and not opened.button(key="train.start").disabled
+    opened.session_state[_session.keys.RUN] = None  # another run is shown: the set waits no more
+    assert not opened.run().success
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
@@ -116,3 +135,28 @@ def test_the_draw_page_says_that_a_set_of_these_classes_is_replaced(space):
     assert "It replaces the set" not in "".join(part.value for part in page(space).caption)
     made(space)
     assert "It replaces the set" in "".join(part.value for part in page(space).caption)
+
+
+def test_few_test_images_are_counted_and_many_give_a_share(space):
+    for place, image in enumerate(loader.load("mnist").test.images[:6, 0]):
+        space.save_drawing(image.numpy(), class_name=("heart", "star")[place % 2])
+    few = make_set(space.drawings(), ["heart", "star"], space.owner)
+    assert few.splits["test"] == 2 == _accuracy.few_tests(few.name)
+    assert _accuracy.short(0.5, few.name) == "1 of 2" and _accuracy.short(1.0, few.name) == "2 of 2"
+    assert _accuracy.few_tests("mnist") is None and _accuracy.short(0.986, "mnist") == "98.6%"
+    run = engine().submit(
+        RunSpec(
+            architecture=with_head(PRESETS["mnist-sprint"].architecture, 2), data=few.name, owner=space.owner,
+            recipe=Recipe(epochs=1, batch_size=4, threads=1, precision="float32"),
+        )
+    )  # fmt: skip
+    over = engine().wait(run, 60)
+    space.choose(run=run, model=f"run:{run}", data=few.name)
+    at = AppTest.from_file(str(ROOT / "pages" / "train.py"), default_timeout=60)
+    at.session_state[_session.keys.WORKSPACE] = space.id
+    at.run()
+    text = "".join(one.proto.body for one in at.get("html"))
+    assert not at.exception and over.test_acc is not None
+    assert _accuracy.short(over.test_acc, few.name) in text and "too few to judge" in text
+    assert "2 set aside for the test" in text and "in a thousand" not in text
+    engine().close()

@@ -15,6 +15,7 @@ from cnnlab.runs import RunSpec, engine, resolve
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
 from pages import _chain, _session
+from tests.pages.makers import keep_run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -56,8 +57,21 @@ def test_the_next_step_is_marked() -> None:
     assert steps(home(id)) == ["next", "", "", "", ""]
     Workspace(id).choose(architecture=PRESETS["article-000-lenet5"].architecture.to_json())
     at = home(id)
-    assert steps(at) == ["done", "next", "", "", ""]
+    assert steps(at) == ["ready-made", "next", "", "", ""]
     assert "article-000-lenet5" in html(at) and "It says" not in html(at)  # it has learned nothing yet
+
+
+def test_whoever_has_been_everywhere_is_led_on() -> None:
+    id = new_id()
+    assert not [one for one in home(id).get("page_link") if one.proto.page == "surgery"]
+    Workspace(id).choose(
+        architecture=PRESETS["mnist-sprint"].architecture.remove(3).to_json(), visited=("draw", "explore", "explain")
+    )
+    space = Workspace(id)
+    space.choose(run=keep_run(space, resolve(ModelRef("bundled:mnist-sprint"))))
+    at = home(id)
+    assert steps(at) == ["done"] * 5 and "10 layers, 5 of which learn" in html(at)
+    assert {"magnifier", "convolution", "surgery"} <= {one.proto.page for one in at.get("page_link")}
 
 
 def test_a_network_that_cannot_run_is_mended_before_it_is_trained() -> None:

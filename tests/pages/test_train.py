@@ -440,6 +440,23 @@ def test_a_moment_that_is_no_longer_kept_becomes_the_nearest() -> None:
     assert train(space.id).select_slider(key=f"time.{id}").value == 4
 
 
+@pytest.mark.parametrize("page", ["train", "explore", "smaller"])
+def test_a_browser_that_has_not_heard_of_the_end_stays_at_the_newest_weights(page: str) -> None:
+    space, id = started()
+    at = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60)
+    at.session_state[_session.keys.WORKSPACE] = space.id
+    slider = at.run().select_slider(key=f"time.{id}")
+    assert slider.options[-1] == "now" and slider.value == _time.NOW
+    sent = at._tree.get_widget_states()  # "now", as the browser goes on saying until it is told otherwise
+    engine().command(id, {"do": "stop"}, owner=space.owner)
+    until(space, "stopped")
+    at.run()  # one look sees the end, and calls it "end: step ..."
+    at._run(sent)  # the next was asked for before the answer to that one had come
+    assert not at.exception
+    assert at.select_slider(key=f"time.{id}").value == _time.NOW
+    assert space.choices.model == f"run:{id}"
+
+
 def test_the_last_moment_stays_where_it_is_when_the_run_is_over() -> None:
     space, id = done()
     space.choose(model=f"run:{id}@10")  # chosen while the run stood there, before *Stop*
