@@ -46,8 +46,12 @@ def numbers_html(effect: Effect, facts: str) -> str:
             f'<div style="font-size:1.9rem;line-height:1.3">{value}</div>'
             f'<div style="font-size:.8125rem;min-height:1.3em">{escape(change)}</div></div>'
         )
-    row = "display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));max-width:44rem;gap:.25rem 1.5rem;font-variant-numeric:tabular-nums"
-    return f'<div class="lab-effect" style="{row}">{"".join(shown)}</div><p class="lab-facts">{facts}</p>'
+    pairs = [  # two by two: on a narrow screen no figure stands alone
+        f'<div style="flex:1 1 14.5rem;display:grid;grid-template-columns:1fr 1fr;gap:1rem">{first}{second}</div>'
+        for first, second in zip(shown[::2], shown[1::2])
+    ]
+    row = "display:flex;flex-wrap:wrap;gap:.25rem 1rem;max-width:44rem;font-variant-numeric:tabular-nums"
+    return f'<div class="lab-effect" style="{row}">{"".join(pairs)}</div><p class="lab-facts">{facts}</p>'
 
 
 def _points(value: float, digits: int) -> str:
