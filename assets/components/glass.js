@@ -827,7 +827,7 @@ function build(root) {
   lab.says = element("p", "says", { "aria-live": "polite" });
   lab.rows = element("div", "rows");
   lab.wrong = element("p", "wrong", { role: "alert", hidden: "" });
-  root.replaceChildren(lab.strip, bench, lab.tools, lab.rows, lab.wrong, lab.says);
+  root.replaceChildren(lab.strip, bench, lab.tools, lab.wrong, lab.rows, lab.says);
   new ResizeObserver(() => lab.data && lab.width !== root.clientWidth && layOut(lab)).observe(root);
   listen(lab);
   return lab;
