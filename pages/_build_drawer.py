@@ -88,8 +88,8 @@ def _table(architecture: Architecture) -> None:
     least = "≥ " if trace.error else ""
     total |= {
         _("Layer"): f"**{_('Total')}**",
-        _("Parameters"): f"**{least}{trace.num_params:,}**",
-        _("Multiply-adds"): f"**{least}{trace.macs:,}**",
+        _("Parameters"): f"**{least}{trace.num_params:,}**" if trace.num_params or not least else "?",
+        _("Multiply-adds"): f"**{least}{trace.macs:,}**" if trace.macs or not least else "?",
     }
     with st.container(key="build_table"):
         st.table([*rows, total], hide_index=True)

@@ -100,22 +100,26 @@ def totals(architecture: Architecture) -> None:
     batch = _session.recipe().batch_size
     last = trace.rows[-1].output_shape if trace.rows else None
     stored = 4 * (batch * trace.activation_elements + trace.num_params)
-    least = "≥ " if trace.error else ""  # what stands below the break is not known
+
+    def least(value: int, text: str) -> str:
+        """Return what is known of a sum: what stands below a break is not."""
+        return text if trace.error is None else f"≥ {text}" if value else "?"
+
     with st.container(key="build_totals", horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.metric(
             _("Output"), shape_text(last) or "?", width="content",
             help=_("What leaves the last layer for one picture: to name a class, one number for each class."),
         )  # fmt: skip
         st.metric(
-            _("Parameters"), least + count_text(trace.num_params), width="content",
+            _("Parameters"), least(trace.num_params, count_text(trace.num_params)), width="content",
             help=_("Numbers that are learned: {count:,}.", count=trace.num_params),
         )  # fmt: skip
         st.metric(
-            _("Multiply-adds"), least + count_text(trace.macs), width="content",
+            _("Multiply-adds"), least(trace.macs, count_text(trace.macs)), width="content",
             help=_("Multiplications with an addition for one picture, in convolutions and dense layers: {count:,}.", count=trace.macs),
         )  # fmt: skip
         st.metric(
-            _("Memory"), least + bytes_text(stored), width="content",
+            _("Memory"), least(stored, bytes_text(stored)), width="content",
             help=_("Outputs of all layers for one batch and the weights, at 4 bytes a number. Training needs about twice "
                    "as much, for the gradients."),
         )  # fmt: skip

@@ -78,6 +78,12 @@ def _prune(model: Model, dataset: DataSet) -> Wish:
         epochs = _choices.slider(
             "smaller.epochs", _("Epochs after each step"), 0, 5, 0, 1, help=_("How long it learns on after each step."), width=200
         )  # fmt: skip
+    if per == "channel":
+        st.caption(
+            _("A kernel joins one channel that arrives with one that leaves: where half of both go, a quarter of the kernels "
+              "is left. The first layer keeps its input and the last its classes, so the parameters left of the whole "
+              "lie between.")
+        )  # fmt: skip
     return Wish(model, dataset, plan=Plan(share=share / 100, per=per, steps=steps, epochs=epochs))
 
 
@@ -230,6 +236,9 @@ def _changed(now: Work) -> None:
         _("**{count:,}** of {images:,}: {wrong:,} became wrong (✗), {right:,} became right (✓).",
           count=len(found.changed), images=found.after.images, wrong=found.became_wrong, right=found.became_right)
     )  # fmt: skip
+    other = len(found.changed) - found.became_wrong - found.became_right
+    if other:
+        st.markdown(_("The other {other:,} were wrong before and are wrong now, but otherwise.", other=other))
     shown = found.changed[:MOST_TILES]
     if shown:
         dataset = now.wish.data

@@ -226,5 +226,5 @@ def _maps(model: Model, picture: Any) -> None:
     st.html(seen.maps_html(layers, heads, alt, dark=_session.dark()))
     st.html(seen.facts_html(_(
         "Bright is strong; where a layer has negative numbers, blue is below zero and orange-red above. Below each map "
-        "stand its number and the mean size of its values."
+        "stand its number and the mean size of its values, without their signs; Explore shows the mean with them."
     )))  # fmt: skip

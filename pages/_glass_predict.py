@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from cnnlab.insight.glass import Operation, Stage, Verdict
 
 KINDS = {"size": N_("Size"), "params": N_("Parameters"), "number": N_("Numbers")}
+HINTS = {
+    "size": N_("Count the places of the window: how far can it move, and in which jumps?"),
+    "params": N_("Count the weights of one kernel for each plane that arrives, and the bias."),
+    "number": N_("Multiply each number under the window by the weight on it, then add up, with the bias."),
+}
+"""What helps where nothing more is known about a wrong answer."""
 _TURN = "convolution.turn"
 
 
@@ -26,6 +32,16 @@ class Veil:
     stages: frozenset[str] = frozenset()
     params: bool = False
     number: tuple[str, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class _Try:
+    """What came of the last answer: what the lab says of it, what was said now and at first, whether it goes on."""
+
+    found: Verdict | None
+    said: str
+    first: str
+    open: bool
 
 
 @dataclass(frozen=True)
@@ -57,8 +73,7 @@ def predict(stages: Sequence[Stage], layer: int) -> Veil:
         for place, stage in enumerate(stages)
         if stage.kind == "conv" and stage.operation is not None
     ]
-    settled = _session.workspace().score.settled
-    first = next((one for one in asked if one.size_key not in settled), asked[layer])
+    first = next((one for one in asked if _is_open(one.size_key)), asked[layer])
     row, col = challenge(first.before.values, first.stage, _turn())
     key = number_key(first.before.values, first.stage, row, col)
     with st.container(key="glass_cards"):
@@ -142,13 +157,25 @@ def _card(
     """Draw one question, or what came of it; return whether its answer may be seen."""
     with st.container(border=True, key=f"glass_card_{kind}"):
         st.markdown(f"**{question}**")
-        if key not in _session.workspace().score.settled:
+        if _is_open(key):
             _form(kind, key, fields, check)
             return False
-        _verdict(_session.here(f"convolution.{key}"), answer)
+        _verdict(_last(key), answer)
         if again:
             st.button(_("Another number"), icon=":material/casino:", key="convolution.again", on_click=_next)
         return True
+
+
+def _last(key: str) -> _Try | None:
+    """Return what came of the last answer since the page was opened, None where there was none."""
+    kept = _session.here(f"convolution.{key}")
+    return kept if isinstance(kept, _Try) else None
+
+
+def _is_open(key: str) -> bool:
+    """Return whether this question still waits: nothing was said yet, or something wrong."""
+    last = _last(key)
+    return last.open if last else key not in _session.workspace().score.settled
 
 
 def _form(kind: str, key: str, fields: tuple[str, ...], check: Any) -> None:
@@ -171,7 +198,15 @@ def _form(kind: str, key: str, fields: tuple[str, ...], check: Any) -> None:
                 on_click=_answer,
                 args=(kind, key, (), None),
             )
-    if _session.here(f"convolution.{key}") == "empty":
+    last = _last(key)
+    if last is not None and last.found is not None:
+        hint = last.found.hint or HINTS[kind]
+        said = _("You said {said}: not quite.", said=f"**{last.said}**")
+        st.markdown(
+            f":orange[:material/cancel:] {said} {_(hint) if isinstance(hint, str) else hint.text(_session.language())}"
+        )
+        st.caption(_("Try again as often as you like; the score keeps the first answer only."))
+    elif _session.here(f"convolution.{key}") == "empty":
         st.caption(_("Type a number first."))
 
 
@@ -179,29 +214,44 @@ def _answer(kind: str, key: str, places: Sequence[str], check: Any) -> None:
     """Have the lab check what was typed, or settle the question without an answer; keep what came of it."""
     from cnnlab.insight.glass.predictions import number
 
+    last = _last(key)
     values = [st.session_state.get(place) for place in places]
     if any(value is None for value in values):
-        _session.set_here(f"convolution.{key}", "empty")
+        if last is None:
+            _session.set_here(f"convolution.{key}", "empty")
         return
-    found = check(values) if check else None
-    _session.workspace().settle(kind, key, None if found is None else found.right)
-    _session.set_here(f"convolution.{key}", (found, " × ".join(number(float(value)) for value in values)))
+    if not check:
+        _session.workspace().settle(kind, key)
+        came = replace(last, open=False) if last else _Try(None, "", "", open=False)
+    else:
+        found, said = check(values), " × ".join(number(float(value)) for value in values)
+        _session.workspace().settle(kind, key, found.right)  # of several answers it counts the first
+        came = _Try(found, said, last.first if last else said, open=not found.right)
+    _session.set_here(f"convolution.{key}", came)
 
 
-def _verdict(kept: tuple[Verdict | None, str] | None, answer: str) -> None:
+def _verdict(last: _Try | None, answer: str) -> None:
     """Draw the answer, and what came of the learner's where it was given since the page was opened."""
-    found, said = kept if isinstance(kept, tuple) else (None, "")  # settled in another tab
-    if found is None:
+    if last is None or last.found is None:  # settled in another tab, or only shown
         st.markdown(f"### {answer}")
         return
-    right = found.computation.text(_session.language())
-    if found.right:
-        st.markdown(f"### :green[:material/check_circle:] {answer}")
-        st.markdown(_("Right: {computation}.", computation=right))
+    computation = last.found.computation.text(_session.language())
+    if not last.found.right:
+        st.markdown(f"### {answer}")
+        st.markdown(
+            _(
+                "You said {said}. {answer} is right: {computation}.",
+                said=last.said,
+                answer=answer,
+                computation=computation,
+            )
+        )
         return
-    st.markdown(f"### :orange[:material/cancel:] {answer}")
-    hint = f" {found.hint.text(_session.language())}" if found.hint else ""
-    st.markdown(_("Not {said}: {computation}.", said=said, computation=right) + hint)
+    st.markdown(f"### :green[:material/check_circle:] {answer}")
+    more = (
+        "" if last.said == last.first else " " + _("For the score your first answer counts, {said}.", said=last.first)
+    )
+    st.markdown(_("Right: {computation}.", computation=computation) + more)
 
 
 def _turn() -> int:

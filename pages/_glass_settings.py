@@ -176,7 +176,7 @@ def _side(layer: int, preset: str) -> None:
         return
     key = f"{_key(layer, 'side')}.{preset}"
     chosen = st.segmented_control(
-        _("Side of the window: *kernel_size*"), list(sizes), key=_session.seed(key, size), required=True
+        _("Side of the window: *kernel_size*"), list(sizes), key=_session.seed(key, size), required=True, wrap=True
     )
     if chosen is not None and chosen != size:
         _resize(layer, int(chosen))

@@ -114,6 +114,10 @@ def _texts() -> dict[str, str]:
         "max": _("Largest"), "avg": _("Mean"), "meets": _("The weight it meets, in each output that it reaches"),
         "weight": _("Weight in row {row}, column {col} {plane}", row="{row}", col="{col}", plane="{plane}"),
         "invalid": _("Not a number from −1000 to 1000"),
+        "notRead": _(
+            "“{typed}” is no number from −1000 to 1000 (fractions such as 1/9 are). The weight stays {old}.",
+            typed="{typed}", old="{old}",
+        ),
         "rest": _("{others} from {count} smaller products", others="{others}", count="{count}"),
         "bias": _("{bias} of bias", bias="{bias}"),
         "asked": _("{unit} = ? Multiply each number under the window by the weight on it, then add up.", unit="{unit}"),

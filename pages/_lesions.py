@@ -61,6 +61,10 @@ def _shown(found: Lesions, model: Model) -> None:
     st.markdown(_said(found))
     figure = figures.lesion_heat(found, shown, names, sure=way == "sure", dark=_session.dark())
     _widgets.plot(figure, "surgery.lesions.heat", figures.lesion_height(len(shown)), figures.lesion_text(found, shown))
+    st.caption(
+        _("Blue: the class loses without this channel; red: it gains; empty: no change. It is the model as it was that is "
+          "asked, not the copy that was operated on.")
+    )  # fmt: skip
     if len(shown) < len(found.units):
         st.caption(_("{shown} of {count} channels are shown.", shown=len(shown), count=len(found.units)))
 

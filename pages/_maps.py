@@ -43,6 +43,10 @@ def draw_maps(model: Model, seen: Look, picture: Tensor, layer: str, scale: str)
     data["picture"] = sheets.picture_data(picture.numpy())
     data["text"] = _texts()
     _COMPONENT(data=data, key=key, on_unit_change=lambda: None)
+    st.caption(
+        _("Beside the number of each map: the mean of its values, with their signs. Draw shows their mean size instead, "
+          "without signs.")
+    )  # fmt: skip
 
 
 def _chosen(key: str, layer: str) -> int:

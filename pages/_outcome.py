@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -44,8 +44,26 @@ def result(model: Model, layer: str, unit: int, done: tuple[Edit, ...], initial:
 def _numbers(table: Table, effect: Effect) -> None:
     from cnnlab.figures.surgery import numbers_html
 
-    facts = _("right on {count:,} test images of {data}", count=effect.images, data=data_title(table.dataset.name))
-    st.html(numbers_html(effect, facts))
+    data, all_images = data_title(table.dataset.name), len(table.dataset.test)
+    if effect.images < all_images:
+        st.markdown(
+            _("Asked are **{count:,} of the {all:,}** test images of {data}, a sample: its share of right answers may lie "
+              "a little off the one on the whole test set.", count=effect.images, all=all_images, data=data)
+        )  # fmt: skip
+    else:
+        st.markdown(_("Asked are all {all:,} test images of {data}.", all=all_images, data=data))
+    st.html(numbers_html(effect, _loss_text(table.model.about.recipe)))
+
+
+def _loss_text(recipe: Mapping[str, Any]) -> str:
+    """Return which loss is meant, and why the one of the training may be another."""
+    if recipe.get("label_smoothing"):
+        return _(
+            "Before, after: right answers. Loss: plain cross-entropy; the training's is higher, for its recipe smooths the labels."
+        )
+    if recipe.get("loss", "cross_entropy") != "cross_entropy":
+        return _("Before, after: right answers. Loss: cross-entropy; the training had another one.")
+    return _("Before, after: right answers. Loss: cross-entropy.")
 
 
 def _filters(model: Model, changed: Model, layer: str, unit: int) -> None:
@@ -75,6 +93,7 @@ def _by_class(table: Table, effect: Effect) -> None:
     numbers = (effect.counts, effect.before, effect.after)
     figure = figures.class_change(*numbers, names, dark=_session.dark())
     _widgets.plot(figure, "surgery.classes", figures.class_height(len(names)), figures.class_text(*numbers, names))
+    st.caption(_("Blue: the class loses; red: it gains. The table below has the same colours."))
 
 
 def _answers(table: Table, effect: Effect) -> None:

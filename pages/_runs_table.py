@@ -108,6 +108,7 @@ def _table(numbers: tuple[int, ...], ids: tuple[str, ...], states: tuple[str, ..
             "choose": _("Choose {name}", name="{name}"),
             "full": _("{most} runs are chosen; that is as many as can be compared.", most=figures.MOST),
             "sort": _("Sort by: {title}", title="{title}"),
+            "sortBy": _("Sort by"),
             "all": _("Show all {count} runs", count=len(shown)),
             "fewer": _("Show fewer"),
         },

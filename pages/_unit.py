@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -12,6 +12,8 @@ from cnnlab.i18n import _
 from pages import _looks, _session, _widgets
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cnnlab.description import ModelRef
     from cnnlab.insight.units import UnitPage
     from cnnlab.model import Model
@@ -73,13 +75,26 @@ def _filter(model: Model, page: UnitPage) -> None:
     weight = found.weight.numpy()
     _head(_("Its filter, in {layer}", layer=source) if found.is_conv else _("Its weights, in {layer}", layer=source))
     shape = "×".join(map(str, weight.shape[1:]))
+    own = weight[page.unit]
+    spread = _("weights from {low} to {high}", low=number(float(own.min())), high=number(float(own.max())))
+    if nearly_equal(own):
+        spread += " · " + _(
+            "almost equal, so the picture has one colour: this filter answers to brightness, not to edges"
+        )
     alt = _("The filter of {layer}[{unit}], {shape}", layer=source, unit=page.unit, shape=shape)
     bias = "" if found.bias is None else " · " + _("bias {bias}", bias=number(float(found.bias[page.unit])))
-    st.html(channel_img(weight, page.unit, alt, dark=_session.dark()) + f'<p class="lab-facts">{shape}{bias}</p>')
+    st.html(
+        channel_img(weight, page.unit, alt, dark=_session.dark()) + f'<p class="lab-facts">{shape}{bias} · {spread}</p>'
+    )
     if st.button(_("Operate on it"), icon=":material/content_cut:", key="units.operate", type="tertiary"):
         _session.keep("surgery.layer", source)
         _session.keep(f"units.unit.{source}", page.unit)
         st.switch_page("pages/surgery.py")
+
+
+def nearly_equal(weights: NDArray[Any]) -> bool:
+    """Return whether several weights differ by less than a fifth of the largest: their picture looks empty."""
+    return weights.size > 1 and float(weights.max() - weights.min()) < 0.2 * float(abs(weights).max())
 
 
 def _pictures(model: Model, page: UnitPage) -> None:
@@ -113,6 +128,12 @@ def _pictures(model: Model, page: UnitPage) -> None:
         )
         + "</p>"
     )
+    seen = 0.0 if page.responses is None else float(page.responses.values[page.unit].max())
+    if max(map(float, found.after)) < max(1e-3, 0.05 * seen):
+        st.caption(
+            _("About 0 or less: starting from noise, no picture was found that it likes. It may hardly ever answer, or "
+              "only to what noise does not lead to.")
+        )  # fmt: skip
 
 
 def _strongest(model: Model, page: UnitPage) -> None:

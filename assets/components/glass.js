@@ -329,6 +329,13 @@ function grid(cols, nodes, label, caption) {
 
 const sign = (text) => element("span", "sign", { "aria-hidden": "true" }, text);
 
+// The arrow and what it leads to stay together where a line breaks.
+function then(result) {
+  const node = element("div", "then");
+  node.append(sign("→"), result);
+  return node;
+}
+
 function kernelInputs(lab, to, channel) {
   const { text, planes } = lab.data;
   const size = to.window[0];
@@ -374,17 +381,21 @@ function typed(lab, name) {
   const to = lab.stages.find((stage) => stage.name === name);
   if (!to || lab.view?.name !== name) return;
   let good = true;
-  const kernel = lab.view.lines.map(({ inputs }) =>
-    inputs.map((input) => {
+  const wrong = [];
+  const kernel = lab.view.lines.map(({ inputs }, channel) =>
+    inputs.map((input, index) => {
       const value = readWeight(input.value);
       if (value === null) {
         good = false;
+        wrong.push(fill(lab.data.text.notRead, { typed: input.value.trim(), old: number(to.kernel[channel][index]) }));
         input.setAttribute("aria-invalid", "true");
         input.title = lab.data.text.invalid;
       } else input.removeAttribute("aria-invalid");
       return value;
     }),
   );
+  lab.wrong.textContent = wrong.join(" ");
+  lab.wrong.hidden = good;
   if (good && JSON.stringify(kernel) !== JSON.stringify(to.kernel)) lab.send("typed", { layer: to.layer, kernel });
 }
 
@@ -400,6 +411,7 @@ function say(lab, rows, sentence) {
   const same = rows.length === lab.rows.children.length && rows.every((row, i) => row === lab.rows.children[i]);
   if (!same) lab.rows.replaceChildren(...rows); // what is typed into must stay where it is, or it loses the focus
   lab.says.textContent = sentence;
+  lab.wrong.hidden = !lab.rows.querySelector('[aria-invalid="true"]');
   cells(lab);
 }
 
@@ -442,7 +454,7 @@ function sumView(lab, to) {
     if (to.kernel.length > 1) line.append(element("b", `plane plane${channel}`, {}, planes[channel]));
     const kernel = grid(size, inputs, text.kernel, text.kernel);
     if (to.hidden) line.append(kernel);
-    else line.append(patch, sign("×"), kernel, element("i", "break"), sign("="), products, sign("→"), result);
+    else line.append(patch, sign("×"), kernel, element("i", "break"), sign("="), products, then(result));
     return { line, inputs, patch: patch.lastChild, products: products.lastChild, partial };
   });
   return (lab.view = { key, name: to.name, lines, total: element("p", "total") });
@@ -545,7 +557,7 @@ function explainPool(lab, to, from) {
   const line = element("div", "line");
   const result = element("div", "partial");
   result.append(element("span", "what", {}, text[to.kind]), element("b", "", {}, number(valueAt(to, row, col))));
-  line.append(grid(size, nodes, text.patch, text.patch), sign("→"), result);
+  line.append(grid(size, nodes, text.patch, text.patch), then(result));
   const facts = { unit: unitOf(to, row, col), count: values.length, value: number(valueAt(to, row, col)), from: unitOf(from, row * size + Math.floor(best / size), col * size + (best % size)) };
   say(lab, [line], fill(to.kind === "max" ? text.maxSays : text.avgSays, facts) + seenText(lab, to));
 }
@@ -814,7 +826,8 @@ function build(root) {
   lab.brushes.append(lab.paintButton, lab.sheetButton);
   lab.says = element("p", "says", { "aria-live": "polite" });
   lab.rows = element("div", "rows");
-  root.replaceChildren(lab.strip, bench, lab.tools, lab.rows, lab.says);
+  lab.wrong = element("p", "wrong", { role: "alert", hidden: "" });
+  root.replaceChildren(lab.strip, bench, lab.tools, lab.wrong, lab.rows, lab.says);
   new ResizeObserver(() => lab.data && lab.width !== root.clientWidth && layOut(lab)).observe(root);
   listen(lab);
   return lab;
@@ -930,6 +943,15 @@ function begin(lab) {
   if (!to.hidden) lab.seen = String(to.shape);
 }
 
+// Whether nothing but zeros reaches the number that is pointed at.
+export function blank(lab) {
+  const [from, to] = [lab.stages[lab.target - 1], lab.stages[lab.target]];
+  const { row, col } = lab.at;
+  if (to.hidden || row >= to.shape[1] || col >= to.shape[2]) return false;
+  if (to.kind !== "conv") return !valueAt(to, row, col);
+  return termsAt(from, to, row, col).every((term) => !term.product);
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector(".glass-root");
@@ -947,6 +969,9 @@ export default function (component) {
   if (veiled > 0) lab.target = Math.min(lab.target, veiled); // of a later one not even what arrives may be seen
   stop(lab);
   lab.pixel = null;
+  const input = data.stages[0].values;
+  if (lab.input !== input && !lab.painting && blank(lab)) lab.seen = null; // another picture has something elsewhere
+  lab.input = input;
   if (lab.asked !== asked || lab.seen !== String(current(lab).shape)) begin(lab);
   lab.asked = asked;
   lab.names = names;

@@ -91,6 +91,7 @@ function line(lab, row) {
 function draw(lab) {
   const focused = lab.root.getRootNode().activeElement?.closest?.("tr")?.dataset.id;
   const [top, body] = [element("thead"), element("tbody")];
+  top.dataset.title = lab.data.text.sortBy ?? ""; // on a phone, where it heads no columns
   top.append(head(lab));
   const rows = sorted(lab.data.rows, lab.order);
   const some = first(rows, lab.chosen, lab.data.rows_at_first);

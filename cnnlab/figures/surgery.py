@@ -34,22 +34,24 @@ def numbers_html(effect: Effect, facts: str) -> str:
     loss = effect.loss_after - effect.loss_before
     points = _points(100 * effect.change, 1)
     cells = [
-        (_("Before"), f"{effect.acc_before:.1%}", "", 0.0),
-        (_("After"), f"{effect.acc_after:.1%}", _("{points} points", points=points), effect.change),
-        (_("Other answers"), f"{len(effect.changed):,}", "", 0.0),
-        (_("Loss"), f"{effect.loss_after:.3f}", _points(loss, 3), -loss),
+        (_("Before"), f"{effect.acc_before:.1%}", ""),
+        (_("After"), f"{effect.acc_after:.1%}", _("{points} points", points=points)),
+        (_("Other answers"), f"{len(effect.changed):,}", ""),
+        (_("Loss"), f"{effect.loss_after:.3f}", _points(loss, 3)),
     ]
     shown = []
-    for label, value, change, good in cells:
-        same = change in ("", "0") or good == 0
-        colour = "var(--soft)" if same else "var(--good)" if good > 0 else "var(--bad)"
+    for label, value, change in cells:  # no colours here: blue and red mean lost and gained in the bars and the table
         shown.append(
             f'<div><div style="color:var(--soft);font-size:.875rem">{escape(label)}</div>'
             f'<div style="font-size:1.9rem;line-height:1.3">{value}</div>'
-            f'<div style="font-size:.8125rem;color:{colour};min-height:1.3em">{escape(change)}</div></div>'
+            f'<div style="font-size:.8125rem;min-height:1.3em">{escape(change)}</div></div>'
         )
-    row = "display:flex;flex-wrap:wrap;gap:.25rem 2rem;font-variant-numeric:tabular-nums"
-    return f'<div class="lab-effect" style="{row}">{"".join(shown)}</div><p class="lab-facts">{facts}</p>'
+    pairs = [  # two by two: on a narrow screen no figure stands alone
+        f'<div style="flex:1 1 14.5rem;display:grid;grid-template-columns:1fr 1fr;gap:1rem">{first}{second}</div>'
+        for first, second in zip(shown[::2], shown[1::2])
+    ]
+    row = "display:flex;flex-wrap:wrap;gap:.25rem 1rem;max-width:44rem;font-variant-numeric:tabular-nums"
+    return f'<div class="lab-effect" style="{row}">{"".join(pairs)}</div><p class="lab-facts">{facts}</p>'
 
 
 def _points(value: float, digits: int) -> str:
@@ -95,7 +97,8 @@ def class_change(
     """
     change = 100 * (np.array(after) - np.array(before)) / np.maximum(np.array(counts), 1)
     texts = [_points(value, 1) for value in change]
-    limit = max(1.0, float(np.abs(change).max()))
+    low, high = min(0.0, float(change.min())), max(0.0, float(change.max()))
+    room = 0.35 * max(1.0, high - low)  # for the number beside the longest bar
     figure = go.Figure(layout={"template": theme.template(dark), "height": class_height(len(names))})
     figure.add_bar(
         x=change, y=list(names), orientation="h", text=texts, textposition="outside", cliponaxis=False,
@@ -107,7 +110,7 @@ def class_change(
     figure.update_layout(
         bargap=0.3,
         margin={"l": 80, "r": 12, "t": 6, "b": 34},
-        xaxis={"range": [-1.5 * limit, 1.5 * limit], "title": {"text": _("change of the accuracy, in points")},
+        xaxis={"range": [low - room, high + room], "title": {"text": _("change of the accuracy, in points")},
                "zeroline": True, "zerolinecolor": theme.QUIET[dark], "showgrid": False, "nticks": 5},
         yaxis={"autorange": "reversed", "type": "category", "showgrid": False},
     )  # fmt: skip
@@ -142,11 +145,12 @@ def lesion_heat(
     figure.add_heatmap(
         z=values, x=list(names), y=[str(found.units[place]) for place in order], zmin=-limit, zmax=limit,
         colorscale=theme.signed_scale(dark), xgap=1, ygap=1 if len(order) <= 64 else 0,
-        text=[["" if abs(value) < 0.05 else _points(value, 1) for value in row] for row in values], texttemplate="%{text}" if len(order) <= 64 else None,
         textfont={"size": 11},
         hovertemplate=f"{found.layer}[%{{y}}] · %{{x}}: %{{z:+.2f}}<extra></extra>",
         colorbar={"thickness": 10, "outlinewidth": 0, "ticksuffix": "", "nticks": 5, "len": min(1.0, 220 / lesion_height(len(order)))},
     )  # fmt: skip
+    if len(order) <= 64:
+        _written(figure, values, names, [str(found.units[place]) for place in order], limit, dark)
     figure.update_layout(
         margin={"l": 46, "r": 8, "t": 34, "b": 8},
         xaxis={"side": "top", "type": "category", "showgrid": False, "tickangle": 0 if max(map(len, names)) < 4 else -40},
@@ -154,6 +158,35 @@ def lesion_heat(
                "nticks": len(order) + 1 if len(order) <= 64 else 32},
     )  # fmt: skip
     return figure
+
+
+def _written(
+    figure: go.Figure, values: NDArray[Any], names: Sequence[str], units: Sequence[str], limit: float, dark: bool
+) -> None:
+    """Write each change on its cell, light or dark, whichever can be read on the cell's colour; nothing where there is none."""
+    ground, ends = (np.array(theme.rgb(theme.GROUND[dark])), (theme.NEGATIVE[dark], theme.POSITIVE[dark]))
+    cells = []
+    for row, unit in zip(values, units):
+        for value, name in zip(row, names):
+            if abs(value) >= 0.05:
+                share = min(1.0, abs(value) / limit)
+                colour = (1 - share) * ground + share * np.array(theme.rgb(ends[int(value > 0)]))
+                cells.append((name, unit, _points(float(value), 1), ink_on(colour)))
+    x, y, text, colours = zip(*cells) if cells else ((), (), (), ())
+    figure.add_scatter(
+        x=x, y=y, text=text, mode="text", textfont={"color": colours, "size": 12}, hoverinfo="skip", showlegend=False
+    )
+
+
+def ink_on(colour: NDArray[Any]) -> str:
+    """Return black or white, whichever stands out more on ``colour``, (3,) in 0 to 255.
+
+    Source: W3C, Web Content Accessibility Guidelines 2.1, relative luminance and contrast ratio.
+    """
+    share = np.asarray(colour, dtype=np.float64) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    light = float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+    return "#FFFFFF" if 1.05 / (light + 0.05) > (light + 0.05) / 0.05 else "#000000"
 
 
 def points_lost(found: Lesions, place: int) -> str:

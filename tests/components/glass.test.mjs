@@ -1,7 +1,7 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { ACTIVATIONS, cellSize, field, number, place, readWeight, sumText, termsAt, totalOf, usesOf } from "../../assets/components/glass.js"
+import { ACTIVATIONS, blank, cellSize, field, number, place, readWeight, sumText, termsAt, totalOf, usesOf } from "../../assets/components/glass.js"
 
 const before = { shape: [1, 4, 5], numbers: Float64Array.from({ length: 20 }, (_none, i) => i) } // 4 rows of 5
 const stage = (more) => ({ kernel: [[1, 0, 0, -1]], window: [2, 1, 0, 1], bias: 0, reflect: false, shape: [1, 3, 4], ...more })
@@ -88,4 +88,12 @@ test("cells are as large as fit, and never too small to be touched", () => {
   assert.deepEqual(cellSize(740, 3), ["three", 48])
   assert.deepEqual(cellSize(350, 3), ["two", 48])
   assert.equal(cellSize(350, 7)[0], "stacked")
+})
+
+test("a place where nothing but zeros arrives is told from one with something in it", () => {
+  const dark = { shape: [1, 4, 5], numbers: Float64Array.from({ length: 20 }, (_none, i) => Number(i > 12)) }
+  const lab = (row, col, more = {}) => ({ stages: [dark, { ...stage(), kind: "conv", ...more }], target: 1, at: { row, col } })
+  assert.equal(blank(lab(0, 0)), true)
+  assert.equal(blank(lab(2, 3)), false)
+  assert.equal(blank(lab(0, 0, { hidden: true })), false)
 })

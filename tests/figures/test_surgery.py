@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import re
 
 import numpy as np
@@ -13,12 +14,14 @@ from cnnlab.figures.surgery import (
     channel_img,
     class_change,
     class_text,
+    ink_on,
     lesion_heat,
     lesion_height,
     lesion_text,
     numbers_html,
     points_lost,
 )
+from cnnlab.figures.theme import rgb
 from cnnlab.figures.unit_page import bars_height, marked_html, mean_bars, mean_text
 from cnnlab.insight.surgery import Effect, Lesions
 
@@ -33,6 +36,25 @@ FOUND = Lesions(
 def pixels(html: str) -> np.ndarray:
     found = re.search(r"base64,([^\"]+)", html)
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(found[1]))).convert("RGB"))
+
+
+def test_ink_stands_out_on_every_colour():
+    for colour in itertools.product((0, 60, 120, 180, 255), repeat=3):
+        assert ratio(rgb(ink_on(np.array(colour))), colour) >= 4.5, colour
+
+
+def ratio(one, other):
+    def light(colour):
+        share = np.array(colour) / 255
+        return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_the_number_of_the_longest_bar_has_room():
+    low, high = class_change((100, 100), (95, 90), (4, 90), NAMES).layout.xaxis.range
+    assert low < -91 - 0.2 * (high - low) and high < 91  # and none is kept free where nothing gains
 
 
 def test_large_figures_tell_the_change():
@@ -56,6 +78,11 @@ def test_the_table_of_lesions_has_a_row_for_each_channel_in_order(sure):
     assert np.asarray(heat.z) == pytest.approx(np.array(wanted))
     assert list(heat.y) == ["1", "2", "0"] and heat.zmin == -heat.zmax
     assert figure.layout.height == lesion_height(3)
+    words = figure.data[1]
+    assert (
+        words.text[0] == ("\u221240.0" if sure else "\u221250.0") and words.textfont.color[0] == "#FFFFFF"
+    )  # on full blue
+    assert len(words.text) == 3  # none where nothing changes
     assert points_lost(FOUND, 1) == "\u221212.5" and points_lost(FOUND, 0) == "0"
     assert "channel 1: \u221212.5 points; channel 2: \u22122.5 points" in lesion_text(FOUND, [0, 1, 2])
 

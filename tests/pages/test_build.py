@@ -81,6 +81,7 @@ def test_a_broken_layer_is_marked_said_and_mended_by_a_click(page: Callable[...,
     assert state_of(at) == 7, "the layer that does not fit is the one to edit"
     assert metrics(at)[0] == "?"
     assert metrics(at)[1].startswith("≥")
+    assert not any("≥ 0" in value for value in metrics(at))
     broken = turn_to(at, "Table").table[0].value.iloc[7]
     assert all(":red[" in cell for cell in broken if cell)
     labels = [str(suggestion.label) for suggestion in suggest(network(at))]
@@ -88,6 +89,12 @@ def test_a_broken_layer_is_marked_said_and_mended_by_a_click(page: Callable[...,
     click(at, "build.suggestion.0")
     assert network(at) == PRESETS["article-004-cnn-fixed"].architecture, "the name is that of the mended preset"
     assert not at.error
+
+
+def test_nothing_is_known_of_a_network_that_breaks_at_its_first_layer(page: Callable[..., AppTest]) -> None:
+    at = page(LENET.replace(0, LENET.layers[0].model_copy(update={"kernel_size": 99})))
+    assert metrics(at) == ["?"] * 4
+    assert "≥" not in "".join(turn_to(at, "Table").table[0].value.iloc[-1])
 
 
 def test_a_suggestion_says_all_that_it_changes(page: Callable[..., AppTest]) -> None:

@@ -317,7 +317,10 @@ def test_a_right_answer_and_a_wrong_one_are_counted_and_explained(page):
     at = answer(at, "size", 14, 14)
     assert "Right: the window can move 28 + 2·1 − 3 = 27 px" in text(at)
     at = answer(at, "params", 9)
-    assert "Not 9: 1 × 3 × 3 weights and 1 bias: 10" in text(at) and "add 1" in text(at)
+    assert "You said **9**: not quite. The bias is learned, too: add 1." in text(at)
+    assert "weights and 1 bias: 10" not in text(at) and "<strong>?</strong>" in text(at)
+    at = answer(at, "params", 10)
+    assert "1 × 3 × 3 weights and 1 bias: 10" in text(at) and "your first answer counts, 9" in text(at)
     score = space_of(at).score
     assert (score.of("size"), score.of("params"), score.of("number")) == ((1, 1), (0, 1), (0, 0))
     assert "Size: **1 of 1** · Parameters: **0 of 1**" in text(at)
@@ -325,6 +328,9 @@ def test_a_right_answer_and_a_wrong_one_are_counted_and_explained(page):
 
 def test_the_number_is_checked_against_the_real_one(page):
     at = answer(predicting(page), "size", 1, 1)
+    assert stage(at, "conv1")["hidden"] and "You said **1 × 1**: not quite. Count the places" in text(at)
+    at = checked(widget(at, "convolution.show.size").click().run())
+    assert "You said 1 × 1. 26 × 26 is right" in text(at) and space_of(at).score.of("size") == (0, 1)
     picture = brightness(loader.load("mnist").test.images[0])
     conv = run(picture, [Operation(kernel=(kernel("sobel_x", 3),))])[1]
     row, col = challenge(picture, conv, 0)
@@ -379,5 +385,7 @@ def test_an_activation_does_not_tell_the_number_that_is_asked(page):
 def test_in_chinese(page):
     at = answer(page("zh_CN", predict=True), "size", 26, 25)
     assert at.title[0].value == "卷积"
-    assert "不是 26 × 25：窗口可以移动 28 + 2·0 − 3 = 25 像素" in text(at)
+    assert "你的回答是 **26 × 25**，还不对" in text(at)
+    at = checked(widget(at, "convolution.show.size").click().run())
+    assert "窗口可以移动 28 + 2·0 − 3 = 25 像素" in text(at)
     assert shown(at)["text"]["kernel"] == "卷积核：可填写"

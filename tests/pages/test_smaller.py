@@ -74,6 +74,8 @@ def test_pruning_shows_what_was_measured(page):
     text = shown(at)
     assert f"{found.before.test_acc:.2%}" in text and f"{found.after.test_acc:.2%}" in text
     assert f"**{len(found.changed):,}** of 300" in text
+    other = sum(one.before != one.target != one.after for one in found.changed)
+    assert (f"The other {other:,} were wrong before" in text) == bool(other)
     assert text.count("<figure") == min(24, len(found.changed)) > 0
     assert found.after.zero_weights == round(0.8 * 18320)
     assert len(at.get("plotly_chart")) == 1

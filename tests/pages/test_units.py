@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,7 +11,7 @@ from cnnlab.insight.units import page_of, unit_page
 from cnnlab.model import Model
 from cnnlab.runs import jobs, resolve
 from cnnlab.workspace import Workspace
-from pages import _session
+from pages import _session, _unit
 from tests.wording import english_left
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "units.py")
@@ -49,6 +50,12 @@ def test_one_channel_fills_by_itself(page):
     assert "Its filter, in conv2" in text and "still to come" not in text
     assert len(at.get("plotly_chart")) == 2
     assert not at.get("progress")
+
+
+def test_a_filter_that_looks_empty_is_told_from_one_with_an_edge():
+    assert _unit.nearly_equal(np.array([0.30, 0.31, 0.29])) and _unit.nearly_equal(np.full((3, 2, 2), -1.0))
+    assert not _unit.nearly_equal(np.array([0.3, -0.3])) and not _unit.nearly_equal(np.array([0.3, 0.1]))
+    assert not _unit.nearly_equal(np.array([0.3])) and not _unit.nearly_equal(np.zeros(4))
 
 
 def test_all_channels_are_made_on_demand(page):
