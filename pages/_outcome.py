@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -44,7 +45,9 @@ def result(model: Model, layer: str, unit: int, done: tuple[Edit, ...], initial:
 def _numbers(table: Table, effect: Effect) -> None:
     from cnnlab.figures.surgery import numbers_html
 
-    facts = _("right on {count:,} test images of {data}", count=effect.images, data=data_title(table.dataset.name))
+    facts = _(
+        "right on {count:,} test images of {data}", count=effect.images, data=escape(data_title(table.dataset.name))
+    )
     st.html(numbers_html(effect, facts))
 
 
