@@ -10,6 +10,7 @@ import streamlit as st
 from cnnlab.figures import heat, theme
 from cnnlab.i18n import _
 from pages import _session
+from pages._said import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -84,7 +85,7 @@ def ask(
         return found
     asking = Asking(len(missing), mark)
     for number, (target, method) in enumerate(missing):
-        asking.begin(number, f"{_(methods[method].title)} · {model.class_names[target]}")
+        asking.begin(number, f"{_(methods[method].title)} · {plain(_(model.class_names[target]))}")
         found[target, method] = answer(model, image, method, target, asking.update)
     asking.end()
     return found

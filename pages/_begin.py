@@ -69,7 +69,7 @@ def mend_head(network: Architecture, dataset: DataSet) -> bool:
     shape = "×".join(map(str, given))
     st.warning(
         _("The network has {given} outputs, but {data} has {classes} classes.",
-          given=shape, data=dataset.title, classes=classes),
+          given=shape, data=_widgets.plain(dataset.title), classes=classes),
         icon=":material/link_off:",
     )  # fmt: skip
     try:
@@ -127,7 +127,7 @@ def _offer_network(network: Architecture, dataset: DataSet, model: Model) -> Non
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_fitting"):
         st.markdown(_("More of this model fits its own network."), width="content")
         st.button(
-            _("Make the fitting network: {name}, {classes} outputs", name=model.architecture.name or _("unnamed"),
+            _("Make the fitting network: {name}, {classes} outputs", name=_widgets.plain(model.architecture.name) or _("unnamed"),
               classes=classes),
             icon=":material/auto_fix_high:", key="train.fitting", type="primary", on_click=_session.open_network,
             args=(made,), help=_("The same layers as the model's, with a last layer for these classes. Your present "

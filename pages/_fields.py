@@ -11,6 +11,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import fields, tiles
 from cnnlab.i18n import _
 from pages import _build_state, _choices, _session
+from pages._said import show_error
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Address, Architecture
@@ -41,7 +42,7 @@ def of_unit(model: Model, seen: Look, picture: Tensor, at: Address) -> None:
     try:
         found = _of_unit(model, layer, index)
     except CnnLabError as error:
-        st.error(error.text(_session.language()))
+        show_error(error)
         return
     unit = f"{layer}[{','.join(map(str, index))}]"
     with st.container(horizontal=True, gap="medium", vertical_alignment="top", key="magnifier_fields"):

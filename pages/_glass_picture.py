@@ -62,7 +62,11 @@ def _dataset() -> DataSet | None:
     first = _session.image_ref().data
     try:
         name = _choices.segments(
-            "convolution.data", _("Pictures from"), names, first if first in names else names[0], _looking.data_title
+            "convolution.data",
+            _("Pictures from"),
+            names,
+            first if first in names else names[0],
+            lambda name: _widgets.plain(_looking.data_title(name)),
         )
         return loader.load(name)
     except CnnLabError as error:

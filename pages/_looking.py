@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
@@ -13,6 +14,7 @@ from cnnlab.i18n import _
 from cnnlab.workspace import ImageRef, open_image
 from pages import _accuracy, _choices, _names, _session, _time
 from pages._links import go_to
+from pages._said import plain, show_error
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
@@ -44,9 +46,9 @@ def model_line() -> tuple[ModelRef, Model]:
             _session.set_model_ref(chosen)
             ref, model, problem = _resolved(ModelRef.parse(chosen))
         _time.line(ref)
-        st.html(f'<p class="lab-facts">{_model_facts(model)}</p>', width="content")
+        st.html(f'<p class="lab-facts">{escape(_model_facts(model))}</p>', width="content")
     if problem is not None:
-        st.error(problem.text(_session.language()), icon=":material/error:")
+        show_error(problem)
     return ref, model
 
 
@@ -153,16 +155,18 @@ def image_line(model: Model) -> Tensor | None:
         except CnnLabError as error:
             problem = error
     if problem is not None:
-        st.error(problem.text(_session.language()), icon=":material/error:")
+        show_error(problem)
     return image
 
 
 def verdict(model: Model, seen: Look, known: bool = True) -> str:
     """Return what the network says of the image that is looked at, and what it is where that is ``known`` (markdown)."""
     best = int(seen.probs.argmax())
-    says = _("It says **{name}**, {share:.1%} sure.", name=_(model.class_names[best]), share=float(seen.probs[best]))
+    says = _(
+        "It says **{name}**, {share:.1%} sure.", name=plain(_(model.class_names[best])), share=float(seen.probs[best])
+    )
     if known and (truth := truth_of_image(model)) is not None:
-        says += " " + _("It is **{name}**.", name=_(truth))
+        says += " " + _("It is **{name}**.", name=plain(_(truth)))
     return says
 
 
@@ -216,7 +220,7 @@ def _data_for(model: Model) -> tuple[DataSet, DataError | None]:
 def _test_image(model: Model, ref: ImageRef) -> ImageRef:
     dataset, damage = _data_for(model)
     if damage is not None:
-        st.error(damage.text(_session.language()), icon=":material/error:")
+        show_error(damage)
     index = ref.index if ref.kind == "test" and ref.data == dataset.name else 0
     index = min(index, len(dataset.test) - 1)
     every = len(dataset.class_names)
@@ -292,7 +296,7 @@ def picture_input(key: str, label: str, width: Literal["stretch"] | int = "stret
         try:
             kept = _session.workspace().save_upload(open_picture(file.getvalue()))
         except CnnLabError as error:
-            st.error(error.text(_session.language()), icon=":material/error:")
+            show_error(error)
             return None
         _session.set_upload_id(file.file_id, kept)
     return ImageRef(kind="upload", id=kept)

@@ -10,6 +10,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from pages import _choices, _magnifier_back, _magnifier_texts, _session
+from pages._said import plain, show_error
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Address
@@ -78,11 +79,11 @@ def _pass(model: Model, seen: Look) -> Pass:
             batch = batch_around(model, passed.image, BATCH)
             trained = training_pass(model, batch.images, 0)
         except CnnLabError as error:
-            st.error(error.text(_session.language()), icon=":material/error:")
+            show_error(error)
             return passed
         st.caption(
             _("In a batch of {size}: this picture and the first {first} training images of {data}; dropout draws from seed 0.",
-              size=len(batch.images), first=batch.others, data=batch.data)
+              size=len(batch.images), first=batch.others, data=plain(batch.data))
         )  # fmt: skip
     return trained
 

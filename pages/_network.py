@@ -11,6 +11,7 @@ from cnnlab.architecture.scopes import scope
 from cnnlab.architecture.tape import Place
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
+from pages._said import plain
 
 NETWORK = st.components.v2.component(
     "cnnlab_network",
@@ -28,7 +29,7 @@ def crumbs(architecture: Architecture, place: Place, go_inside: Callable[[Place]
         for depth in range(len(place) + 1):
             name = scope(architecture, place[:depth]).name.rpartition(".")[2] or architecture.name or _("the network")
             st.button(
-                name, key=f"{key}.{depth}", type="tertiary", disabled=depth == len(place),
+                plain(name), key=f"{key}.{depth}", type="tertiary", disabled=depth == len(place),
                 icon=":material/chevron_right:" if depth else ":material/account_tree:", on_click=go_inside,
                 args=(place[:depth],),
             )  # fmt: skip

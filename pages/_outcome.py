@@ -44,7 +44,7 @@ def result(model: Model, layer: str, unit: int, done: tuple[Edit, ...], initial:
 def _numbers(table: Table, effect: Effect) -> None:
     from cnnlab.figures.surgery import numbers_html
 
-    data, all_images = data_title(table.dataset.name), len(table.dataset.test)
+    data, all_images = _widgets.plain(data_title(table.dataset.name)), len(table.dataset.test)
     if effect.images < all_images:
         st.markdown(
             _("Asked are **{count:,} of the {all:,}** test images of {data}, a sample: its share of right answers may lie "

@@ -141,7 +141,7 @@ def _one(knob: Knob, found: dict[str, Choice], refused: list[str]) -> None:
     try:
         found[target] = _options(knob, base) if base.options else _range(knob, base)
     except CnnLabError as error:
-        refused.append(error.text(_session.language()))
+        refused.append(_widgets.plain(error.text(_session.language())))
         st.caption(f":red[{refused[-1]}]")
 
 

@@ -69,7 +69,7 @@ def _view(asked: SizesSpec, pace: float | None, live: bool) -> None:
     if (problem := st.session_state.pop("train.sizes.problem", None)) is not None:
         _widgets.show_error(problem)
     if now.note is not None:
-        st.error(now.note.text(_session.language()), icon=":material/error:")
+        _widgets.show_error(now.note)
     if any(point.values for point in now.points):
         _chart(now)
 

@@ -183,4 +183,4 @@ def _train_dense(model: Model) -> None:
         )  # fmt: skip
         _session.set_current_run(runs.engine().submit(spec))
     except CnnLabError as error:
-        st.error(error.text(_session.language()), icon=":material/error:")
+        _widgets.show_error(error)

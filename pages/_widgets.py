@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlab.errors import CnnLabError
-from cnnlab.i18n import Message, _
+from cnnlab.i18n import _
 from pages import _session
 from pages._editor import spec_editor
 from pages._looking import image_line, model_line, verdict
-
-_MARKS = re.compile(r"[][\\`*_{}()#+!~$:<>|&^=]|(?<!\w)-|-(?!\w)")
+from pages._said import plain, show_error
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -29,19 +26,6 @@ def begin_page(title: str, sentence: str, tab: str | None = None) -> None:
     with st.container(key="page_head", gap=None):
         st.title(_(title), anchor=False)
         st.markdown(_(sentence))
-
-
-def show_error(error: BaseException | Message) -> None:
-    """Show an error of the lab, or what was said of one, in the learner's language; anything else goes on up."""
-    if not isinstance(error, CnnLabError | Message):
-        raise error
-    text = error.text(_session.language()).replace("![", "!\\[")  # what a file or a link says must load no picture
-    st.error(text, icon=":material/error:")
-
-
-def plain(text: str) -> str:
-    """Return ``text``, which anyone may have written, so that a label shows it as it is: no markup, no pictures."""
-    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def what_is_this(text: str, label: str | None = None) -> None:
