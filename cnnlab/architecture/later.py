@@ -64,6 +64,14 @@ class GroupNorm(LayerSpec):
                 groups=self.num_groups,
                 given=shape[0],
             )
+        if shape[0] == self.num_groups and shape[1] * shape[2] == 1:  # torch refuses it, for a single image
+            raise ShapeError(
+                "{where}: with num_groups={groups}, each group of {shape} is a single number, which has no spread to "
+                "divide by; put it where maps are larger, or use fewer groups than channels",
+                where=self.kind,
+                groups=self.num_groups,
+                shape="x".join(map(str, shape)),
+            )
         return shape
 
     def num_params(self, shape: Shape) -> int:

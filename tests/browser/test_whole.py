@@ -22,7 +22,7 @@ def open_magnifier(page: Page) -> None:
 
 
 def tile(page: Page, layer: str, map_: int) -> str:
-    return f'.whole-root .tile[aria-label^="{layer}, map {map_},"]'
+    return f'.whole-root .tile[aria-label^="{layer}[{map_}],"]'
 
 
 def test_pointing_lights_the_true_links_without_the_server_and_choosing_asks_it(visit: Callable[..., Page]) -> None:
@@ -45,13 +45,13 @@ def test_pointing_lights_the_true_links_without_the_server_and_choosing_asks_it(
     for place in (0, 3):
         item = view.shown[index][place]
         page.locator(tile(page, "conv2", item)).hover()
-        expect(page.locator(".whole-root .says b")).to_contain_text(f"conv2 {item}: mean")
+        expect(page.locator(".whole-root .says b")).to_contain_text(f"conv2[{item}]: mean")
         share = fed.strength[place].abs() / (fed.strength[place].abs().sum() + fed.rest[place])
         best = int(share.argmax())
-        sign = MINUS if fed.strength[place][best] < 0 else ""
-        name = f"relu1 {view.shown[index - 1][best]}"
+        way = "pushes down" if fed.strength[place][best] < 0 else "pushes up"
+        name = f"relu1[{view.shown[index - 1][best]}]"
         expect(page.locator(".whole-root .says")).to_contain_text(
-            f"Fed by {name}: {sign}{round(100 * float(share[best]))}%"
+            f"Fed by: {name} {round(100 * float(share[best]))}%, {way}"
         )
         assert page.locator(".lit path").count() == len(view.shown[index - 1]) + 1  # what feeds it, and pool2
     assert len(sent) == before
@@ -70,9 +70,9 @@ def test_the_keys_go_along_links_and_a_folded_layer_opens_in_place(visit: Callab
     focused = page.evaluate(
         "() => { let e = document.activeElement; while (e.shadowRoot) e = e.shadowRoot.activeElement; return e.ariaLabel }"
     )
-    assert focused.startswith("pool1, map ")
-    expect(page.locator(".whole-root .says b")).to_contain_text("pool1 ")
-    first = page.locator('.whole-root .tile[aria-label^="conv1, map"]')
+    assert focused.startswith("pool1[")
+    expect(page.locator(".whole-root .says b")).to_contain_text("pool1[")
+    first = page.locator('.whole-root .tile[aria-label^="conv1["]')
     names = first.evaluate_all("nodes => nodes.map((node) => node.ariaLabel)")
     assert len(names) == 10
     page.get_by_role("button", name="+6").first.click()
@@ -94,7 +94,7 @@ def test_a_phone_shows_the_layers_below_each_other(visit: Callable[..., Page], d
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
     tiles.nth(4).tap()
     expect(page.locator('.whole-root .tile[aria-pressed="true"]')).to_have_count(1)
-    expect(page.locator(".whole-root .says b")).to_contain_text("conv1 ")
+    expect(page.locator(".whole-root .says b")).to_contain_text("conv1[")
 
 
 PIXELS = """() => {
