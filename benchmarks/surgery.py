@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.report import Row, row
 from benchmarks.training import with_threads
 from cnnlab.description import bundled_path
-from cnnlab.insight.surgery import Edit, Table, lesions, operated
+from cnnlab.insight.surgery import Edit, Table, lesion_table, operated
 from cnnlab.insight.surgery.table import table_for
 from cnnlab.insight.units import gallery, unit_page
 from cnnlab.model import Model
@@ -76,7 +76,7 @@ def _edit_s(name: str, layer: str) -> float:
 
 def _lesions_s(name: str, layer: str) -> float:
     table: Table = table_for(_fresh(name))
-    return _seconds(lambda: _drained(lesions(table, layer)))
+    return _seconds(lambda: _drained(lesion_table(table, layer)))
 
 
 def _page_s(name: str, layer: str) -> float:

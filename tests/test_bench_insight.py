@@ -2,6 +2,7 @@
 
 import json
 
+from benchmarks import surgery
 from benchmarks.insight import FIRST_MS, glance, image_for, measure_glances
 from cnnlab.description import bundled_models
 from cnnlab.runs.models import named
@@ -20,3 +21,9 @@ def test_what_is_measured_is_what_the_page_sends() -> None:
     model = named("article-000-lenet5")
     data = json.loads(glance(model, image_for(model)))
     assert [column["name"] for column in data["columns"]] == ["input", *model.architecture.names, "probs"]
+
+
+def test_operations_and_channels_are_timed_on_the_networks_that_there_are() -> None:
+    name = surgery.ARTICLES[0]
+    for seconds in (surgery._edit_s, surgery._lesions_s, surgery._page_s):
+        assert seconds(name, "conv1") > 0
