@@ -10,26 +10,16 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures.sheets import SCALES
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from cnnlab.runs.snapshot import LIVE
-from pages import _answers, _choices, _maps, _run_line, _session, _widgets
+from pages import _answers, _choices, _live, _maps, _run_line, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
     from cnnlab.insight import Look
     from cnnlab.model import Model, Tensor
 
-LIVE_S = 2.0  # from one look into a model that is still learning to the next
-
 
 def _scale_names() -> dict[str, str]:
     return dict(zip(SCALES, (_("each map"), _("each layer"), _("all"))))
-
-
-def _state(ref: ModelRef) -> str | None:
-    """Return the state of the run whose newest moment ``ref`` is; None where ``ref`` can never change."""
-    from cnnlab import runs
-
-    return runs.engine().snapshot(ref.value).state if ref.kind == "run" and ref.step is None else None
 
 
 def _controls(names: tuple[str, ...]) -> tuple[str, str]:
@@ -43,11 +33,6 @@ def _controls(names: tuple[str, ...]) -> tuple[str, str]:
     return layer, scale
 
 
-def _pace(state: str | None) -> float | None:
-    """Return after how many seconds the page looks again, longer in a full class; never when nothing changes."""
-    return max(LIVE_S, _session.interval()) if state in LIVE else None
-
-
 def explore(ref: ModelRef, image: Tensor, asked: float | None) -> None:
     """Draw the chosen layer of the model as it is now; ``asked`` is the pace at which this view looks again."""
     _session.enter()
@@ -57,11 +42,11 @@ def explore(ref: ModelRef, image: Tensor, asked: float | None) -> None:
     try:
         model = runs.resolve(ref)
         seen = look(model, image)
-        state = _state(ref)
+        state = _live.state(ref)
     except CnnLabError as error:
         _widgets.show_error(error)
         return
-    if _run_line.is_another_pace(asked, _pace(state)):  # asking for it also says that somebody still watches
+    if _run_line.is_another_pace(asked, _live.pace(state)):  # asking for it also says that somebody still watches
         st.rerun()
     _draw(model, seen, image, state)
 
@@ -93,5 +78,5 @@ _widgets.begin_page(
 ref, model = _widgets.model_line()
 image = _widgets.image_line(model)
 if image is not None:
-    pace = _pace(_state(ref))
+    pace = _live.pace(_live.state(ref))
     st.fragment(explore, run_every=pace)(ref, image, pace)

@@ -10,7 +10,7 @@ from cnnlab.architecture import blocks as B
 from cnnlab.architecture import layers as L
 from cnnlab.model import Model
 from cnnlab.workspace import ImageRef, Workspace, new_id
-from pages import _session
+from pages import _live, _session
 from tests.insight.makers import model_of
 from tests.pages.makers import keep_run
 
@@ -222,7 +222,7 @@ def test_an_open_page_of_a_run_that_learns_is_still_counted_and_follows_the_clas
     monkeypatch.setattr("cnnlab.runs.resolve", lambda ref: None)
     monkeypatch.setattr("cnnlab.insight.look", lambda model, image: None)
     monkeypatch.setitem(names, "_draw", lambda *args: None)
-    monkeypatch.setitem(names, "_state", lambda ref: "running")
+    monkeypatch.setattr(_live, "state", lambda ref: "running")
     monkeypatch.setattr(_session, "interval", lambda: asked.append(1) or 0.5)
     monkeypatch.setattr(st, "rerun", lambda: anew.append(1))
     explore(None, None, 2.0)
@@ -230,7 +230,7 @@ def test_an_open_page_of_a_run_that_learns_is_still_counted_and_follows_the_clas
     monkeypatch.setattr(_session, "interval", lambda: 6.0)  # sixty watch by now
     explore(None, None, 2.0)
     assert len(anew) == 1
-    monkeypatch.setitem(names, "_state", lambda ref: "done")
+    monkeypatch.setattr(_live, "state", lambda ref: "done")
     explore(None, None, 2.0)
     assert len(anew) == 2
     explore(None, None, None)

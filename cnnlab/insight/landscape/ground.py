@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from cnnlab.build import Network
-from cnnlab.data.loader import at_hand, load
 from cnnlab.errors import ModelError
 from cnnlab.insight.memo import Memo
+from cnnlab.insight.own_data import check_fits, dataset_for
 from cnnlab.model import Model
 from cnnlab.training.images import some_index
 from cnnlab.training.losses import loss_of
@@ -45,13 +45,8 @@ class Ground:
     """
 
     def __init__(self, model: Model) -> None:
-        dataset = load(at_hand(model.about.data))
-        if dataset.image_shape != model.preprocessing.data_shape or len(dataset.class_names) != len(model.class_names):
-            raise ModelError(
-                "{data} has pictures of {shape} in {classes} classes; this model takes {wanted} and knows {known}",
-                data=dataset.name, shape="×".join(map(str, dataset.image_shape)), classes=len(dataset.class_names),
-                wanted="×".join(map(str, model.preprocessing.data_shape)), known=len(model.class_names),
-            )  # fmt: skip
+        dataset = dataset_for(model)
+        check_fits(model, dataset)
         params, macs = model.architecture.trace().num_params, model.architecture.trace().macs
         if params > MOST_PARAMS:
             raise ModelError(
