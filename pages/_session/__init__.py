@@ -28,6 +28,7 @@ from pages._session.looked import (
     upload_id,
     visit,
     visited,
+    visited_whole,
 )
 from pages._session.made import (
     DEFAULT_PRESET,
@@ -113,5 +114,6 @@ __all__ = [
     "use_preset",
     "visit",
     "visited",
+    "visited_whole",
     "workspace",
 ]

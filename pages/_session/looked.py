@@ -93,17 +93,23 @@ def page() -> str:
 
 
 def visit(page: str) -> None:
-    """Note that ``page`` was opened; Home marks the next step by it.
+    """Note that ``page`` is drawn (again), until ``visited_whole``; Home marks the next step by it.
 
     A page's widgets are new ones to Streamlit even under the key of another page's, and would begin with their first
     option: they are seeded with the truth again.
     """
+    st.session_state[keys.DRAWN] = st.session_state.get(keys.DRAWN, 0) + 1
     if st.session_state.get(keys.PAGE) != page:
         st.session_state[keys.PAGE] = page
         st.session_state[keys.HERE] = {}
         unseed("")
     if page not in visited():
         choose(keys.VISITED, "visited", (*visited(), page))
+
+
+def visited_whole() -> None:
+    """Note that the page has been drawn to its end, so that the browser has seen all that was set in its widgets."""
+    st.session_state[keys.DRAWN_WHOLE] = st.session_state.get(keys.DRAWN, 0)
 
 
 def visited() -> tuple[str, ...]:
@@ -149,19 +155,28 @@ def seed(key: str, value: Any, labels: Mapping[Any, str] | None = None) -> str:
     (option to label), it is told to show the new one.
 
     A widget forgets its value when its page is left, and ignores a new default once it has a key. So the widget is
-    given no default; it is seeded before it is drawn, and again whenever the truth changed elsewhere.
+    given no default; it is seeded before it is drawn, and again whenever the truth changed elsewhere. Streamlit tells
+    the browser once what was set: if the page was drawn anew within milliseconds (an upload, a second click), the
+    browser may have missed it and show an empty control. So it is told again until a page came to its end.
     """
     shadow = f"{key}~"
     truth, shown = st.session_state.get(shadow, (None, None))
     if key not in st.session_state or value not in (truth, shown):  # neither the old truth nor the learner's own move
-        st.session_state[key] = value
+        _set(key, value)
+    elif st.session_state.get(f"{key}~set", 0) > st.session_state.get(keys.DRAWN_WHOLE, 0):
+        _set(key, st.session_state[key])
     if labels is not None:
         now = st.session_state[key] if st.session_state[key] in labels else value
         if (now, labels.get(now)) != st.session_state.get(f"{key}~label"):
-            st.session_state[key] = now  # to set it, even to what it is, makes the browser show it anew
+            _set(key, now)  # to set it, even to what it is, makes the browser show it anew
         st.session_state[f"{key}~label"] = (now, labels.get(now))
     st.session_state[shadow] = (value, st.session_state[key])
     return key
+
+
+def _set(key: str, value: Any) -> None:
+    st.session_state[key] = value
+    st.session_state[f"{key}~set"] = st.session_state.get(keys.DRAWN, 0)
 
 
 def unseed(prefix: str) -> None:

@@ -282,3 +282,30 @@ def test_a_menu_whose_labels_changed_shows_the_truth_again() -> None:
     assert shown.set_value and shown.raw_value == "run 1, stopped"
     at.selectbox(key="menu").set_value("b").run()
     assert at.selectbox(key="menu").value == "b"
+
+
+def test_what_was_set_is_told_again_until_a_page_came_to_its_end() -> None:
+    """Streamlit tells a browser once; one whose page is drawn anew at once has not seen it."""
+
+    def work() -> None:
+        import streamlit as st
+
+        from pages import _session
+
+        _session.visit("explain")
+        st.pills("P", ["a", "b"], selection_mode="multi", key=_session.seed("p", ["a", "b"]))
+        if st.session_state.interrupted:
+            st.stop()
+        _session.visited_whole()
+
+    def told(at: AppTest) -> bool:
+        (pills,) = at.get("button_group")
+        assert pills.proto.set_value == (list(pills.proto.raw_values) == ["a", "b"])
+        return bool(pills.proto.set_value)
+
+    at = run(work, interrupted=True)
+    assert told(at)
+    assert told(at.run())
+    at.session_state.interrupted = False
+    assert told(at.run())
+    assert not told(at.run())  # the browser's own choice is not written over
