@@ -30,7 +30,7 @@ from cnnlab.errors import DataError
 from cnnlab.figures import live
 from cnnlab.home import ASSETS, home
 from cnnlab.runs import Engine, RunSpec, engine
-from cnnlab.runs.machine import resolve_recipe
+from cnnlab.runs.machine import cores, resolve_recipe
 from cnnlab.runs.watch import watch
 from cnnlab.training.events import TestEvent, TrainEvent
 from cnnlab.training.loop import Training, generator_for
@@ -122,6 +122,7 @@ def constant_batch(dataset: DataSet, recipe: Recipe) -> float:
 
 def measure_training() -> Iterator[Row]:
     """Yield the rows on training: throughput of LeNet-5 at batch 64, accuracy against the clock, memory."""
+    own_threads(1)  # this thread lives on: it is to have no team of its own
     dataset = load("mnist")
     asked = Recipe(batch_size=BATCH, lr=1e-3)
     preferred = resolve_recipe(asked, LENET)
@@ -129,14 +130,14 @@ def measure_training() -> Iterator[Row]:
     rivals = peers(dataset)
     speeds: dict[str, list[float]] = defaultdict(list)
     for _ in range(REPEATS):  # interleaved: whatever else the machine does meets all of them
-        speeds["usual"].append(usual_loop(dataset))
-        speeds["plain"].append(with_threads(plain.threads, lambda: lab_loop(dataset, plain)))
-        speeds["preferred"].append(with_threads(preferred.threads, lambda: lab_loop(dataset, preferred)))
+        speeds["usual"].append(with_threads(cores(), lambda: usual_loop(dataset)))
+        speeds["plain"].append(with_threads(1, lambda: lab_loop(dataset, plain)))
+        speeds["preferred"].append(with_threads(1, lambda: lab_loop(dataset, preferred)))
         speeds["watched"].append(watched_run(dataset, preferred))
-        speeds["constant"].append(with_threads(preferred.threads, lambda: constant_batch(dataset, preferred)))
+        speeds["constant"].append(with_threads(1, lambda: constant_batch(dataset, preferred)))
         for name, rival in rivals.items():
             if not isinstance(rival, str):
-                speeds[name].append(rival())
+                speeds[name].append(with_threads(cores(), rival))
     found = {name: median(values) for name, values in speeds.items()}
     yield from _throughput(found, rivals, plain, preferred)
     yield from sprint(dataset)
@@ -150,7 +151,7 @@ def _throughput(
     net = f"article-000-lenet5, batch {BATCH}"
     yield row(
         f"{net}, float32, {plain.threads} thread(s), images/s; against a DataLoader loop with per-image torchvision "
-        f"transforms, float32, {torch.get_num_threads()} thread(s)",
+        f"transforms, float32, {cores()} thread(s)",
         found["plain"], found["usual"], ">= 2.2x", lambda ratio: ratio >= 2.2, True,
     )  # fmt: skip
     yield row(
@@ -223,7 +224,7 @@ def _projected(dataset: DataSet, recipe: Recipe) -> float:
                 took.append(perf_counter() - began)
         return median(took) * training.steps
 
-    return with_threads(recipe.threads, work)
+    return with_threads(1, work)
 
 
 def memory() -> Row:
@@ -248,11 +249,14 @@ def _train(architecture: Architecture, dataset: DataSet, recipe: Recipe) -> tupl
             began = perf_counter()
         return acc, spent
 
-    return with_threads(recipe.threads, work)
+    return with_threads(1, work)
 
 
 def with_threads(count: int, work: Callable[[], T]) -> T:
-    """Return what ``work`` returns in a thread that has ``count`` torch threads, as a run's thread has."""
+    """Return what ``work`` returns in a thread that has ``count`` torch threads; the lab sees to its own, and needs one.
+
+    The thread ends, and its team with it, which would slow down whatever is measured next (``training.threads.wide``).
+    """
     found: list[T] = []
     failed: list[BaseException] = []
 
@@ -263,11 +267,9 @@ def with_threads(count: int, work: Callable[[], T]) -> T:
         except BaseException as error:  # handed to the caller's thread
             failed.append(error)
 
-    before = torch.get_num_threads()
     thread = threading.Thread(target=body, daemon=True)
     thread.start()
     thread.join()
-    own_threads(before)
     if failed:
         raise failed[0]
     return found[0]

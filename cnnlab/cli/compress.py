@@ -151,7 +151,7 @@ def _recipe(base: dict[str, Any], flags: dict[str, Any], architecture: Architect
     from cnnlab.training.threads import own_threads
 
     recipe = resolve_recipe(Recipe.of(with_flags(base, flags)), architecture)
-    own_threads(recipe.threads)
+    own_threads(1)  # the training sees to those of its recipe
     return recipe
 
 

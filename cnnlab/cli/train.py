@@ -131,7 +131,7 @@ def _find_lr(spec: RunSpec, as_json: bool) -> None:
     from cnnlab.training.threads import own_threads
 
     recipe = resolve_recipe(spec.recipe, spec.architecture)
-    own_threads(recipe.threads)
+    own_threads(1)  # the training sees to those of its recipe
     search = find_lr(spec.architecture, load(spec.data), recipe)
     with tqdm(total=STEPS, unit="step", file=sys.stderr, desc="find-lr", mininterval=0.5) as bar:
         while True:

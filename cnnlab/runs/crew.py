@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 CLOSE_S = 30.0
 _LOOK_S = 0.2
+_ASK_S = 1.0  # whether another program has left a slot; this one's own runs say so themselves
 
 
 class Crew:
@@ -43,7 +44,7 @@ class Crew:
         self._runs: dict[str, Run] = {}
         self._leaving: list[Run] = []  # over, but their threads still put things in order
         self._closed = False
-        self._beaten = 0.0
+        self._beaten = self._asked = 0.0
         self._thread: threading.Thread | None = None
 
     @property
@@ -136,6 +137,7 @@ class Crew:
         if self._closed:
             return
         with self._turns:
+            self._asked = perf_counter()
             for id in self._slots.hand_out(self.begun()):
                 run = self._runs.get(id)
                 if run is not None:
@@ -168,7 +170,9 @@ class Crew:
         for run in runs:
             if run.record.over and not run.record.saved_whole and run.join(0):
                 self._end(run)
-        if any(not run.granted and run.snapshot().state == "queued" for run in runs):
+        if perf_counter() - self._asked > _ASK_S and any(
+            not run.granted and run.snapshot().state == "queued" for run in runs
+        ):
             self._dispatch()
 
     def _tell(self, run: Run, command: Command) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from cnnlab.errors import CnnLabError, RunError
 from cnnlab.i18n import Message
-from cnnlab.runs.priority import give_way
 from cnnlab.runs.snapshot import as_message
 from cnnlab.runs.task import out_of_memory
 
@@ -153,7 +152,7 @@ class _Worker:
             self._lane.release()
 
     def _work(self, begin: Callable[[], Steps]) -> None:
-        from cnnlab.training.threads import own_threads
+        from cnnlab.training.threads import give_way, own_threads
 
         give_way()
         own_threads(1)

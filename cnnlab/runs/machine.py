@@ -6,8 +6,9 @@ import json
 import os
 import platform
 import threading
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import metadata
-from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,8 @@ def timings() -> dict[str, Any]:
     """Return what was timed on this machine, timing it now if nobody has: about a second, once.
 
     Keys: ``machine``; ``images_per_s`` by "precision/memory_format/threads"; the fastest ``precision`` and
-    ``memory_format`` on one thread; ``threads``, 2 where they are at least 1.2 times as fast, else 1.
+    ``memory_format`` on one thread; ``threads``, 2 where they are at least 1.2 times as fast, else 1. Each is judged by
+    the best of its rounds: what else the machine does meanwhile, such as drawing a first page, only ever slows down.
     """
     path = home() / "machine.json"
     with _guard:
@@ -117,43 +119,34 @@ def hash_of(text: str) -> str:
 
 
 def _measure() -> dict[str, Any]:
-    """Time a few training steps of a small network in every choice, round about; the medians decide."""
-    speeds: dict[str, float] = {}
-    best: dict[str, Any] = {}
+    """Time a few training steps of a small network in every choice, round about."""
+    from cnnlab.training.threads import wide
 
-    def work() -> None:  # in a thread of its own: the number of torch threads is a thread's own affair
-        from cnnlab.training.threads import own_threads
-
-        own_threads(1)
-        trials = {choice: _Trial(*choice) for choice in _CHOICES}
-        one = {choice: median(found) for choice, found in _rounds(trials).items()}
-        chosen = max(one, key=lambda choice: one[choice])
-        speeds.update({f"{'/'.join(choice)}/1": round(speed) for choice, speed in one.items()})
-        best.update(precision=chosen[0], memory_format=chosen[1], threads=1)
-        if cores() > 1:
-            own_threads(_SMALL_STEP_THREADS)
-            two = median(_rounds({chosen: trials[chosen]}, at_least=one[chosen])[chosen])
-            speeds[f"{'/'.join(chosen)}/{_SMALL_STEP_THREADS}"] = round(two)
-            if two >= _WORTH_A_THREAD * one[chosen]:
-                best["threads"] = _SMALL_STEP_THREADS
-
-    thread = threading.Thread(target=work, name="machine-timing", daemon=True)
-    thread.start()
-    thread.join()
-    return {"machine": signature(), "images_per_s": speeds, **best}
+    trials = {choice: _Trial(*choice) for choice in _CHOICES}
+    one = _best({choice: partial(wide, 1, trial.images_per_s) for choice, trial in trials.items()})
+    chosen = max(one, key=lambda choice: one[choice])
+    speeds = {f"{'/'.join(choice)}/1": round(speed) for choice, speed in one.items()}
+    threads = 1
+    if cores() > 1:
+        both = {count: partial(wide, count, trials[chosen].images_per_s) for count in (1, _SMALL_STEP_THREADS)}
+        found = _best(both)
+        speeds[f"{'/'.join(chosen)}/{_SMALL_STEP_THREADS}"] = round(found[_SMALL_STEP_THREADS])
+        if found[_SMALL_STEP_THREADS] >= _WORTH_A_THREAD * found[1]:
+            threads = _SMALL_STEP_THREADS
+    return {
+        "machine": signature(), "images_per_s": speeds,
+        "precision": chosen[0], "memory_format": chosen[1], "threads": threads,
+    }  # fmt: skip
 
 
-def _rounds(trials: dict[Any, _Trial], at_least: float = 0.0) -> dict[Any, list[float]]:
-    """Return the speeds of ``trials`` over a few rounds; the first, cold one counts only where it is hopeless."""
-    speeds = {choice: [trial.images_per_s()] for choice, trial in trials.items()}
-    if all(found[0] < at_least / 4 for found in speeds.values()):
-        return speeds
-    for found in speeds.values():
-        found.clear()
+def _best(trials: Mapping[Any, Callable[[], float]]) -> dict[Any, float]:
+    """Return the best speed of each of ``trials``; one that is hopeless in the first, cold round has no other."""
+    best = {choice: trial() for choice, trial in trials.items()}
+    hopeful = [choice for choice, speed in best.items() if speed >= max(best.values()) / 4]
     for _ in range(_ROUNDS):
-        for choice, trial in trials.items():
-            speeds[choice].append(trial.images_per_s())
-    return speeds
+        for choice in hopeful:
+            best[choice] = max(best[choice], trials[choice]())
+    return best
 
 
 class _Trial:

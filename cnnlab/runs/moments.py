@@ -36,10 +36,9 @@ def begun(
         ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
         ModelError, RunError: there is no such model to begin with.
     """
-    from cnnlab.data.loader import load
     from cnnlab.training.loop import check_trainable, count_images, count_steps
 
-    dataset = load(spec.data)
+    dataset = _loaded(spec.data)
     check_trainable(spec.architecture, dataset, spec.recipe)
     recipe = machine.resolve_recipe(spec.recipe, spec.architecture)
     counts = {"images": count_images(dataset, recipe), "steps": count_steps(dataset, recipe)}
@@ -177,10 +176,19 @@ def branched(
     return Snapshot(**values), beginning, Task(parent.architecture, recipe, dataset, beginning.to_bytes(), inherited)
 
 
-def _same_data(run: Snapshot) -> DataSet:
+def _loaded(name: str) -> DataSet:
+    """Return the data set ``name``; a thread that lives on is left without a team of its own (``training.threads``)."""
     from cnnlab.data.loader import load
+    from cnnlab.training.threads import torch_threads
 
-    dataset = load(run.data)
+    with torch_threads(1):
+        dataset = load(name)
+        dataset.mean  # noqa: B018  (computed once, and kept)
+    return dataset
+
+
+def _same_data(run: Snapshot) -> DataSet:
+    dataset = _loaded(run.data)
     if dataset.hash != run.data_hash:
         raise RunError(
             "the data set {data} is no longer the one that this run learned from; import that one again, or start a "

@@ -13,7 +13,6 @@ from cnnlab.errors import CnnLabError, RunError
 from cnnlab.i18n import Message
 from cnnlab.runs.cores import Cores
 from cnnlab.runs.pace import Pace
-from cnnlab.runs.priority import give_way
 from cnnlab.runs.progress import Progress
 from cnnlab.runs.record import Record
 from cnnlab.runs.snapshot import Snapshot, State, as_message, state_word
@@ -155,11 +154,11 @@ class Run:
             self._released(self)
 
     def _train(self) -> None:
-        from cnnlab.training.threads import own_threads
+        from cnnlab.training.threads import give_way, own_threads
 
         threads = self._task.recipe.threads
-        own_threads(threads)
         give_way()  # before torch starts threads of its own, which inherit it
+        own_threads(1)  # the training sees for itself to those that its recipe has
         self._enter("running", wait=False)
         with self._cores.hold(threads):
             training = self._begin()

@@ -39,7 +39,9 @@ def _work(data: str) -> None:
         from cnnlab.data.loader import load
         from cnnlab.runs.machine import timings
         from cnnlab.training import loop  # noqa: F401  (what the first Start would import)
+        from cnnlab.training.threads import own_threads
 
+        own_threads(1)  # from now on every thread begins with one: see training.threads.wide
         timings()
         load(data).mean  # noqa: B018  (the channel statistics take longest)
         _first_optimizer()

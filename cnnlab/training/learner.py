@@ -1,4 +1,7 @@
-"""``Learner``: a network, its images and its optimizer, and what happens to them in one step."""
+"""``Learner``: a network, its images and its optimizer, and what happens to them in one step.
+
+What it computes depends on the recipe's number of threads (once that is fixed), not on how many the calling thread has.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from cnnlab.training.images import generator_for, training_split
 from cnnlab.training.losses import loss_of
 from cnnlab.training.optim import add_l1, make_optimizer, set_layer_rates
 from cnnlab.training.recipe import Recipe
-from cnnlab.training.threads import own_threads, torch_threads
+from cnnlab.training.threads import own_threads, wide
 from cnnlab.training.watching import PIECE
 from cnnlab.training.whitening import PATCH_IMAGES, whiten_first_layer
 
@@ -53,7 +56,7 @@ class Learner:
         self.network = build(architecture, generator_for(recipe.seed, "init"))
         self.network.use_generator(self._generators["dropout"])
         if recipe.whiten:
-            whiten_first_layer(self.network, self.preprocessing.apply(self.images[:PATCH_IMAGES]))
+            wide(recipe.threads, self._whiten)
         self._format = torch.contiguous_format if recipe.memory_format == "contiguous" else torch.channels_last
         self.network.to(memory_format=self._format)  # type: ignore[call-overload]
         self._learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
@@ -62,6 +65,9 @@ class Learner:
         self._drops = {name: m for name, m in self.network.leaves() if isinstance(m, GeneratorDropout)}
         self.frozen: tuple[str, ...] = ()
         self._part = part_size(architecture, recipe.batch_size)
+
+    def _whiten(self) -> None:
+        whiten_first_layer(self.network, self.preprocessing.apply(self.images[:PATCH_IMAGES]))
 
     @property
     def dropout(self) -> dict[str, float]:
@@ -82,9 +88,12 @@ class Learner:
             return torch.autocast("cpu", torch.bfloat16)
         return nullcontext()
 
-    @torch.no_grad()
     def look(self, images: Tensor) -> Tensor:
         """Return the logits of uint8 ``images`` in evaluation mode, at the recipe's precision."""
+        return wide(self.recipe.threads, self._look, images)
+
+    @torch.no_grad()
+    def _look(self, images: Tensor) -> Tensor:
         self.network.eval()
         try:
             with self._autocast():
@@ -106,7 +115,7 @@ class Learner:
         for group in self._optimizer.param_groups:
             group["lr"] = lr * group["factor"]
         parts = index.tensor_split(-(-len(index) // self._part))
-        return self._step(((*self._batch(part), len(part) / len(index)) for part in parts), seen)
+        return self._change(((*self._batch(part), len(part) / len(index)) for part in parts), seen)
 
     def update(self, x: Tensor, targets: Tensor, seen: Callable[[], None] | None = None) -> tuple[float, float]:
         """Change the weights once, by the gradient of the loss on ``x``; return loss and accuracy before the change.
@@ -115,19 +124,22 @@ class Learner:
             x: (N, C, H, W) float, as ``input_of`` gives it.
             targets: (N,) int64, or (N, classes) float: the share of each class.
         """
-        return self._step([(x, targets, 1.0)], seen)
+        return self._change([(x, targets, 1.0)], seen)
+
+    def _change(self, parts: Iterable[Part], seen: Callable[[], None] | None) -> tuple[float, float]:
+        """Make a step: shared out from here, with one torch thread for each piece, else with all of them as one."""
+        return wide(1 if self._sharing else self.recipe.threads, self._step, parts, seen)
 
     def _step(self, parts: Iterable[Part], seen: Callable[[], None] | None) -> tuple[float, float]:
         self._optimizer.zero_grad(set_to_none=True)
         loss = acc = 0.0
-        with torch_threads(1) if self._sharing else nullcontext():
-            for part in parts:
-                pieces = self._pieces(*part)
-                for one_loss, one_acc in self._side_by_side(pieces) if len(pieces) > 1 else self._whole(*pieces[0]):
-                    loss, acc = loss + one_loss.item(), acc + one_acc.item()
-            if seen is not None:
-                seen()
-            self._move()
+        for part in parts:
+            pieces = self._pieces(*part)
+            for one_loss, one_acc in self._side_by_side(pieces) if len(pieces) > 1 else self._whole(*pieces[0]):
+                loss, acc = loss + one_loss.item(), acc + one_acc.item()
+        if seen is not None:
+            seen()
+        self._move()
         return loss, acc
 
     def _pieces(self, x: Tensor, targets: Tensor, share: float) -> list[Part]:

@@ -35,6 +35,7 @@ from cnnlab.training.optim import follow, learning_rate, make_optimizer, remembe
 from cnnlab.training.order import Order
 from cnnlab.training.patience import Verdict
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.threads import wide
 from cnnlab.training.watching import Watcher
 
 __all__ = [
@@ -400,7 +401,7 @@ class Training(Learner):
         model, split = self.model(), self.dataset.test
         total, right = 0.0, 0
         for images, targets in _parts(split):
-            log_probs = model.logits(images).double().log_softmax(1)
+            log_probs = wide(self.recipe.threads, model.logits, images).double().log_softmax(1)
             total -= log_probs.gather(1, targets[:, None]).sum().item()
             right += int((log_probs.argmax(1) == targets).sum())
             yield LookEvent(self.step, len(targets))

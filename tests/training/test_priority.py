@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from cnnlab.runs.priority import give_way
+from cnnlab.training.threads import give_way
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives each thread a priority of its own")
