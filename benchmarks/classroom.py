@@ -79,6 +79,7 @@ async def _measure(address: str, server: subprocess.Popen[bytes]) -> list[Row]:
         strange = _strange(learners, ended) + sum(len(learner.failures) for learner in learners)
         for learner in learners:
             await learner.__aexit__()
+        alone += [await _run_alone(first) for _ in range(ALONE)]  # before and after: how fast the machine is may change
     slow = quantiles(answers, n=20)[-1]
     speed, usual = 60 * LEARNERS / took, 60 / median(alone)
     rows = [

@@ -55,7 +55,7 @@ class Run:
         self.granted = False
         self._stands = False  # paused, or about to be: a slot that was meant for it before is no longer its own
         self._task = task
-        self._cores = cores
+        self._turn = cores.turn(task.recipe.threads)
         self._released, self._wants_slot = released, wants_slot
         self._changed = record.changed
         self._commands: deque[Command] = deque()
@@ -151,26 +151,26 @@ class Run:
                 _log.exception("run %s failed", self.id)
             self.record.end("failed", fault(error, self._task.recipe.batch_size))
         finally:
+            self._turn.leave()
             self._released(self)
 
     def _train(self) -> None:
         from cnnlab.training.threads import give_way, own_threads
 
-        threads = self._task.recipe.threads
         give_way()  # before torch starts threads of its own, which inherit it
         own_threads(1)  # the training sees for itself to those that its recipe has
         self._enter("running", wait=False)
-        with self._cores.hold(threads):
-            training = self._begin()
+        self._turn.take()
+        training = self._begin()
         self._publish(training)
         self._keep(training, wait=True)
         events = training.events()
         while self._may_go_on(training):
             known = len(training.changes)
-            with self._cores.hold(threads):
-                began = perf_counter()
-                event = next(events, None)
-                took = perf_counter() - began
+            self._turn.take()
+            began = perf_counter()
+            event = next(events, None)
+            took = perf_counter() - began
             self._note_changes(training, known)
             if event is None:
                 self._finish(training, "done")
@@ -178,6 +178,7 @@ class Run:
             self._follow(training, event, took)
             if self.record.weights.due or self._pace.rate is not None:
                 self._publish(training)
+            self._turn.pass_on()
 
     def _begin(self) -> Training:
         """Return the training, from its beginning or from its checkpoint."""
@@ -239,6 +240,7 @@ class Run:
 
     def _pause(self, training: Training) -> bool:
         """Stand still until told to go on; return False if the run ended instead."""
+        self._turn.leave()
         self._pace.forget()
         self._flush_group()
         self._publish(training)
@@ -271,6 +273,7 @@ class Run:
         left = self._pace.left_s()
         if left <= 0:
             return False
+        self._turn.leave()
         with self._changed:
             return self._changed.wait_for(lambda: bool(self._commands), timeout=left)
 
@@ -349,6 +352,8 @@ class Run:
             self._keep(training, wait=whole or training.step < 64)
 
     def _keep(self, training: Training, wait: bool) -> None:
+        if wait:
+            self._turn.leave()
         self.record.keep(training.checkpoint(), left_in_epoch(training) == 0, wait)
 
     def _publish(self, training: Training, **result: Any) -> Published:
@@ -365,6 +370,7 @@ class Run:
 
     def _finish(self, training: Training, state: State) -> None:
         """Keep the weights with what came of the run, then say that it is over."""
+        self._turn.leave()
         self._flush_group()
         now = self.snapshot()
         rate = self._progress.images_per_s
