@@ -130,7 +130,7 @@ def _measure() -> dict[str, Any]:
     speeds = {f"{'/'.join(choice)}/1": round(speed) for choice, speed in one.items()}
     threads = 1
     if cores() > 1:
-        trial = _Trial(*chosen, batch=_MIDDLE_BATCH)
+        trial = _Trial(chosen[0], chosen[1], _MIDDLE_BATCH)
         found = _best({count: partial(wide, count, trial.images_per_s) for count in (1, _SMALL_STEP_THREADS)})
         speeds[f"{'/'.join(chosen)}/{_SMALL_STEP_THREADS}"] = round(found[_SMALL_STEP_THREADS])
         if found[_SMALL_STEP_THREADS] >= _WORTH_A_THREAD * found[1]:

@@ -1,6 +1,7 @@
 """A thread keeps the number of torch threads that it asked for, whoever asks for another."""
 
 import threading
+from functools import partial
 
 import pytest
 import torch
@@ -53,9 +54,12 @@ def test_work_for_several_threads_is_done_in_one_place_whoever_asks():
         where.append((threading.get_ident(), torch.get_num_threads()))
         return number
 
+    def ask(number):
+        found.append(wide(2, work, number))
+
     found = []
     for number in range(3):
-        elsewhere(lambda: found.append(wide(2, work, number)))
+        elsewhere(partial(ask, number))
     assert found == [0, 1, 2]
     assert len(set(where)) == 1 and where[0][1] == 2
     assert where[0][0] != threading.get_ident()
