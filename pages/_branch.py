@@ -10,6 +10,7 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from pages import _hand, _names, _session, _time, _widgets
+from pages._said import told
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -40,7 +41,7 @@ def _begin(id: str, rewind: bool) -> None:
         kept = runs.engine().checkpoints(id)
         step = _time.place(id) if not rewind else min((info.step for info in kept), default=None)
     except CnnLabError as error:
-        st.toast(error.text(_session.language()), icon=":material/error:")
+        st.toast(told(error), icon=":material/error:")
         return
     if step is None:
         st.toast(_("No moment of this run is kept."), icon=":material/error:")
@@ -94,7 +95,7 @@ def draw(branch: Branch, parent: Snapshot) -> None:
         _session.set_branch(replace(branch, recipe=edited))
         found = _hand.differences(before, edited)
         st.markdown(_("**Changed:** {what}", what=" · ".join(found) if found else _("nothing yet")))
-        problem = refused[0].text(_session.language()) if refused else _one_thing(branch, len(found))
+        problem = told(refused[0]) if refused else _one_thing(branch, len(found))
         if problem:
             st.warning(problem, icon=":material/pan_tool:")
         with st.container(horizontal=True):
@@ -125,7 +126,7 @@ def _start(branch: Branch, parent: Snapshot, recipe: Recipe) -> None:
             parent.id, branch.step, recipe.model_dump(mode="json"), owner=_session.workspace().owner
         )
     except CnnLabError as error:
-        st.error(error.text(_session.language()), icon=":material/error:")
+        st.error(told(error), icon=":material/error:")
         return
     _session.set_branch(None)
     _session.set_current_run(id)

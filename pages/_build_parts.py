@@ -15,6 +15,7 @@ from cnnlab.i18n import Message, _
 from pages import _build_state as state
 from pages import _session, _widgets
 from pages._network import NETWORK, crumbs
+from pages._said import told
 
 _SPELT_OUT = 2
 """Up to how many further edits a suggestion names each."""
@@ -131,7 +132,7 @@ def totals(architecture: Architecture) -> None:
         if trace.error is None and architecture.layers:
             check_budget(architecture, batch)
     except BudgetError as error:
-        st.warning(error.text(_session.language()), icon=":material/warning:")
+        st.warning(told(error), icon=":material/warning:")
 
 
 def _take_batch() -> None:

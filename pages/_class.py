@@ -16,6 +16,7 @@ from cnnlab.i18n import _
 from cnnlab.runs.snapshot import LIVE, state_word
 from cnnlab.workspace import name_of
 from pages import _run_line, _session
+from pages._said import told
 
 if TYPE_CHECKING:
     from cnnlab.runs import Place, Snapshot
@@ -134,7 +135,7 @@ def _tell(ids: list[str], do: str) -> None:
             if lab.snapshot(id).state in LIVE:
                 lab.command(id, {"do": do})
         except CnnLabError as error:
-            st.toast(error.text(_session.language()), icon=":material/error:")
+            st.toast(told(error), icon=":material/error:")
 
 
 def over() -> None:

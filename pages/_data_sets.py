@@ -13,6 +13,7 @@ from cnnlab.data.catalog import ORIGINS, DataInfo, catalog
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from pages import _session, _widgets
+from pages._said import told
 
 
 def draw() -> None:
@@ -86,9 +87,9 @@ def _table(rows: tuple[DataInfo, ...]) -> str:
 
 
 def _notes(row: DataInfo) -> str:
-    notes = [note.text(_session.language()) for note in row.notes]
+    notes = [told(note) for note in row.notes]
     if row.error:
-        notes.append(row.error.text(_session.language()))
+        notes.append(told(row.error))
     return "".join(f"<small>{html.escape(note)}</small>" for note in notes)
 
 
@@ -124,7 +125,7 @@ def _job(state: str) -> None:
                 st.rerun()
             return
         if job.state == jobs.RUNNING:
-            text = job.progress.what.text(_session.language()) if job.progress else _("starting")
+            text = told(job.progress.what) if job.progress else _("starting")
             st.progress(job.part_done or 0.0, text=_("{title}: {what}", title=_(job.title), what=text))
             if st.button(_("Cancel"), icon=":material/close:", key="data.cancel"):
                 jobs.cancel()
@@ -132,12 +133,12 @@ def _job(state: str) -> None:
         if job.state == jobs.DONE and job.result:
             said = [
                 _("{title} is here.", title=_(job.result.title)),
-                *(n.text(_session.language()) for n in job.result.notes),
+                *(told(n) for n in job.result.notes),
             ]
             st.success("  \n".join(said), icon=":material/check:")
         elif job.error:
             box = st.error if job.state == jobs.FAILED else st.info
-            box(job.error.text(_session.language()))
+            box(told(job.error))
         if st.button(_("Close this message"), key="data.forget", type="tertiary"):
             jobs.forget()
             st.rerun()

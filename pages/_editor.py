@@ -16,6 +16,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.i18n import N_, Message, _
 from cnnlab.validation import first_finding
 from pages import _session
+from pages._said import told
 
 M = TypeVar("M", bound=BaseModel)
 _HIDDEN = frozenset({"kind", "format", "version"})
@@ -79,7 +80,7 @@ def _edited(current: Any, changes: dict[str, Any], refused: list[Message] | None
     except CnnLabError as error:
         said = Message(error.message, **error.values)
     if refused is None:
-        st.error(said.text(_session.language()), icon=":material/error:")
+        st.error(told(said), icon=":material/error:")
     else:
         refused.append(said)
     return current

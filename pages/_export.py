@@ -12,6 +12,7 @@ from cnnlab.export import EXPORTS, Export, Exported, Subject, of_model, of_netwo
 from cnnlab.export.link import link
 from cnnlab.i18n import _
 from pages import _session, _widgets
+from pages._said import told
 
 _PREPARED = "export.prepared"
 _COLUMNS = 3
@@ -60,7 +61,7 @@ def _card(choice: Export, subject: Subject, key: str) -> None:
     st.caption(_(choice.sentence))
     if lacking := choice.lacks(subject):
         st.button(_("Download"), key=f"{key}.lacking", icon=":material/download:", disabled=True, width="stretch")
-        st.caption(lacking.text(_session.language()))
+        st.caption(told(lacking))
         return
     _offer(choice, subject, key)
 
@@ -78,7 +79,7 @@ def _offer(choice: Export, subject: Subject, key: str) -> None:
         on_click="ignore", width="stretch",
     )  # fmt: skip
     for note in made.notes:
-        st.caption(f":material/info: {note.text(_session.language())}")
+        st.caption(f":material/info: {told(note)}")
 
 
 def _made(choice: Export, subject: Subject) -> Exported | None:

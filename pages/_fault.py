@@ -14,6 +14,7 @@ from cnnlab.lessons import lesson
 from pages import _fault_state as state
 from pages import _names, _session, _widgets
 from pages._links import go_to
+from pages._said import told
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -156,7 +157,7 @@ def _name_it(run: Snapshot | None, now: state.Game) -> None:
         from cnnlab.health.faults import hint
 
         said = _("{title}: no, that is not it.", title=_(RULES[now.wrong[-1]].title))
-        st.warning(f"{said} {hint(planted).text(_session.language())}", icon=":material/close:")
+        st.warning(f"{said} {told(hint(planted))}", icon=":material/close:")
 
 
 def _mend_it(run: Snapshot | None, now: state.Game) -> None:

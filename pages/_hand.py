@@ -14,6 +14,7 @@ from cnnlab.training.recipe import HAS_MOMENTUM, LABELS, Recipe
 from pages import _choices, _run_line, _session, _widgets
 from pages._editor import field_label, spec_editor
 from pages._links import go_to
+from pages._said import told
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -99,7 +100,7 @@ def _form(run: Snapshot) -> None:
     refused: list[Message] = []
     values = _wanted(run, refused)
     for said in refused:
-        st.error(said.text(_session.language()), icon=":material/error:")
+        st.error(told(said), icon=":material/error:")
     sent = st.form_submit_button(_("Change it from the next step on"), type="primary", key="train.change.send")
     if sent and not refused:
         _send(run, values)
@@ -179,7 +180,7 @@ def _send(run: Snapshot, values: dict[str, Any]) -> None:
     try:
         runs.engine().command(run.id, {"do": "change", **values}, owner=_session.workspace().owner)
     except CnnLabError as error:
-        st.error(error.text(_session.language()), icon=":material/error:")  # the entries stay, to be mended
+        st.error(told(error), icon=":material/error:")  # the entries stay, to be mended
         return
     _session.set_here(_SENT, (run.id, len(run.changes), "; ".join(_in_words(run, values))))
 

@@ -15,6 +15,7 @@ from pages import _accuracy, _begin, _choices, _lr, _session, _set_sizes
 from pages._editor import spec_editor
 from pages._links import go_to
 from pages._looking import data_title
+from pages._said import told
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
@@ -46,7 +47,7 @@ def draw(run: Snapshot | None, first: bool = False) -> None:
         recipe, refused = edit(_session.recipe(), "train.recipe", finder)
         _session.set_recipe(recipe)
         if refused:
-            why.warning(refused[0].text(_session.language()), icon=":material/pan_tool:")
+            why.warning(told(refused[0]), icon=":material/pan_tool:")
         start = button.button(
             _("Start"), icon=":material/play_arrow:", type="primary", key="train.start", disabled=held or bool(refused)
         )
@@ -108,7 +109,7 @@ def _data_choice() -> DataSet | None:
     try:
         return loader.load(chosen)
     except CnnLabError as error:
-        st.error(error.text(_session.language()), icon=":material/error:")
+        st.error(told(error), icon=":material/error:")
         return None
 
 
@@ -121,7 +122,7 @@ def _fit(network: Architecture, dataset: DataSet) -> CnnLabError | None:
         Preprocessing.of(network, dataset)
         return None
     except CnnLabError as error:
-        st.warning(error.text(_session.language()), icon=":material/link_off:")
+        st.warning(told(error), icon=":material/link_off:")
         adapted = network.with_input(dataset.image_shape)
         if network.trace().error is None and adapted.trace().error is None:
             shape = "×".join(map(str, dataset.image_shape))
@@ -191,7 +192,7 @@ def _submit(network: Architecture, data: str, recipe: Recipe, start: Start | Non
     try:
         id = runs.engine().submit(spec)
     except CnnLabError as error:
-        st.error(error.text(_session.language()), icon=":material/error:")
+        st.error(told(error), icon=":material/error:")
         return
     _session.set_current_run(id)
     _session.set_model_ref(f"run:{id}")

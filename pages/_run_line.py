@@ -11,6 +11,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import state_word
 from pages import _accuracy, _session
+from pages._said import told
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -111,7 +112,7 @@ def command(id: str, do: str, **more: float) -> None:
     try:
         runs.engine().command(id, {"do": do, **more}, owner=_session.workspace().owner)
     except CnnLabError as error:
-        st.toast(error.text(_session.language()), icon=":material/error:")
+        st.toast(told(error), icon=":material/error:")
 
 
 def can_go_on(run: Snapshot) -> bool:
@@ -131,4 +132,4 @@ def go_on(id: str) -> None:
     try:
         runs.engine().resume(id, owner=_session.workspace().owner)
     except CnnLabError as error:
-        st.toast(error.text(_session.language()), icon=":material/error:")
+        st.toast(told(error), icon=":material/error:")

@@ -12,6 +12,7 @@ from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from pages import _export, _session, _started, _widgets
+from pages._said import told
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -22,7 +23,7 @@ def draw(number: int, run: Snapshot) -> None:
     st.subheader(_("Run {number}", number=number), anchor=False)
     for said in (run.error, run.warning):
         if said is not None:
-            st.warning(said.text(_session.language()), icon=":material/error:")
+            st.warning(told(said), icon=":material/error:")
     _started.line(run)
     with st.container(horizontal=True, vertical_alignment="top", gap="medium", key="runs_one"):
         name = st.text_input(

@@ -17,8 +17,12 @@ def show_error(error: BaseException | Message) -> None:
     """Show an error of the lab, or what was said of one, in the learner's language; anything else goes on up."""
     if not isinstance(error, CnnLabError | Message):
         raise error
-    text = error.text(_session.language()).replace("![", "!\\[")  # what a file or a link says must load no picture
-    st.error(text, icon=":material/error:")
+    st.error(told(error), icon=":material/error:")
+
+
+def told(said: CnnLabError | Message) -> str:
+    """Return an error or a message in the learner's language; what a file or a link says in it loads no picture."""
+    return said.text(_session.language()).replace("![", "!\\[")
 
 
 def plain(text: str) -> str:
@@ -26,4 +30,4 @@ def plain(text: str) -> str:
     return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 
 
-__all__ = ["plain", "show_error"]
+__all__ = ["plain", "show_error", "told"]

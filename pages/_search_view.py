@@ -12,6 +12,7 @@ from cnnlab.figures import live as words
 from cnnlab.figures import theme
 from cnnlab.i18n import Message, _
 from pages import _choices, _run_line, _session, _widgets
+from pages._said import told
 
 if TYPE_CHECKING:
     from cnnlab.search import Search, Trial
@@ -157,7 +158,7 @@ def _told(search: Search) -> None:
 
     if search.note is not None:
         show = st.error if search.state == "failed" else st.info
-        show(search.note.text(_session.language()), icon=":material/info:")
+        show(told(search.note), icon=":material/info:")
     if search.state == "interrupted":
         st.info(
             _("The program ended while this search was at work. *Continue* goes on where it was, with the same proposals."),
@@ -293,7 +294,7 @@ def _grown(search: Search) -> None:
         except CnnLabError:  # the data set was deleted since
             said = Message("The data of this search is no longer here.")
     more = pairs(search) if search.over else None
-    st.markdown("\n\n".join(one.text(_session.language()) for one in (said, more) if one is not None))
+    st.markdown("\n\n".join(told(one) for one in (said, more) if one is not None))
     _widgets.plot(
         pictures.growth(search, dark=_session.dark()), "search.growth", pictures.SMALL_PX, pictures.growth_alt(search)
     )

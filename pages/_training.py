@@ -12,6 +12,7 @@ from cnnlab.figures import live as pictures
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import state_word
 from pages import _accuracy, _branch, _class, _hand, _names, _run_line, _runs_bin, _session, _started, _time
+from pages._said import told
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -82,7 +83,7 @@ def live(id: str, asked: float | None, state: str) -> None:
     try:
         view = watch(id).look()
     except CnnLabError as error:
-        st.error(error.text(_session.language()), icon=":material/error:")
+        st.error(told(error), icon=":material/error:")
         return
     if view.snapshot.state != state or _run_line.is_another_pace(asked, pace(view.snapshot)):
         st.rerun()
@@ -105,7 +106,7 @@ def _told(run: Snapshot) -> None:
     """Say what stands in the way of the run, or stood, and what happens next."""
     for said, show in ((run.error, st.error), (run.warning, st.warning)):
         if said is not None and not (said is run.error and run.state == "interrupted"):
-            show(said.text(_session.language()), icon=":material/error:")
+            show(told(said), icon=":material/error:")
     if run.state == "interrupted":
         st.info(_broken_off(run), icon=":material/power_off:")
     elif run.state == "queued" and (waits := _queue(run)):

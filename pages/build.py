@@ -10,6 +10,7 @@ from cnnlab.lessons import lesson
 from pages import _build_drawer, _build_editor, _build_parts, _fault, _fault_state, _fields, _health, _session, _widgets
 from pages import _build_state as state
 from pages._links import go_to
+from pages._said import told
 
 _widgets.begin_page(
     N_("Build"), N_("Put layers together; every number in the drawing follows at once. Click a block to change it.")
@@ -63,7 +64,7 @@ def _said() -> None:
     if isinstance(said, CnnLabError):
         _widgets.show_error(said)
     elif said:
-        st.info(said.text(_session.language()), icon=":material/info:")
+        st.info(told(said), icon=":material/info:")
 
 
 bench()

@@ -1,5 +1,6 @@
 """What anyone may have written, a title, a name, a class, is shown as it is: it loads no picture and draws no markup."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,10 @@ def test_a_networks_name_on_a_button_is_only_shown(space):
     at.session_state[_session.keys.WORKSPACE] = space.id
     at.run()
     assert "evil.example" in texts(at) and "![" not in texts(at)
+
+
+def test_messages_go_through_told() -> None:
+    """A box of Streamlit's reads Markdown: what a message quotes of a file or a name would load pictures there."""
+    boxes = re.compile(r"\b(?:st|why|box)\.(?:error|warning|info|toast|success|caption)\([^\n]*\.text\(")
+    found = [f"{path.name}: {hit.group()}" for path in PAGES.rglob("*.py") for hit in boxes.finditer(path.read_text())]
+    assert not found, found
