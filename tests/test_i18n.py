@@ -13,6 +13,7 @@ import pydantic
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
+from markdown_it import MarkdownIt
 
 import cnnlab
 from cnnlab import errors
@@ -227,6 +228,16 @@ def chinese_texts() -> list[tuple[str, str]]:
         *((f"{file}: {id!r}", chinese) for file, id, chinese in entries()),
         *((path.name, path.read_text(encoding="utf-8")) for path in lessons),
     ]
+
+
+def test_bold_words_are_bold_in_chinese() -> None:
+    """CommonMark closes no ``**`` between a full stop or colon and a word, and Chinese sets no space there."""
+    left = []
+    for where, chinese in chinese_texts():
+        filled = re.sub(r"\{\w*[^{}]*\}", "字", chinese)
+        if "**" in re.sub(r"<code>.*?</code>", "", MarkdownIt().render(filled), flags=re.DOTALL):
+            left.append(f"{where}: {chinese!r}")
+    assert not left, report(left)
 
 
 @pytest.mark.parametrize("english", TERMS)
