@@ -198,6 +198,8 @@ class Record:
             self._saving, self._saved_at = False, perf_counter()
 
     def _save_end(self, **values: Any) -> None:
+        if self.saved_whole:  # the keeper asked again while it was being written: the run may have been resumed since
+            return
         try:
             self._save(*self._new(**values), process=None, slot=None, waiting=None)
         except LostError:

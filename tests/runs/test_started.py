@@ -276,3 +276,17 @@ def test_weights_of_somebody_elses_run_are_lent_to_who_is_at_the_machine_only(la
     assert not lab.list("bob")
     for owner in ("ann", "", OWNER):
         assert lab.wait(lab.submit(asked(start, owner=owner)), 60).start.model == f"run:{anns}@20"
+
+
+def test_an_end_that_was_written_is_not_written_again_over_a_run_that_goes_on(lab, lab_home):
+    """The keeper may ask for it while it is being written, and be heard when the run has been resumed already."""
+    blocking = [lab.submit(spec(RECIPE.changed(epochs=200, limit_train=2000))) for _slot in range(2)]
+    id = lab.submit(spec(SHORT))
+    before = lab._crew.get(id).record
+    lab.command(id, {"do": "stop"})
+    assert lab.wait(id, 60).state == "stopped"
+    lab.resume(id)
+    before.save_again()
+    for one in blocking:
+        lab.command(one, {"do": "stop"})
+    assert lab.wait(id, 60).state == "done"
