@@ -7,6 +7,7 @@ ground, so that a figure sits on the page in either theme.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,7 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
+@cache
 def lookup(mode: str = "sequential", dark: bool = False) -> NDArray[np.uint8]:
     """Return the colour table of ``mode``: row 0 is the lowest value, row 255 the highest.
 
@@ -87,17 +89,21 @@ def lookup(mode: str = "sequential", dark: bool = False) -> NDArray[np.uint8]:
     ``grey`` is black to white.
 
     Shape:
-        returned: (256, 3) uint8
+        returned: (256, 3) uint8, read-only: one table for all who ask
     """
     if mode == "grey":
-        return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+        table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+        table.setflags(write=False)
+        return table
     paper = [[0.0, GROUND[False]], [1.0, UNSIGNED]]
     scale = {"signed": signed_scale(dark), "unsigned": paper}.get(mode, SEQUENTIAL)
     stops = np.array([stop for stop, _colour in scale])
     colours = np.array([rgb(colour) for _stop, colour in scale], dtype=np.float64)  # (stops, 3)
     at = np.linspace(0.0, 1.0, 256)
-    table = np.stack([np.interp(at, stops, colours[:, channel]) for channel in range(3)], axis=1)
-    return np.round(table).astype(np.uint8)
+    shades = np.stack([np.interp(at, stops, colours[:, channel]) for channel in range(3)], axis=1)
+    table = np.round(shades).astype(np.uint8)
+    table.setflags(write=False)
+    return table
 
 
 def template(dark: bool = False) -> go.layout.Template:

@@ -180,7 +180,7 @@ FAMILIES = (
         card="zoo/squeezenet",
         year=2016,
         make=small_squeezenet,
-        recipes=({"lr": 6e-3, "epochs": 4}, {"lr": 5e-3, "epochs": 12}),
+        recipes=({"lr": 6e-3, "epochs": 4}, {"lr": 5e-3, "epochs": 20}),
     ),
     Family(
         key="mobilenet",
@@ -194,7 +194,7 @@ FAMILIES = (
         card="zoo/mobilenet_v2",
         year=2018,
         make=_mobilenet,
-        recipes=({"lr": 1e-2, "epochs": 2, **GROUPED}, {"lr": 1e-2, "epochs": 5, **GROUPED}),
+        recipes=({"lr": 1e-2, "epochs": 2, **GROUPED}, {"lr": 1e-2, "epochs": 3, **GROUPED}),
     ),
     Family(
         key="shufflenet",
