@@ -61,25 +61,3 @@ def test_what_was_chosen_stays_while_there_is_no_image_to_ask_about(visit: Calla
     expect(methods).to_have_count(4)
     expect(page.get_by_role("radio", name="heat map")).to_be_checked()
     expect(page.locator("[class*=st-key-explain-classes] [data-selected]")).to_have_count(2)
-
-
-HURRY = """delay => {
-    const click = name => [...document.querySelectorAll('.st-key-image_line button')]
-        .find(button => button.innerText.trim() === name).click();
-    const later = (names) => names.length && setTimeout(() => { click(names[0]); later(names.slice(1)); }, delay);
-    later(['Your drawing', 'Test image', 'Your drawing', 'Test image']);
-}"""
-
-
-def test_quick_clicks_leave_the_page_whole(visit: Callable[..., Page]) -> None:
-    """Runs of the page that are broken off within milliseconds: the browser misses no message, and the page goes on."""
-    page = visit("explain")
-    expect(page.locator(".cnnlab-row")).to_have_count(2)
-    for delay in (0, 1, 2, 3, 5, 8) * 2:
-        page.get_by_role("radio", name="Your picture").click()
-        expect(page.locator(".cnnlab-row")).to_have_count(0)
-        settled(page)
-        page.evaluate(HURRY, delay)
-        page.wait_for_timeout(5 * delay + 100)
-        settled(page)
-        expect(page.locator(".cnnlab-row")).to_have_count(2)
