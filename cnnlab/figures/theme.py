@@ -91,19 +91,19 @@ def lookup(mode: str = "sequential", dark: bool = False) -> NDArray[np.uint8]:
     Shape:
         returned: (256, 3) uint8, read-only: one table for all who ask
     """
-    if mode == "grey":
-        table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-        table.setflags(write=False)
-        return table
+    table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1) if mode == "grey" else _shades(mode, dark)
+    table.setflags(write=False)
+    return table
+
+
+def _shades(mode: str, dark: bool) -> NDArray[np.uint8]:
     paper = [[0.0, GROUND[False]], [1.0, UNSIGNED]]
     scale = {"signed": signed_scale(dark), "unsigned": paper}.get(mode, SEQUENTIAL)
     stops = np.array([stop for stop, _colour in scale])
     colours = np.array([rgb(colour) for _stop, colour in scale], dtype=np.float64)  # (stops, 3)
     at = np.linspace(0.0, 1.0, 256)
-    shades = np.stack([np.interp(at, stops, colours[:, channel]) for channel in range(3)], axis=1)
-    table = np.round(shades).astype(np.uint8)
-    table.setflags(write=False)
-    return table
+    table = np.stack([np.interp(at, stops, colours[:, channel]) for channel in range(3)], axis=1)
+    return np.round(table).astype(np.uint8)
 
 
 def template(dark: bool = False) -> go.layout.Template:

@@ -75,7 +75,7 @@ def resolve_recipe(recipe: Recipe, architecture: Architecture) -> Recipe:
 
 
 def timings() -> dict[str, Any]:
-    """Return what was timed on this machine, timing it now if nobody has: about a second, once.
+    """Return what was timed on this machine, timing it now if nobody has: one to four seconds, once.
 
     Keys: ``machine``; ``images_per_s`` by "precision/memory_format/threads"; the fastest ``precision`` and
     ``memory_format`` on one thread; ``threads``, 2 where they are at least 1.2 times as fast, else 1. Each is judged by

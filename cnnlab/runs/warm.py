@@ -20,8 +20,8 @@ def warm_up(data: str = "mnist") -> threading.Thread:
     The first page calls this and goes on; a second call does nothing more. What fails here is said where it is
     asked for again.
 
-    Runs and pages share one interpreter from now on. A run needs it for a moment between two operations, some hundred
-    times a step; while a page is being made it gets it back after ``SWITCH_S`` only, which by default is Python's 5 ms.
+    Runs and pages share one interpreter from now on. A run needs it for a moment between any two operations
+    of a step; while a page is being made it gets it back after ``SWITCH_S`` only, which by default is Python's 5 ms.
     """
     global _thread
     with _once:
