@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LEARNERS = 30
 CHURN = 1_000
-ALONE = 3
+ALONE = 5
 EPOCHS = 1
 PAGES = ("", "build", "train", "draw", "explore")
 _POLL_S = 1.0

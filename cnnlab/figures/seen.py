@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnnlab.figures.theme import number
-from cnnlab.figures.tiles import hard_img, image_png, limits, tile_png
+from cnnlab.figures.tiles import data_url, hard_img, image_png, limits, tile_png
 
 SIDE = 140
 """Side of a step, in CSS pixels: a whole multiple of 20 and of 28."""
@@ -122,7 +122,8 @@ def _row(cells: Sequence[tuple[str, str, str]], side: int = SIDE) -> str:
 def maps_html(layers: Sequence[Any], heads: Sequence[str], alt: str, *, dark: bool = False) -> str:
     """Return a row of hard-pixel tiles for each layer, each layer on one colour scale, index and mean below.
 
-    A layer with something below zero is drawn on the signed scale, as Explore does.
+    A layer with something below zero is drawn on the signed scale, as Explore does. The maps of a layer are one picture,
+    and each tile shows its part of it (``assets/css/draw.css``): they are drawn after every stroke of every learner.
 
     Args:
         layers: as :class:`cnnlab.insight.strongest.LayerMaps` has them.
@@ -132,18 +133,19 @@ def maps_html(layers: Sequence[Any], heads: Sequence[str], alt: str, *, dark: bo
     rows = []
     for layer, head in zip(layers, heads):
         mode = "signed" if bool((layer.maps < 0).any()) else "sequential"
-        scale = limits(layer.maps, mode)
+        count = len(layer.maps)
+        sheet = tile_png(layer.maps, mode, scale=limits(layer.maps, mode), columns=count, dark=dark)
         size = layer.width * max(1, round(72 / layer.width))
+        wide = f"{(count * (layer.width + 1) - 1) / layer.width:.4%}"
         tiles = []
-        for index, mean, values in zip(layer.strongest, layer.means, layer.maps):
-            address = f"{layer.layer}[{index}]"
-            picture = tile_png(values[None], mode, scale=scale, dark=dark)
-            said = alt.format(address=address, mean=number(mean))
+        for place, (index, mean) in enumerate(zip(layer.strongest, layer.means)):
+            said = alt.format(address=f"{layer.layer}[{index}]", mean=number(mean))
+            left = f"{place / max(1, count - 1):.4%}"
             tiles.append(
-                f"<figure>{hard_img(picture, said, size)}<figcaption>{index}<span> · {mean:.2f}"
-                "</span></figcaption></figure>"
+                f'<figure><div role="img" aria-label="{escape(said)}" style="background-position-x:{left}"></div>'
+                f"<figcaption>{index}<span> · {mean:.2f}</span></figcaption></figure>"
             )
-        rows.append(
-            f"<section><h4>{escape(layer.layer)}<small>{escape(head)}</small></h4><div>{''.join(tiles)}</div></section>"
-        )
+        style = f"--sheet:url({data_url(sheet)});--wide:{wide};--size:{size}px;--shape:{layer.width}/{layer.height}"
+        name = f"<h4>{escape(layer.layer)}<small>{escape(head)}</small></h4>"
+        rows.append(f'<section style="{style}">{name}<div>{"".join(tiles)}</div></section>')
     return f'<div class="seen-maps">{"".join(rows)}</div>'
