@@ -1,7 +1,7 @@
 """Watch a run: its curves and a glimpse into its network, read once and shared by all who look at it.
 
 However many pages show the same run, its events are read as they come (never twice), thinned to a fixed number of
-points, and its weights are looked at no more often than a twentieth of the time it takes.
+points, and the looks at its weights take no more than a twentieth of a core.
 """
 
 from __future__ import annotations
@@ -171,8 +171,8 @@ class Watch:
     def _glimpse(self, snapshot: Snapshot) -> Glimpse | None:
         """Return the last glimpse, or a new one where the weights have moved and enough time has passed."""
         old = self._view.glimpse if self._view else None
-        began = self._clock()
-        waiting = began - self._glimpse_at < self._glimpse_pause_s and snapshot.state == "running"
+        worked = time.thread_time()  # not the clock: on a busy machine it would say how long others took
+        waiting = self._clock() - self._glimpse_at < self._glimpse_pause_s and snapshot.state == "running"
         if (old is not None and old.step == snapshot.step) or waiting or snapshot.step == 0:
             return old
         try:
@@ -183,7 +183,7 @@ class Watch:
         except CnnLabError:
             return old
         self._glimpse_at = self._clock()
-        self._glimpse_pause_s = max(_GLIMPSE_S, (self._glimpse_at - began) / _GLIMPSE_SHARE)
+        self._glimpse_pause_s = max(_GLIMPSE_S, (time.thread_time() - worked) / _GLIMPSE_SHARE)
         return new
 
 

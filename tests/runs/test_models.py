@@ -9,7 +9,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import Conv2d, Flatten, Linear
 from cnnlab.errors import ModelError
 from cnnlab.model import Model, ModelRef
-from cnnlab.runs import engine, models, resolve
+from cnnlab.runs import engine, models, resolve, watch
 from cnnlab.runs.run import Run
 from cnnlab.runs.snapshot import RunSpec
 from cnnlab.runs.watch import Watch
@@ -84,6 +84,26 @@ def test_the_last_glimpse_is_of_the_final_weights(lab, monkeypatch):
     final = Model.from_bytes(lab.model(id)).state["conv1.weight"]
     assert torch.equal(torch.from_numpy(last.glimpse.filters), final)
     assert not torch.equal(torch.from_numpy(view.glimpse.filters), final)
+
+
+def test_a_busy_machine_does_not_make_the_looks_rarer(lab, monkeypatch):
+    """A look that waits for others for a minute and works for milliseconds is no reason to wait long for the next."""
+    now, look = [0.0], watch.glimpse
+
+    def held_up(*args):
+        now[0] += 60.0
+        return look(*args)
+
+    monkeypatch.setattr(watch, "glimpse", held_up)
+    id = submit(lab, RECIPE.changed(epochs=200, limit_train=2000))
+    watcher, end = Watch(id, lambda: now[0]), time.monotonic() + 60
+    while (first := watcher.look().glimpse) is None or lab.model_step(id) == first.step:
+        assert time.monotonic() < end
+        now[0] += 1.0
+    now[0] += 30.0
+    assert watcher.look().glimpse.step > first.step
+    lab.command(id, {"do": "stop"})
+    lab.wait(id, 60)
 
 
 def test_a_glimpse_keeps_no_data_set(lab):
