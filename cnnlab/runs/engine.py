@@ -36,6 +36,8 @@ from cnnlab.runs.writer import Writer
 
 if TYPE_CHECKING:
     from cnnlab.model import Model
+    from cnnlab.runs.task import Task
+    from cnnlab.training.checkpoint import Checkpoint
     from cnnlab.training.transfer import Start
 
 _log = logging.getLogger(__name__)
@@ -76,10 +78,9 @@ class Engine(EngineFace):
     def submit(self, spec: RunSpec) -> str:
         self._check_open()
         first = _first_snapshot(spec)
-        record = self._begin_record(first)  # listed from now on, however long torch and the data take to come
+        record = self._begin_record(first, **moments.begins_with(spec))  # listed before torch and the data are here
         try:
-            values, task, beginning = moments.begun(spec, lambda start: self._model_to_begin_with(start, spec.owner))
-            check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
+            values, task, beginning = self._begun(spec)
             record.set(**values)
             record.save(changes=[*task.changes])
             if beginning is not None:
@@ -135,15 +136,46 @@ class Engine(EngineFace):
                 id=id,
                 state=state_word(snapshot.state),
             )
+        if snapshot.steps == 0:
+            return self._begin_again(snapshot)
         step, task = moments.task_of(self._store, snapshot)
         check_fits(task.architecture, snapshot.recipe_now, self._slots.capacity, snapshot.images)
-        with self._admitting:
-            self._check_cap(snapshot.owner)
-            taken = self._store.take(id, step, moments.standing_again(snapshot, step))
-        record = Record(taken, self._store, self._writer, self._store.events(id), self._store.checkpoints(id))
-        record.note("state", state="queued", resumed_at=taken.step)
+        record = self._taken(snapshot, step)
+        record.note("state", state="queued", resumed_at=record.snapshot().step)
         record.save()
         self._crew.start(record, task)
+        return None
+
+    def _begin_again(self, snapshot: Snapshot) -> None:
+        """Let a run begin that was broken off while it was being prepared."""
+        spec = moments.asked(snapshot, self._store.events(snapshot.id))
+        values, task, beginning = self._begun(spec)
+        record = self._taken(snapshot, None)
+        record.note("state", state="queued", resumed_at=0, **moments.begins_with(spec))
+        record.set(**values)
+        record.save(changes=[*task.changes])
+        try:
+            if beginning is not None:
+                record.keep_first(beginning)
+            self._crew.start(record, task)
+        except OSError as error:
+            record.end("interrupted")
+            raise _cannot_begin(error) from error
+
+    def _begun(self, spec: RunSpec) -> tuple[dict[str, Any], Task, Checkpoint | None]:
+        """Return what ``moments.begun`` does, of a run for which there is memory."""
+        values, task, beginning = moments.begun(spec, lambda start: self._model_to_begin_with(start, spec.owner))
+        check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
+        return values, task, beginning
+
+    def _taken(self, snapshot: Snapshot, step: int | None) -> Record:
+        """Take over a run that is over, as it was at the checkpoint ``step`` (None: at its beginning)."""
+        with self._admitting:
+            self._check_cap(snapshot.owner)
+            taken = self._store.take(snapshot.id, step, moments.standing_again(snapshot, step))
+        return Record(
+            taken, self._store, self._writer, self._store.events(snapshot.id), self._store.checkpoints(snapshot.id)
+        )
 
     # -- look -----------------------------------------------------------------------------------------------------
 
@@ -291,8 +323,8 @@ class Engine(EngineFace):
 
     # -- small things ---------------------------------------------------------------------------------------------
 
-    def _begin_record(self, first: Snapshot) -> Record:
-        event: dict[str, Any] = {"n": 1, "kind": "state", "state": "queued"}
+    def _begin_record(self, first: Snapshot, **told: Any) -> Record:
+        event: dict[str, Any] = {"n": 1, "kind": "state", "state": "queued", **told}
         if first.parent is not None:
             event |= {"parent": first.parent, "step": first.parent_step}
         with self._admitting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,18 @@ def begun(
     values |= {"start": started, "changes": changes}
     task = Task(spec.architecture, recipe, dataset, beginning.to_bytes(), changes, spec.sparse)
     return values, task, beginning
+
+
+def begins_with(spec: RunSpec) -> dict[str, Any]:
+    """Return what a run's first event has to say so that ``asked`` knows with which weights it was to begin."""
+    return {} if spec.start is None else {"begins_with": spec.start.model_dump(mode="json")}
+
+
+def asked(run: Snapshot, events: Iterable[Mapping[str, Any]]) -> RunSpec:
+    """Return what was asked for, of a run that was broken off while it was being prepared (its steps are not counted)."""
+    start = next((event["begins_with"] for event in events if "begins_with" in event), None)
+    values = {"architecture": run.architecture, "data": run.data, "recipe": run.recipe, "name": run.name}
+    return RunSpec(**values, owner=run.owner, start=start)
 
 
 def _borrowed(

@@ -242,29 +242,56 @@ def test_a_file_is_remembered_by_its_name_not_by_its_place(lab, tmp_path):
     assert run.start.model == "file:mine.safetensors" and str(tmp_path) not in json.dumps(run.as_dict())
 
 
+WORDS = (
+    *("train", "--net", "mnist-sprint", "--data", "fashion_mnist-sample", "--batch-size", "20"),
+    *("--precision", "float32", "--memory-format", "contiguous", "--threads", "1"),
+)
+BORROWED = ("--fresh", "fc1", "--freeze", "conv1", "--freeze", "bn1")
+
+
+def train(*words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "cnnlab", *WORDS, *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def interrupted(lab, process, id):
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    return until(lambda: (now := lab.snapshot(id)).state == "interrupted" and now)
+
+
 def test_a_killed_one_goes_on_to_the_same_bits_without_asking_for_the_model_again(lab, tmp_path):
     source = tmp_path / "lender.safetensors"
     SPRINT.save(source)
-    words = [
-        *("train", "--net", "mnist-sprint", "--data", "fashion_mnist-sample", "--epochs", "2", "--batch-size", "20"),
-        *("--limit-train", "4000", "--precision", "float32", "--memory-format", "contiguous", "--threads", "1"),
-        *("--start", str(source), "--fresh", "fc1", "--freeze", "conv1", "--freeze", "bn1", "--layer-lr", "bn2=0.1"),
-    ]
-    killed = subprocess.Popen(
-        [sys.executable, "-m", "cnnlab", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    told = ("--epochs", "2", "--limit-train", "4000", "--start", str(source), *BORROWED, "--layer-lr", "bn2=0.1")
+    killed = train(*told)
     run = until(lab.list)[0]
     until(lambda: lab.snapshot(run.id).step > 40)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate()
+    found = interrupted(lab, killed, run.id)
     source.unlink()  # what was borrowed is the run's own by now
-    found = until(lambda: (now := lab.snapshot(run.id)).state == "interrupted" and now)
     assert found.start.taken == ("conv1", "bn1", "conv2", "bn2") and 0 < found.step < found.steps
     lab.resume(run.id)
     ended = lab.wait(run.id, 120)
     assert (ended.state, ended.resumed, ended.start) == ("done", 1, found.start)
     assert same(Model.from_bytes(lab.model(run.id)), alone(ended.recipe))
+
+
+@pytest.mark.parametrize("start", [(), ("--start", "bundled:mnist-sprint", *BORROWED)])
+def test_one_that_was_killed_while_it_was_prepared_begins_when_it_is_resumed(lab, start):
+    killed = train("--epochs", "1", "--limit-train", "200", *start)
+    run = until(lab.list)[0]  # listed before torch was imported, so nothing is known of it but what was asked for
+    found = interrupted(lab, killed, run.id)
+    assert (found.steps, found.data_hash, found.start) == (0, "", None)
+    assert lab.can_resume(run.id)
+    lab.resume(run.id)
+    ended = lab.wait(run.id, 120)
+    assert (ended.state, ended.resumed, ended.step, ended.error) == ("done", 1, ended.steps, None) and ended.steps > 0
+    assert (ended.start is not None) == bool(start)
+    if start:
+        assert ended.start.taken == ("conv1", "bn1", "conv2", "bn2")
+        assert same(Model.from_bytes(lab.model(run.id)), alone(ended.recipe))
 
 
 def test_weights_of_somebody_elses_run_are_lent_to_who_is_at_the_machine_only(lab):
