@@ -2,6 +2,9 @@
 
 The choice is kept under the widget's key, which begins with the page's name. What is chosen for the whole lab (network,
 recipe, model, image) has a name of its own in ``_session`` instead.
+
+Each control is seeded, and what it was seeded with is its default, too: where a page is drawn anew within milliseconds the
+browser may miss what was set, and would show an empty control.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ def segments(
 ) -> Any:
     """Draw a segmented control and return its value: what was chosen before if it is still there, else ``default``."""
     _seed_one(key, options, default)
-    value = st.segmented_control(label, list(options), key=key, format_func=names, required=True, **options_of)
+    value = st.segmented_control(
+        label, list(options), default=st.session_state[key], key=key, format_func=names, required=True, **options_of
+    )
     _session.keep(key, value)
     return value
 
@@ -29,7 +34,8 @@ def menu(
 ) -> Any:
     """Draw a menu and return its value, as ``segments`` does."""
     _seed_one(key, options, default)
-    value = st.selectbox(label, list(options), key=key, format_func=names, **options_of)
+    every, now = list(options), st.session_state[key]
+    value = st.selectbox(label, every, every.index(now), key=key, format_func=names, **options_of)
     _session.keep(key, value)
     return value
 
@@ -41,7 +47,10 @@ def pills(
     _session.seed(key, [one for one in _session.kept(key, default) if one in options])
     if any(one not in options for one in st.session_state[key]):
         st.session_state[key] = [one for one in st.session_state[key] if one in options]
-    value = st.pills(label, list(options), selection_mode="multi", key=key, format_func=names, **options_of)
+    value = st.pills(
+        label, list(options), default=st.session_state[key], selection_mode="multi", key=key, format_func=names,
+        **options_of,
+    )  # fmt: skip
     _session.keep(key, list(value))
     return [one for one in options if one in value]
 
@@ -49,7 +58,7 @@ def pills(
 def slider(key: str, label: str, low: float, high: float, default: float, step: float, **options_of: Any) -> Any:
     """Draw a slider and return its value: what was chosen before, moved into ``low`` to ``high``, else ``default``."""
     _session.seed(key, type(default)(min(max(_session.kept(key, default), low), high)))
-    value = st.slider(label, low, high, step=step, key=key, **options_of)
+    value = st.slider(label, low, high, st.session_state[key], step=step, key=key, **options_of)
     _session.keep(key, value)
     return value
 
@@ -57,7 +66,7 @@ def slider(key: str, label: str, low: float, high: float, default: float, step: 
 def toggle(key: str, label: str, default: bool, **options_of: Any) -> bool:
     """Draw a toggle and return what it says: what was chosen before, else ``default``."""
     _session.seed(key, bool(_session.kept(key, default)))
-    value = st.toggle(label, key=key, **options_of)
+    value = st.toggle(label, st.session_state[key], key=key, **options_of)
     _session.keep(key, value)
     return value
 

@@ -140,10 +140,12 @@ def image_line(model: Model) -> Tensor | None:
     problem: CnnLabError | None = None
     image = None
     with st.container(key="image_line", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        key = _session.seed("image_line.kind", ref.kind if ref.kind in kinds else "test")
         kind = st.segmented_control(
             _("Image"),
             list(kinds),
-            key=_session.seed("image_line.kind", ref.kind if ref.kind in kinds else "test"),
+            default=st.session_state[key],
+            key=key,
             format_func=lambda k: kinds[k],
             required=True,
         )
