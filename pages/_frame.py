@@ -36,10 +36,12 @@ def draw() -> None:
 
 
 def _language_switch() -> None:
+    key = _session.seed("frame.language", _session.language())
     st.segmented_control(
         _("Language"),
         list(LANGUAGES),
-        key=_session.seed("frame.language", _session.language()),
+        default=st.session_state[key],
+        key=key,
         format_func=lambda code: _SHORT.get(code, code),
         label_visibility="collapsed",
         required=True,

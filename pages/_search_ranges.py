@@ -166,8 +166,9 @@ def _options(knob: Knob, base: Choice) -> Choice:
         every.sort()
     _session.seed(key, [one for one in base.options if one in every])
     chosen = st.pills(
-        _label(knob), every, selection_mode="multi", key=key, format_func=drawn_text, label_visibility="collapsed"
-    )
+        _label(knob), every, default=[one for one in st.session_state[key] if one in every], selection_mode="multi",
+        key=key, format_func=drawn_text, label_visibility="collapsed",
+    )  # fmt: skip
     return Choice.of({**base.model_dump(), "options": tuple(one for one in every if one in chosen)})
 
 

@@ -309,3 +309,32 @@ def test_what_was_set_is_told_again_until_a_page_came_to_its_end() -> None:
     at.session_state.interrupted = False
     assert told(at.run())
     assert not told(at.run())  # the browser's own choice is not written over
+
+
+def test_a_control_shows_its_value_where_the_browser_missed_what_was_set() -> None:
+    """What a browser knows of a control that it sees for the first time is its default alone."""
+
+    def work() -> None:
+        from pages import _choices
+
+        _choices.pills("p", "P", ["a", "b", "c"], ["a"], str)
+        _choices.segments("s", "S", ["a", "b"], "a")
+        _choices.menu("m", "M", ["a", "b"], "a")
+        _choices.slider("n", "N", 0, 9, 1, 1)
+        _choices.toggle("t", "T", False)
+
+    def defaults(at: AppTest) -> list[object]:
+        pills, segments = (list(found.proto.default) for found in at.get("button_group"))
+        menu, slider, toggle = at.selectbox[0].proto, at.slider[0].proto, at.toggle[0].proto
+        return [pills, segments, menu.default, list(slider.default), toggle.default]
+
+    at = run(work)
+    assert defaults(at) == [[0], [0], 0, [1.0], False]
+    pills, segments = at.get("button_group")
+    pills.set_value(["b", "c"])
+    segments.set_value("b")
+    at.selectbox[0].set_value("b")
+    at.slider[0].set_value(7)
+    at.toggle[0].set_value(True)
+    for _again in range(2):  # the move itself, and what was kept of it
+        assert defaults(at.run()) == [[1, 2], [1], 1, [7.0], True]
