@@ -7,7 +7,6 @@ Nothing outside this room can tell one from the other.
 from __future__ import annotations
 
 import atexit
-import logging
 import math
 import threading
 import time
@@ -17,30 +16,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.description import ModelRef
-from cnnlab.errors import BudgetError, NotAllowedError, RunError
+from cnnlab.errors import NotAllowedError, RunError
 from cnnlab.runs import machine, moments
 from cnnlab.runs.admission import Place, check_fits, check_grows, need_bytes, seconds_left, usual_speed
 from cnnlab.runs.artefacts import Artefacts, artefacts
+from cnnlab.runs.beginnings import Beginnings
 from cnnlab.runs.commands import checked
 from cnnlab.runs.cores import Cores
 from cnnlab.runs.crew import CLOSE_S, Crew
 from cnnlab.runs.database import Database, database_url
 from cnnlab.runs.face import EngineFace, Kept, Places
-from cnnlab.runs.limits import limits
-from cnnlab.runs.record import Record
 from cnnlab.runs.slots import Slots
-from cnnlab.runs.snapshot import AT_THE_MACHINE, BLANK, RESUMABLE, RunSpec, Snapshot, state_word
+from cnnlab.runs.snapshot import AT_THE_MACHINE, RESUMABLE, RunSpec, Snapshot, state_word
 from cnnlab.runs.store import Events, Store, check_id, new_id
 from cnnlab.runs.tables import CommandRow
 from cnnlab.runs.writer import Writer
 
 if TYPE_CHECKING:
     from cnnlab.model import Model
-    from cnnlab.runs.task import Task
-    from cnnlab.training.checkpoint import Checkpoint
     from cnnlab.training.transfer import Start
-
-_log = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _QUEUE_S = 1.0
@@ -68,31 +62,16 @@ class Engine(EngineFace):
         self._writer = Writer()
         self._slots = Slots(self._store, slots or machine.cores(), memory)
         self._crew = Crew(self._store, self._slots, Cores(machine.cores()))
+        self._beginnings = Beginnings(self._store, self._writer, self._slots, self._crew, self._lend)
         self._logs: dict[str, tuple[int, Events]] = {}
         self._logs_lock = threading.Lock()
-        self._admitting = threading.Lock()
         self._places: tuple[float, Sequence[Place]] = (-math.inf, [])
 
     # -- begin ----------------------------------------------------------------------------------------------------
 
     def submit(self, spec: RunSpec) -> str:
         self._check_open()
-        first = _first_snapshot(spec)
-        record = self._begin_record(first, **moments.begins_with(spec))  # listed before torch and the data are here
-        try:
-            values, task, beginning = self._begun(spec)
-            record.set(**values)
-            record.save(changes=[*task.changes])
-            if beginning is not None:
-                record.keep_first(beginning)
-            self._crew.start(record, task)
-        except OSError as error:
-            self._forget(first.id)
-            raise _cannot_begin(error) from error
-        except Exception:
-            self._forget(first.id)
-            raise
-        return first.id
+        return self._begun(self._beginnings.new(spec))
 
     def add(self, record: Mapping[str, Any], events: Events, model: bytes | None = None, owner: str = "") -> str:
         self._check_open()
@@ -111,19 +90,7 @@ class Engine(EngineFace):
         self._check_open()
         parent = self.snapshot(id)
         _check_owner(parent, owner)
-        first, beginning, task = moments.branched(self._store, parent, step, changes or {}, name)
-        check_fits(task.architecture, task.recipe, self._slots.capacity, first.images)
-        record = self._begin_record(first)
-        try:
-            record.keep_first(beginning)
-            self._crew.start(record, task)
-        except OSError as error:
-            self._forget(first.id)
-            raise _cannot_begin(error) from error
-        except Exception:
-            self._forget(first.id)
-            raise
-        return first.id
+        return self._begun(self._beginnings.branch(parent, step, changes or {}, name))
 
     def resume(self, id: str, owner: str | None = None) -> None:
         self._check_open()
@@ -136,46 +103,12 @@ class Engine(EngineFace):
                 id=id,
                 state=state_word(snapshot.state),
             )
-        if snapshot.steps == 0:
-            return self._begin_again(snapshot)
-        step, task = moments.task_of(self._store, snapshot)
-        check_fits(task.architecture, snapshot.recipe_now, self._slots.capacity, snapshot.images)
-        record = self._taken(snapshot, step)
-        record.note("state", state="queued", resumed_at=record.snapshot().step)
-        record.save()
-        self._crew.start(record, task)
-        return None
+        self._beginnings.again(snapshot)
+        self._begun(id)
 
-    def _begin_again(self, snapshot: Snapshot) -> None:
-        """Let a run begin that was broken off while it was being prepared."""
-        spec = moments.asked(snapshot, self._store.events(snapshot.id))
-        values, task, beginning = self._begun(spec)
-        record = self._taken(snapshot, None)
-        record.note("state", state="queued", resumed_at=0, **moments.begins_with(spec))
-        record.set(**values)
-        record.save(changes=[*task.changes])
-        try:
-            if beginning is not None:
-                record.keep_first(beginning)
-            self._crew.start(record, task)
-        except OSError as error:
-            record.end("interrupted")
-            raise _cannot_begin(error) from error
-
-    def _begun(self, spec: RunSpec) -> tuple[dict[str, Any], Task, Checkpoint | None]:
-        """Return what ``moments.begun`` does, of a run for which there is memory."""
-        values, task, beginning = moments.begun(spec, lambda start: self._model_to_begin_with(start, spec.owner))
-        check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
-        return values, task, beginning
-
-    def _taken(self, snapshot: Snapshot, step: int | None) -> Record:
-        """Take over a run that is over, as it was at the checkpoint ``step`` (None: at its beginning)."""
-        with self._admitting:
-            self._check_cap(snapshot.owner)
-            taken = self._store.take(snapshot.id, step, moments.standing_again(snapshot, step))
-        return Record(
-            taken, self._store, self._writer, self._store.events(snapshot.id), self._store.checkpoints(snapshot.id)
-        )
+    def _begun(self, id: str) -> str:
+        self._places = (-math.inf, [])
+        return id
 
     # -- look -----------------------------------------------------------------------------------------------------
 
@@ -323,16 +256,6 @@ class Engine(EngineFace):
 
     # -- small things ---------------------------------------------------------------------------------------------
 
-    def _begin_record(self, first: Snapshot, **told: Any) -> Record:
-        event: dict[str, Any] = {"n": 1, "kind": "state", "state": "queued", **told}
-        if first.parent is not None:
-            event |= {"parent": first.parent, "step": first.parent_step}
-        with self._admitting:
-            self._check_cap(first.owner)
-            self._store.add(replace(first, events=1), [event])
-        self._places = (-math.inf, [])
-        return Record(first, self._store, self._writer, [event])
-
     def _check_grows(self, run: Snapshot, batch_size: int) -> None:
         """Raise BudgetError where there is no memory for batches of that size, beside what the other runs take."""
         recipe, capacity = run.recipe_now.changed(batch_size=batch_size), self._slots.capacity
@@ -342,7 +265,7 @@ class Engine(EngineFace):
             begun = self._crew.begun()
             check_grows(need, before, self._slots.taken_by_others(run.id, begun), capacity)
 
-    def _model_to_begin_with(self, start: Start, owner: str) -> tuple[str, Model]:
+    def _lend(self, start: Start, owner: str) -> tuple[str, Model]:
         """Return the model that ``start`` names, and which it is, to the step.
 
         Raises:
@@ -360,27 +283,9 @@ class Engine(EngineFace):
         step = self.model_step(ref.value, ref.step)
         return f"{ref.source}@{step}", Model.from_bytes(self.model(ref.value, step))
 
-    def _forget(self, id: str) -> None:
-        """Remove a run that could not begin."""
-        self._places = (-math.inf, [])
-        try:
-            self._store.delete(id)
-        except (RunError, OSError):  # what kept it from beginning is to be told, not this
-            _log.warning("run %s could not begin, and cannot be removed", id, exc_info=True)
-
     def _check_open(self) -> None:
         if self._crew.closed:
             raise RunError("the lab is closing; no new run can begin")
-
-    def _check_cap(self, owner: str) -> None:
-        """Raise BudgetError where ``owner`` has as many live runs as the teacher allows; nobody's runs are not counted."""
-        most = limits().live_runs
-        if owner and self._store.count_live(owner) >= most:
-            raise BudgetError(
-                "no more than {most} of your runs may be waiting, learning or paused at once; stop one of them, or wait "
-                "until one is done",
-                most=most,
-            )
 
     def _seconds_left(self) -> Callable[[str], float | None]:
         runs = self.list()
@@ -421,23 +326,6 @@ def close_all() -> None:
         found.close()
 
 
-def _cannot_begin(error: OSError) -> RunError:
-    reason = error.strerror or str(error)
-    return RunError(
-        "the run cannot begin: what it begins with cannot be written ({reason}). Free some space, then try again",
-        reason=reason[:200],
-    )
-
-
 def _check_owner(snapshot: Snapshot, owner: str | None) -> None:
     if owner is not None and snapshot.owner != owner:
         raise NotAllowedError("this run belongs to somebody else; only they can change it")
-
-
-def _first_snapshot(spec: RunSpec) -> Snapshot:
-    values = {
-        **BLANK, "id": new_id(), "name": spec.name or spec.architecture.name, "owner": spec.owner,
-        "net": spec.architecture.name, "architecture_key": spec.architecture.key, "data": spec.data, "data_hash": "",
-        "recipe": spec.recipe, "epochs": spec.recipe.epochs, "created": time.time(),
-    }  # fmt: skip
-    return Snapshot(**values)
