@@ -113,8 +113,9 @@ class Engine(EngineFace):
     # -- look -----------------------------------------------------------------------------------------------------
 
     def list(self, owner: str | None = None) -> list[Snapshot]:
+        own = self._crew.all()  # before the store is read, else one that ends meanwhile would still be live there
         found = {snapshot.id: snapshot for snapshot in self._store.all()}
-        found.update({run.id: run.snapshot() for run in self._crew.all() if run.id in found})
+        found.update({run.id: run.snapshot() for run in own if run.id in found})
         mine = [snapshot for snapshot in found.values() if owner is None or snapshot.owner == owner]
         return sorted(mine, key=lambda snapshot: (snapshot.created, snapshot.id), reverse=True)
 

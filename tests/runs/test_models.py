@@ -15,6 +15,7 @@ from cnnlab.runs.snapshot import RunSpec
 from cnnlab.runs.watch import Watch
 from cnnlab.runs.weights import Weights
 from cnnlab.training.recipe import Recipe
+from tests.runs.labs import until
 
 NET = Architecture(
     name="small",
@@ -104,6 +105,19 @@ def test_a_busy_machine_does_not_make_the_looks_rarer(lab, monkeypatch):
     assert watcher.look().glimpse.step > first.step
     lab.command(id, {"do": "stop"})
     lab.wait(id, 60)
+
+
+def test_a_run_that_ends_while_all_are_listed_is_listed_as_over(lab, monkeypatch):
+    id, read = submit(lab), lab._store.all
+
+    def slow():
+        found = read()
+        lab.wait(id, 60)
+        until(lambda: lab._crew.get(id) is None)
+        return found
+
+    monkeypatch.setattr(lab._store, "all", slow)
+    assert [run.state for run in lab.list()] == ["done"]
 
 
 def test_a_glimpse_keeps_no_data_set(lab):
