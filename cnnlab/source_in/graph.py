@@ -47,6 +47,7 @@ class Graph:
     Attributes:
         misfits: ``(arrives, expected)`` of each size that does not fit, in order.
         narrow: whether some window did not fit into its input.
+        last: whether Keras' shape of the input was read with the channels last.
     """
 
     nodes: list[Node]
@@ -58,6 +59,7 @@ class Graph:
     narrow: bool = False
     broken: bool = False
     flat: dict[int, int] = field(default_factory=dict)
+    last: bool = False
 
     @classmethod
     def start(cls, shape: tuple[int, ...], line: int = 1, keras: bool = False) -> Graph:

@@ -11,6 +11,7 @@ from cnnlab.i18n import Message
 from cnnlab.source_in.arguments import Signature, bind, number, pair, signature, square, whole
 from cnnlab.source_in.core import from_unknown
 from cnnlab.source_in.findings import Refusal
+from cnnlab.source_in.lacking import no_layer
 from cnnlab.source_in.torch_layers import default, spec
 from cnnlab.source_in.values import Layer, Lib, Unknown, Value
 
@@ -66,7 +67,7 @@ def activation(value: Value, line: int) -> list[LayerSpec]:
     if isinstance(value, Layer):
         return value.plan(None)
     if name.lower() not in _ACTIVATIONS:
-        raise Refusal(line, Message("{kind} is not among the lab's layers", kind=name or "activation"))
+        raise no_layer(name or "activation", line)
     slope = {"negative_slope": 0.2} if name == "leaky_relu" else {}
     return [spec(_ACTIVATIONS[name.lower()], line, **slope)]
 

@@ -46,7 +46,9 @@ def make_input(machine: Calls, args: list[Value], kwargs: Given, node: ast.expr)
         return machine.unknown(
             node, cause=Refusal(node.lineno, Message("the code does not say how large its pictures are"))
         )
-    return Graph.start(shape, node.lineno, keras=True).input()
+    graph = Graph.start(shape, node.lineno, keras=True)
+    graph.last = not machine.forced and not machine.channels_first
+    return graph.input()
 
 
 def reshaped(layer: Layer, tensor: Tensor) -> Tensor:
@@ -81,6 +83,12 @@ def takes_vector(module: Module) -> int | None:
     given = first.settings.get("input_shape", first.settings.get("input_dim"))
     given = given[0] if isinstance(given, (tuple, list)) and len(given) == 1 else given
     return given if isinstance(given, int) else None
+
+
+def channels_first(module: Module) -> bool:
+    """Return whether a Sequential's first layer that cares says that the channels come first."""
+    layers = [child for child in module.children.values() if isinstance(child, Layer)]
+    return any(layer.settings.get("first") for layer in layers)
 
 
 def take_input(module: Module, child: Value) -> None:

@@ -122,3 +122,24 @@ def test_what_the_reader_leaves_out_of_a_keras_script() -> None:
     for word in ("import matplotlib", "load_data", "255.0", "plt.figure", "summary", "compile", "fit("):
         assert any(word in line for line in left), word
     assert not any("model.add" in line or "Sequential" in line for line in left)
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["keras.Input((3, 32, 30)), layers.Conv2D(8, 3, data_format='channels_first')",
+     "layers.Conv2D(8, 3, data_format='channels_first', input_shape=(3, 32, 30))"],
+)  # fmt: skip
+def test_channels_that_a_layer_puts_first_are_read_as_channels(start: str) -> None:
+    found = read_source(
+        f"import keras\nfrom keras import layers\nmodel = keras.Sequential([{start}, layers.Flatten(), layers.Dense(2)])\n"
+    )
+    assert found.problems == ()
+    assert found.input_shape == (3, 32, 30)
+
+
+def test_only_the_first_thing_wrong_in_a_chain_is_said() -> None:
+    source = (
+        "from keras import layers, Input, Model\ni = Input((8, 8, 1))\nx = layers.Conv2D(4, 3, activation='elu')(i)\n"
+        "x = layers.ReLU()(x)\nm = Model(i, x)\n"
+    )
+    assert [problem.line for problem in read_source(source).problems] == [3]
