@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cnnlab.architecture.presets import PRESETS
 from cnnlab.i18n import Message
 from cnnlab.source_in.findings import Finding, Refusal
 
@@ -45,6 +44,8 @@ def no_function(name: str, line: int) -> Refusal:
 
 def from_library(name: str, code: str, line: int) -> Refusal:
     """Return the refusal of a network that a library brings ready-made; a preset of the same name is pointed to."""
+    from cnnlab.architecture.presets import PRESETS  # making them all takes longer than reading most sources
+
     text = Message("{code} takes a network from a library; its layers do not stand in this source", code=code)
     if name.lower() in PRESETS:
         text = Message("{code} takes a network from a library; the lab has it too, as the preset {name}", code=code, name=name.lower())  # fmt: skip

@@ -53,8 +53,7 @@ def _decode(source: str | bytes) -> str:
         raise Refusal(
             1,
             Message(
-                "this source has {size:,} characters; {limit:,} at most are read; paste the part that defines the network",
-                size=len(source),
+                "this source has more than {limit:,} characters; paste the part that defines the network",
                 limit=MAX_BYTES,
             ),
         )
