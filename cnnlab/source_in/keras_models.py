@@ -66,6 +66,13 @@ def reshaped(layer: Layer, tensor: Tensor) -> Tensor:
     return Tensor(tensor.graph, tensor.node, view, tensor.batch)
 
 
+def permuted(layer: Layer, tensor: Tensor) -> Tensor:
+    """Return the maps with their channels first, which is how the lab keeps them: only Flatten tells the difference."""
+    if tuple(layer.settings["dims"]) != (3, 1, 2) or tensor.shape is None or len(tensor.shape) != 3:
+        raise Refusal(layer.line, Message("axes are exchanged only before Flatten: Permute((3, 1, 2))"))
+    return Tensor(tensor.graph, tensor.node, tensor.shape, tensor.batch, turned=True)
+
+
 def picture_of(numbers: int) -> tuple[int, int, int] | None:
     """Return the square picture that so many numbers are, where there is just one with one or three channels."""
     shapes = [(count, isqrt(numbers // count), isqrt(numbers // count)) for count in (1, 3)]
@@ -106,9 +113,12 @@ def functional(machine: Modules, args: list[Value], kwargs: Given, node: ast.exp
         raise Refusal(
             node.lineno, Message("a network here has one input and one output: {code}", code=short(ast.unparse(node)))
         )
-    if isinstance(machine.known(outputs, node.lineno), Tensor):
-        return Module("graph", node.lineno, output=outputs)
-    return machine.unknown(node)
+    try:
+        machine.known(outputs, node.lineno)
+    except Refusal as refusal:
+        refusal.network = True  # a network is made here, and this is what is wrong with it
+        raise
+    return Module("graph", node.lineno, output=outputs) if isinstance(outputs, Tensor) else machine.unknown(node)
 
 
 def _maker(kind: str) -> Callable[..., Value]:

@@ -195,7 +195,7 @@ class Modules(Expressions):
         if isinstance(net, Layer):
             return self._run_layer(net, given, node)
         if isinstance(given, Unknown) and not self.strict:
-            return self.unknown(node)
+            return self.unknown(node, cause=given.cause)
         self.known(given, node.lineno)
         feeding = not self.strict and isinstance(given, Tensor) and given.node == 0
         if isinstance(given, Tensor) and feeding and not given.graph.keras and given.shape is not None:
@@ -244,6 +244,11 @@ class Modules(Expressions):
         if isinstance(self.known(given, node.lineno), Tensor):
             if layer.kind == "Reshape":
                 return keras_models.reshaped(layer, given)
+            if layer.kind == "Permute":
+                return keras_models.permuted(layer, given)
+            if given.turned and layer.kind == "Flatten":
+                given = Tensor(given.graph, given.node, given.shape, given.batch)
+                self.notes.pop(layer.line, None)  # with its channels first, a map is flattened here as there
             if layer.settings.get("first") and given.graph.last:
                 raise Refusal(layer.line, CHANNELS_FIRST)
             left = given.graph.layer(layer, given, node.lineno, self.scope)

@@ -57,6 +57,6 @@ def function_of(name: str) -> Handler:
 
 def tensor_of(value: Value, node: Any) -> Tensor:
     """Return ``value`` as the tensor that it has to be."""
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Tensor) or value.turned:
         raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
     return value

@@ -48,7 +48,7 @@ def read_source(
         return reader.result(None, [Finding(1, text)])
 
 
-_WITHOUT_STEP = ("Identity", "InputLayer", "Reshape")
+_WITHOUT_STEP = ("Identity", "InputLayer", "Reshape", "Permute")
 
 
 @dataclass

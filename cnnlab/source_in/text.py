@@ -116,7 +116,9 @@ def _check_nesting(text: str) -> None:
                     token.start[0],
                     Message("this is longer than any network's source; paste the part that defines the network"),
                 )
-            tokens = 0 if token.type == tokenize.NEWLINE or token.string == "," else tokens + 1  # a long list nests nothing
+            tokens = (
+                0 if token.type == tokenize.NEWLINE or token.string == "," else tokens + 1
+            )  # a long list nests nothing
             if token.type == tokenize.OP:
                 depth += (token.string in "([{") - (token.string in ")]}")
             if depth > MAX_BRACKETS or tokens > MAX_TOKENS:

@@ -230,12 +230,14 @@ class Tensor:
     Attributes:
         shape: of one example, without the batch; None where a layer above did not fit.
         batch: the number of examples where the source says it, else ``BATCH``.
+        turned: whether Keras has put its channels first, as it does before it flattens maps in torch's order.
     """
 
     graph: Graph
     node: int
     shape: tuple[int, ...] | None
     batch: int | Batch = BATCH
+    turned: bool = False
 
     def become(self, other: Tensor) -> Tensor:
         """Be ``other`` from now on, for everyone who holds this one: what an operation in place does."""

@@ -276,4 +276,29 @@ model.add(layers.Dense(5))
 """,
         (1, 28, 28),
     ),
+    "a shortcut without weights": (
+        """
+import keras
+from keras import layers
+
+class Thin(layers.Layer):
+    def __init__(self, step, zeros, **kwargs):
+        super().__init__(**kwargs)
+        self.step, self.zeros = step, zeros
+
+    def call(self, x):
+        x = x[:, ::self.step, ::self.step, :]
+        return keras.ops.pad(x, ((0, 0), (0, 0), (0, 0), (self.zeros, self.zeros)))
+
+inputs = keras.Input((16, 16, 3))
+x = layers.Conv2D(4, 3, padding="same")(inputs)
+y = layers.ZeroPadding2D(1)(x)
+y = layers.Conv2D(8, 3, strides=2)(y)
+x = layers.Add()([y, Thin(2, 2)(x)])
+x = keras.ops.relu(x)
+x = layers.GlobalAveragePooling2D()(x)
+model = keras.Model(inputs, layers.Dense(3)(x))
+""",
+        (3, 16, 16),
+    ),
 }

@@ -143,3 +143,39 @@ def test_only_the_first_thing_wrong_in_a_chain_is_said() -> None:
         "x = layers.ReLU()(x)\nm = Model(i, x)\n"
     )
     assert [problem.line for problem in read_source(source).problems] == [3]
+
+
+PERMUTED = (
+    "from keras import layers, Input, Model\ni = Input((8, 8, 3))\nx = layers.Conv2D(4, 3)(i)\n"
+    "x = layers.Permute((3, 1, 2))(x)\n{then}\nm = Model(i, x)\n"
+)
+
+
+def test_maps_turned_before_they_are_flattened_are_in_torchs_order() -> None:
+    found = read_source(PERMUTED.format(then="x = layers.Dense(5)(layers.Flatten()(x))"))
+    assert found.architecture is not None, found.problems
+    assert [layer.kind for layer in found.architecture.layers] == ["Conv2d", "Flatten", "Linear"]
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    "then", ["x = layers.Dense(5)(x)", "x = layers.Conv2D(2, 3)(x)", "x = layers.Add()([x, x])", "pass"]
+)
+def test_turned_maps_that_anything_else_takes_are_refused(then: str) -> None:
+    found = read_source(PERMUTED.format(then=then))
+    assert found.architecture is None
+    assert any(problem.line in (4, 5, 6) for problem in found.problems), found.problems
+
+
+@pytest.mark.parametrize(
+    "name", ["vgg-mnist", "resnet-cifar", "densenet-mnist", "alexnet-cifar", "cifar-blocks", "article-003-keras"]
+)
+def test_the_keras_that_the_lab_writes_is_read_back(name: str) -> None:
+    from cnnlab.architecture.presets import PRESETS
+    from cnnlab.export.keras import to_keras
+
+    architecture = PRESETS[name].architecture
+    found = read_source(to_keras(architecture))
+    assert found.architecture is not None, found.problems
+    assert (found.input_shape, found.num_params) == (architecture.input_shape, architecture.trace().num_params)
+    assert found.architecture.trace().macs == architecture.trace().macs
