@@ -85,7 +85,7 @@ class Graph:
         """Return the node that has the shape in which ``tensor`` is looked at; a flattening is put in where it needs one."""
         real = self.nodes[tensor.node].shape
         if tensor.turned:
-            raise Refusal(line, Message("axes are exchanged only before Flatten: Permute((3, 1, 2))"))
+            raise Refusal(line, Message("axes are exchanged only before Flatten: {code}", code="Permute((3, 1, 2))"))
         if tensor.graph is not self:
             raise Refusal(line, Message("this takes a tensor that does not come from the network's input"))
         if tensor.shape == real or real is None or tensor.shape is None:

@@ -69,7 +69,7 @@ def reshaped(layer: Layer, tensor: Tensor) -> Tensor:
 def permuted(layer: Layer, tensor: Tensor) -> Tensor:
     """Return the maps with their channels first, which is how the lab keeps them: only Flatten tells the difference."""
     if tuple(layer.settings["dims"]) != (3, 1, 2) or tensor.shape is None or len(tensor.shape) != 3:
-        raise Refusal(layer.line, Message("axes are exchanged only before Flatten: Permute((3, 1, 2))"))
+        raise Refusal(layer.line, Message("axes are exchanged only before Flatten: {code}", code="Permute((3, 1, 2))"))
     return Tensor(tensor.graph, tensor.node, tensor.shape, tensor.batch, turned=True)
 
 
