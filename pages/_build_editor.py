@@ -35,6 +35,17 @@ _GROUPS = {
     "reshape": N_("Reshape and output"),
     "block": N_("Blocks"),
 }
+_OPTIONS = {
+    "identity": N_("identity (as it is)"),
+    "projection": N_("projection (learned 1×1)"),
+    "pad": N_("pad (with zeros)"),
+    "concat": N_("concat (one behind the other)"),
+    "add": N_("add (number by number)"),
+    "multiply": N_("multiply (number by number)"),
+    "digits": N_("digits (ten small pictures)"),
+    "random": N_("random (drawn once)"),
+}
+"""What a learner reads for the words that torch and the papers have for a choice."""
 _SHAPES = ((1, 28, 28), (1, 32, 32), (3, 32, 32))
 
 
@@ -107,10 +118,10 @@ def _fields(layer: LayerSpec, place: tuple[int, ...], key: str, broken: bool) ->
     more = [name for name in names if name not in _FIRST_FIELDS]
     edited: LayerSpec = layer
     if first:
-        edited = _widgets.spec_editor(type(layer), edited, key, only=first, columns=2)
+        edited = _widgets.spec_editor(type(layer), edited, key, only=first, columns=2, labels=_OPTIONS)
     if more:
         with st.expander(_("More"), expanded=broken) if first else st.container():
-            edited = _widgets.spec_editor(type(layer), edited, key, only=more)
+            edited = _widgets.spec_editor(type(layer), edited, key, only=more, labels=_OPTIONS)
     if edited != layer:
         _session.set_architecture(_session.architecture().replace(place, edited))
 
@@ -135,10 +146,8 @@ def _block_buttons(index: int, layer: LayerSpec) -> None:
         last = st.selectbox(_("Up to"), names, key=_session.seed(f"{state.FIELD}.until.{now.place}.{index}", names[0]))
         end = index + (names.index(last) if last in names else 0)
         for kind in ("Sequence", "Residual", "Branches", "DenseBlock"):
-            st.button(
-                kind, key=f"build.group.{kind}", help=_(BLOCKS[kind].explanation), width="stretch", on_click=state.group,
-                args=(index, end, kind),
-            )  # fmt: skip
+            st.button(kind, key=f"build.group.{kind}", width="stretch", on_click=state.group, args=(index, end, kind))
+            st.caption(_(BLOCKS[kind].explanation))
 
 
 def _layer_buttons(index: int, last: int) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[["Calls", list[Value], dict[str, Value], Any], Value]
 FUNCTIONS: dict[str, Handler] = {}
-_BRACES = re.compile(r"(?:[^{}]|\{\w*\})*")
+_BRACES = re.compile(r"(?:[^{}]|\{\w*(?::(?:0?[1-9])?d)?\})*")
 _METHODS: dict[type, set[str]] = {
     list: set("append extend insert pop index count copy reverse clear remove".split()),
     dict: set("get items keys values update pop setdefault copy".split()),
@@ -283,6 +283,17 @@ def _cast(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any
 @function("functools.partial")
 def _partial(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
     return Partial(args[0], args[1:], kwargs)
+
+
+@function("functools.reduce")
+def _reduce(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
+    values = [*args[2:3], *machine.iterate(args[1], node)]
+    if not values:
+        raise TypeError("nothing to begin with")
+    result = values[0]
+    for value in values[1:]:
+        result = machine.call(args[0], [result, value], {}, node)
+    return result
 
 
 @function("copy.deepcopy", "copy.copy")

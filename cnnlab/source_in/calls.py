@@ -11,12 +11,14 @@ from cnnlab.source_in import (
     builtin,
     keras_models,
     ops,
+    records,
     torch_layers,
     torch_ops,  # noqa: F401  (registers what is done to tensors)
     torch_views,
 )
 from cnnlab.source_in.core import MAX_CALLS
 from cnnlab.source_in.findings import Refusal, TooMuch
+from cnnlab.source_in.lacking import from_library, no_function, no_layer
 from cnnlab.source_in.libraries import MODULE_BASES
 from cnnlab.source_in.modules import Modules
 from cnnlab.source_in.outside import BUILTINS, MODULES
@@ -42,8 +44,10 @@ from cnnlab.source_in.values import (
 _LIBRARY = {**builtin.FUNCTIONS, **torch_layers.MAKERS, **ops.FUNCTIONS, **keras_models.MAKERS}
 _INERT = ("torch.nn.init.", "warnings.", "logging.", "torch.manual_seed", "numpy.random.seed", "random.seed",
           "builtins.print", "torch.backends.", "torch.cuda.", "torch._C", "torch._assert")  # fmt: skip
+_SETTINGS = ("keras.regularizers.", "keras.initializers.", "keras.constraints.")
+"""What a layer of Keras is given that no layer of the lab has: nobody looks into it."""
 _RBF_CLASS = ast.unparse(ast.parse(RBF_SOURCE))
-_PLAIN_BASES = {"builtins.object", "abc.ABC"}
+_PLAIN_BASES = {"builtins.object", "abc.ABC", records.NAMED_TUPLE}
 
 
 class Calls(Modules):
@@ -185,6 +189,8 @@ class Calls(Modules):
     def _call_library(self, path: str, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
         if handler := _LIBRARY.get(path):
             return handler(self, args, kwargs, node)
+        if path.startswith(_SETTINGS):
+            return Lib(path)
         if path in MODULE_BASES:
             return self.container(MODULE_BASES[path], args, kwargs, node)
         parts, called = path.split("."), node.func if isinstance(node, ast.Call) else node
@@ -206,14 +212,11 @@ class Calls(Modules):
         """Return what is to be said of a library's layer or network that the lab does not have."""
         parts = path.split(".")
         if path.startswith(("torch.nn.", "keras.")) and parts[-1][:1].isupper() and len(parts) < 4:
-            return Refusal(node.lineno, Message("{kind} is not among the lab's layers", kind=parts[-1]))
+            return no_layer(parts[-1], node.lineno)
         if path.startswith("torch.nn.functional."):
-            return Refusal(node.lineno, Message("{kind} is not among the lab's layers", kind=f"F.{parts[-1]}"))
+            return no_function(parts[-1], node.lineno)
         if path.startswith(("torchvision.models.", "keras.applications.", "timm.", "torch.hub.")):
-            return Refusal(
-                node.lineno,
-                Message("{code} takes a network from a library; its layers do not stand in this source", code=short(ast.unparse(node))),
-            )  # fmt: skip
+            return from_library(parts[-1], short(ast.unparse(node)), node.lineno)
         return None
 
     def _feed(self, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> None:
@@ -234,7 +237,7 @@ class Calls(Modules):
 
     # ------------------------------------------------------------------------------------------------ of the source
     def _construct(self, cls: Class, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
-        self.used.add(cls.node)
+        self.used.update(one.node for one in cls.line_of_descent())
         if cls.name == "RBF" and ast.unparse(cls.node) == _RBF_CLASS and not args:
             return torch_layers.rbf(kwargs, node.lineno)
         bases = cls.library_bases()
@@ -246,11 +249,8 @@ class Calls(Modules):
             plain = Instance(cls)
             if isinstance(init, Function):
                 self.call_function(init, [plain, *args], kwargs, node)
-            elif cls.fields:
-                plain.names.update(zip(cls.fields, args))
-                plain.names.update(kwargs)
-                for name in set(cls.fields) - set(plain.names) - set(cls.names):
-                    raise Refusal(node.lineno, Message("the argument {name} is missing: {code}", name=name, code=short(ast.unparse(node))))  # fmt: skip
+            elif cls.all_fields():
+                records.fill(self, plain, args, kwargs, node)
             elif args or kwargs:
                 raise TypeError("it takes no arguments")
             return plain

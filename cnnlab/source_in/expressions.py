@@ -14,7 +14,7 @@ from cnnlab.source_in.core import Core
 from cnnlab.source_in.findings import Refusal
 from cnnlab.source_in.libraries import ASSUMED, CONSTANTS, canonical
 from cnnlab.source_in.text import short
-from cnnlab.source_in.values import BATCH, Env, Function, Layer, Lib, Module, Tensor, Unknown, Value
+from cnnlab.source_in.values import BATCH, Env, Function, Instance, Layer, Lib, Module, Tensor, Unknown, Value
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -30,7 +30,8 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_, ast.Invert: operator.invert
 }  # fmt: skip
 _IN_PLACE = {ast.Add: "add", ast.Mult: "mul"}
-_PERCENT = re.compile(r"(?:[^%]|%[dis])*")
+_PERCENT = re.compile(r"(?:[^%]|%(?:0?[1-9])?[di]|%s)*")
+_FORMAT = re.compile(r"(?:0?[1-9])?d?")
 _BUILTIN_NAMES = frozenset(dir(builtins))
 PLAIN = (int, float, bool, str, bytes, tuple, list, dict, set, type(None), slice, range)
 _MAKES = (
@@ -45,7 +46,7 @@ _MAKES = (
     ast.BinOp,
     ast.Call,
 )
-_FAILS = (TypeError, ValueError, ZeroDivisionError, OverflowError, LookupError, AttributeError, RecursionError)
+FAILS = (TypeError, ValueError, ZeroDivisionError, OverflowError, LookupError, AttributeError, RecursionError)
 
 
 class Expressions(Core):
@@ -64,7 +65,7 @@ class Expressions(Core):
         try:
             value = self.bounded(handler(node, env), node.lineno)
             return self.light(value, node.lineno) if isinstance(node, _MAKES) else value
-        except _FAILS as error:
+        except FAILS as error:
             raise Refusal(node.lineno, Message("this does not work in Python either: {code}", code=short(ast.unparse(node)))) from error  # fmt: skip
 
     def call(self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
@@ -115,6 +116,8 @@ class Expressions(Core):
             return self.unknown(node)
         if isinstance(value, Module):
             return self.item(self.known(value, node.lineno), index, node)
+        if isinstance(value, Instance) and value.cls.ordered:
+            value = tuple(self.iterate(value, node))
         if not isinstance(value, (str, tuple, list, dict, range)):
             return self.unknown(node)
         found = value[index]
@@ -175,9 +178,13 @@ class Expressions(Core):
 
     def _formattedvalue(self, node: ast.FormattedValue, env: Env) -> Value:
         value = self.eval(node.value, env)
-        if node.format_spec is not None or not isinstance(value, (int, float, str)):
+        wanted = self.eval(node.format_spec, env) if node.format_spec is not None else ""
+        plain = isinstance(value, (int, float, str)) and node.conversion in (-1, ord("s"))
+        if not plain or not wanted:
+            return str(value) if plain and wanted == "" else self.unknown(node)
+        if type(value) is not int or not isinstance(wanted, str) or not _FORMAT.fullmatch(wanted):
             return self.unknown(node)
-        return str(value)
+        return format(value, wanted)
 
     def _comprehension(self, node: Any, env: Env) -> Iterator[Env]:
         def level(generators: list[ast.comprehension], inner: Env) -> Iterator[Env]:
@@ -220,6 +227,8 @@ class Expressions(Core):
             return list(value.children) if value.base == "ModuleDict" else list(value.children.values())
         if isinstance(value, (str, tuple, list, dict, set, range)):
             return list(value)
+        if isinstance(value, Instance) and value.cls.ordered:
+            return [value.names[name] for name in value.cls.all_fields()]
         raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
 
     # ------------------------------------------------------------------------------------------------ operators

@@ -47,6 +47,7 @@ class Graph:
     Attributes:
         misfits: ``(arrives, expected)`` of each size that does not fit, in order.
         narrow: whether some window did not fit into its input.
+        last: whether Keras' shape of the input was read with the channels last.
     """
 
     nodes: list[Node]
@@ -58,6 +59,7 @@ class Graph:
     narrow: bool = False
     broken: bool = False
     flat: dict[int, int] = field(default_factory=dict)
+    last: bool = False
 
     @classmethod
     def start(cls, shape: tuple[int, ...], line: int = 1, keras: bool = False) -> Graph:
@@ -82,6 +84,8 @@ class Graph:
     def settle(self, tensor: Tensor, line: int, scope: Scope) -> int:
         """Return the node that has the shape in which ``tensor`` is looked at; a flattening is put in where it needs one."""
         real = self.nodes[tensor.node].shape
+        if tensor.turned:
+            raise Refusal(line, Message("axes are exchanged only before Flatten: {code}", code="Permute((3, 1, 2))"))
         if tensor.graph is not self:
             raise Refusal(line, Message("this takes a tensor that does not come from the network's input"))
         if tensor.shape == real or real is None or tensor.shape is None:

@@ -11,6 +11,7 @@ from cnnlab.i18n import Message
 from cnnlab.source_in.arguments import Signature, bind, number, pair, signature, square, whole
 from cnnlab.source_in.core import from_unknown
 from cnnlab.source_in.findings import Refusal
+from cnnlab.source_in.lacking import no_layer
 from cnnlab.source_in.torch_layers import default, spec
 from cnnlab.source_in.values import Layer, Lib, Unknown, Value
 
@@ -41,7 +42,7 @@ _SIGNATURES: dict[str, Signature] = {
     "BatchNormalization": signature("axis=-1 momentum=0.99 epsilon=1e-3 center=True scale=True"),
     "Activation": signature("activation"), "ReLU": signature("max_value=None negative_slope=0.0 threshold=0.0"),
     "LeakyReLU": signature("negative_slope=0.3 alpha=None"), "Softmax": signature("axis=-1"),
-    "ZeroPadding2D": signature("padding=1 data_format=None"), "Reshape": signature("target_shape"),
+    "ZeroPadding2D": signature("padding=1 data_format=None"), "Reshape": signature("target_shape"), "Permute": signature("dims"),
     "Add": {}, "Concatenate": signature("axis=-1"), "Multiply": {},
 }  # fmt: skip
 _ALIASES = {"Convolution2D": "Conv2D", "MaxPool2D": "MaxPooling2D", "AvgPool2D": "AveragePooling2D",
@@ -66,7 +67,7 @@ def activation(value: Value, line: int) -> list[LayerSpec]:
     if isinstance(value, Layer):
         return value.plan(None)
     if name.lower() not in _ACTIVATIONS:
-        raise Refusal(line, Message("{kind} is not among the lab's layers", kind=name or "activation"))
+        raise no_layer(name or "activation", line)
     slope = {"negative_slope": 0.2} if name == "leaky_relu" else {}
     return [spec(_ACTIVATIONS[name.lower()], line, **slope)]
 
@@ -276,6 +277,13 @@ def make(machine: Calls, name: str, args: list[Value], kwargs: Given, node: ast.
         machine.note(line, FLATTEN)
     if kind == "Reshape":
         return _reshape(given, settings, line)
+    if kind == "Permute":
+        dims = tuple(
+            whole(place, "dims", line) for place in (given["dims"] if isinstance(given["dims"], (tuple, list)) else ())
+        )
+        return Layer(
+            kind, line, lambda _shape: [], settings={**settings, "dims": () if machine.channels_first else dims}
+        )
     if kind in ("Add", "Concatenate", "Multiply"):
         default(given.get("axis", -1) in (-1, 3), "axis", line)
         return Layer(kind, line, lambda _shape: [], settings=settings)

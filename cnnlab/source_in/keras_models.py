@@ -46,7 +46,9 @@ def make_input(machine: Calls, args: list[Value], kwargs: Given, node: ast.expr)
         return machine.unknown(
             node, cause=Refusal(node.lineno, Message("the code does not say how large its pictures are"))
         )
-    return Graph.start(shape, node.lineno, keras=True).input()
+    graph = Graph.start(shape, node.lineno, keras=True)
+    graph.last = not machine.forced and not machine.channels_first
+    return graph.input()
 
 
 def reshaped(layer: Layer, tensor: Tensor) -> Tensor:
@@ -62,6 +64,13 @@ def reshaped(layer: Layer, tensor: Tensor) -> Tensor:
         raise Refusal(layer.line, Message("{code} does not fit the {shape} that arrives", code="Reshape",
                                           shape="x".join(map(str, tensor.shape))))  # fmt: skip
     return Tensor(tensor.graph, tensor.node, view, tensor.batch)
+
+
+def permuted(layer: Layer, tensor: Tensor) -> Tensor:
+    """Return the maps with their channels first, which is how the lab keeps them: only Flatten tells the difference."""
+    if tuple(layer.settings["dims"]) != (3, 1, 2) or tensor.shape is None or len(tensor.shape) != 3:
+        raise Refusal(layer.line, Message("axes are exchanged only before Flatten: {code}", code="Permute((3, 1, 2))"))
+    return Tensor(tensor.graph, tensor.node, tensor.shape, tensor.batch, turned=True)
 
 
 def picture_of(numbers: int) -> tuple[int, int, int] | None:
@@ -83,6 +92,12 @@ def takes_vector(module: Module) -> int | None:
     return given if isinstance(given, int) else None
 
 
+def channels_first(module: Module) -> bool:
+    """Return whether a Sequential's first layer that cares says that the channels come first."""
+    layers = [child for child in module.children.values() if isinstance(child, Layer)]
+    return any(layer.settings.get("first") for layer in layers)
+
+
 def take_input(module: Module, child: Value) -> None:
     """Keep the shape that ``model.add(Input(...))`` brings."""
     if isinstance(child, Tensor):
@@ -98,9 +113,12 @@ def functional(machine: Modules, args: list[Value], kwargs: Given, node: ast.exp
         raise Refusal(
             node.lineno, Message("a network here has one input and one output: {code}", code=short(ast.unparse(node)))
         )
-    if isinstance(machine.known(outputs, node.lineno), Tensor):
-        return Module("graph", node.lineno, output=outputs)
-    return machine.unknown(node)
+    try:
+        machine.known(outputs, node.lineno)
+    except Refusal as refusal:
+        refusal.network = True  # a network is made here, and this is what is wrong with it
+        raise
+    return Module("graph", node.lineno, output=outputs) if isinstance(outputs, Tensor) else machine.unknown(node)
 
 
 def _maker(kind: str) -> Callable[..., Value]:

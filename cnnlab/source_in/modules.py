@@ -19,6 +19,10 @@ _QUIET = frozenset(
     parameters named_parameters state_dict buffers fit_generator train_on_batch init_weights to_json set_weights
     get_weights freeze predict_classes plot save_hyperparameters log log_dict gradient_checkpointing_enable""".split()
 )
+CHANNELS_FIRST = Message(
+    'data_format="channels_first" here, where the input was read with the channels last; '
+    'keras.config.set_image_data_format("channels_first") at the top says it for all'
+)
 _SAME = frozenset("train eval to cuda cpu half float double apply requires_grad_ type".split())
 
 
@@ -191,11 +195,13 @@ class Modules(Expressions):
         if isinstance(net, Layer):
             return self._run_layer(net, given, node)
         if isinstance(given, Unknown) and not self.strict:
-            return self.unknown(node)
+            return self.unknown(node, cause=given.cause)
         self.known(given, node.lineno)
         feeding = not self.strict and isinstance(given, Tensor) and given.node == 0
         if isinstance(given, Tensor) and feeding and not given.graph.keras and given.shape is not None:
             self.feeds.append((net, given.shape, node.lineno))
+        if isinstance(given, Tensor) and given.graph.keras and not self.strict:
+            self.lanes.add(id(net))
         before = self.scope
         self.scopes += 1
         own_forward = net.cls is not None and (net.cls.find("forward") or net.cls.find("call"))
@@ -238,6 +244,13 @@ class Modules(Expressions):
         if isinstance(self.known(given, node.lineno), Tensor):
             if layer.kind == "Reshape":
                 return keras_models.reshaped(layer, given)
+            if layer.kind == "Permute":
+                return keras_models.permuted(layer, given)
+            if given.turned and layer.kind == "Flatten":
+                given = Tensor(given.graph, given.node, given.shape, given.batch)
+                self.notes.pop(layer.line, None)  # with its channels first, a map is flattened here as there
+            if layer.settings.get("first") and given.graph.last:
+                raise Refusal(layer.line, CHANNELS_FIRST)
             left = given.graph.layer(layer, given, node.lineno, self.scope)
             return given.become(left) if layer.settings.get("inplace") is True else left
         raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))

@@ -30,6 +30,7 @@ def op(*names: str) -> Callable[[Handler], Handler]:
                 f"torch.nn.functional.{name}",
                 f"tensorflow.nn.{name}",
                 f"keras.activations.{name}",
+                f"keras.ops.{name}",
             ):
                 FUNCTIONS[path] = function_of(name)
         return handler
@@ -45,7 +46,7 @@ def function_of(name: str) -> Handler:
             args = [kwargs.pop("input"), *args]
         first = args[0] if args else None
         if isinstance(first, Unknown) and not machine.strict:
-            return machine.unknown(node)
+            return machine.unknown(node, cause=first.cause)  # what was wrong first is what is to be said
         held = first if isinstance(first, (list, tuple)) else [first]
         if any(isinstance(machine.known(one, node.lineno), Tensor) for one in held):
             return machine.tensor_op(name, args, kwargs, node)
@@ -56,6 +57,6 @@ def function_of(name: str) -> Handler:
 
 def tensor_of(value: Value, node: Any) -> Tensor:
     """Return ``value`` as the tensor that it has to be."""
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Tensor) or value.turned:
         raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
     return value

@@ -15,6 +15,8 @@ MODULES = frozenset(
     types imp pkgutil zipimport site atexit cffi paramiko""".split()
 )
 BUILTINS = frozenset("open eval exec compile __import__ input globals locals vars breakpoint delattr exit quit".split())
+_HARMLESS = frozenset({"SimpleNamespace"})
+"""Of those modules, what only holds values."""
 _INTERNALS = frozenset(
     "__class__ __bases__ __subclasses__ __globals__ __builtins__ __mro__ __code__ __dict__ __getattribute__ __import__ "
     "__loader__ __reduce__ __reduce_ex__".split()
@@ -52,11 +54,12 @@ def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _calls_out(function: ast.expr, aliases: dict[str, str], own: set[str]) -> bool:
+    last = function.attr if isinstance(function, ast.Attribute) else ""
     while isinstance(function, (ast.Attribute, ast.Subscript, ast.Call)):
         if isinstance(function, ast.Call):
             return False  # the inner call is looked at by itself
         function = function.value
-    if not isinstance(function, ast.Name):
+    if not isinstance(function, ast.Name) or _HARMLESS & {last, function.id}:
         return False
     if function.id in BUILTINS:
         return function.id not in own

@@ -14,7 +14,8 @@ from cnnlab.i18n import Message
 from cnnlab.source_in import sizing
 from cnnlab.source_in.findings import Finding, Imported, Refusal, TooMuch
 from cnnlab.source_in.graph import Graph
-from cnnlab.source_in.keras_models import maps_shape, picture_of, takes_vector
+from cnnlab.source_in.keras_models import channels_first, maps_shape, picture_of, takes_vector
+from cnnlab.source_in.lacking import other_library
 from cnnlab.source_in.modules import all_modules
 from cnnlab.source_in.outside import reaches_outside
 from cnnlab.source_in.statements import Machine, is_network_class
@@ -24,7 +25,7 @@ from cnnlab.source_in.values import Class, Env, Function, Layer, Module, Tensor,
 from cnnlab.validation import first_finding
 
 _OWN = ("torch", "tensorflow", "keras", "tf_keras", "collections", "typing", "math", "functools", "itertools", "copy",
-        "__future__", "typing_extensions", "abc", "dataclasses", "pytorch_lightning", "lightning")  # fmt: skip
+        "__future__", "typing_extensions", "abc", "dataclasses", "types", "pytorch_lightning", "lightning")  # fmt: skip
 
 
 def read_source(
@@ -45,6 +46,9 @@ def read_source(
     except RecursionError:
         text = Message("this nests deeper than any network's source; it was not read")
         return reader.result(None, [Finding(1, text)])
+
+
+_WITHOUT_STEP = ("Identity", "InputLayer", "Reshape", "Permute")
 
 
 @dataclass
@@ -121,6 +125,8 @@ class _Reader:
             if module.base in ("ModuleList", "ModuleDict")
             for one in [module]
         }
+        if any(module.base == "graph" for _name, module in self.machine.made):
+            inner |= self.machine.lanes  # a model that another one is made of
         found: dict[str, Value] = {}
         seen: set[int] = set()
         for name, module in self.machine.made:
@@ -182,7 +188,13 @@ class _Reader:
     def _nothing(self, env: Env) -> Refusal:
         """Return that there is no network; what could not be read on the way, and may have been one, is said with it."""
         lost = [value.cause for value in env.names.values() if isinstance(value, Unknown) and value.cause]
+        broken = [refusal for refusal in lost if refusal.network]
+        if broken:  # there is one, with something in it that cannot be read: that alone is to be said
+            return broken[0]
         self.problems += [refusal.finding for refusal in lost[:5]]
+        classes = [value for value in env.names.values() if isinstance(value, Class)]
+        others = [other_library(path, one.node.lineno) for one in classes for path in sorted(one.library_bases())]
+        self.problems += [finding for finding in others if finding is not None]
         line = min((finding.line for finding in self.problems), default=1)
         return Refusal(line, Message("no network was found: neither a class with layers (nn.Module) nor a Sequential"))
 
@@ -231,8 +243,11 @@ class _Reader:
                 self.machine.note(module.line, Message("{numbers} numbers go in; read as a picture of {shape}", numbers=numbers, shape="x".join(map(str, shape))))  # fmt: skip
             return shape
         if given is not None and module.base == "keras":
-            from_tensor = isinstance(next(iter(module.children.values()), None), Tensor)
-            return _three(given) if from_tensor else maps_shape(given, bool(settings.get("first")))
+            leading = channels_first(module)
+            if not isinstance(next(iter(module.children.values()), None), Tensor):
+                return maps_shape(given, leading)
+            read = _three(given)  # with the channels last, for nobody knew better where it was made
+            return (read[1], read[2], read[0]) if read and leading and not self.machine.channels_first else read
         if given is not None:
             return maps_shape(given)
         feeds = [shape for fed, shape, _line in self.machine.feeds if fed is module and len(shape) == 3]
@@ -253,7 +268,7 @@ class _Reader:
     # ------------------------------------------------------------------------------------------------ around it
     def _unused_layers(self, module: Module, graph: Graph) -> None:
         for one in all_modules(module):
-            if isinstance(one, Layer) and one not in graph.taken and one.kind not in ("Identity", "InputLayer"):
+            if isinstance(one, Layer) and one not in graph.taken and one.kind not in _WITHOUT_STEP:
                 text = Message("{name} is made but never used in forward", name=one.label or one.kind)
                 self.ignored.append(Finding(one.line, text))
 

@@ -6,8 +6,10 @@ import ast
 
 from cnnlab.i18n import Message
 from cnnlab.source_in.calls import Calls
+from cnnlab.source_in.expressions import FAILS
 from cnnlab.source_in.findings import Refusal, TooMuch
 from cnnlab.source_in.libraries import MODULE_BASES
+from cnnlab.source_in.records import NAMED_TUPLE, declared
 from cnnlab.source_in.text import short
 from cnnlab.source_in.values import Class, Env, Function, Instance, Layer, Lib, Module, Tensor, Unknown, Value
 
@@ -61,7 +63,10 @@ class Machine(Calls):
         handler = getattr(self, f"_do_{type(node).__name__.lower()}", None)
         if handler is None:
             raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
-        handler(node, env)
+        try:
+            handler(node, env)
+        except FAILS as error:
+            raise Refusal(node.lineno, Message("this does not work in Python either: {code}", code=short(ast.unparse(node)))) from error  # fmt: skip
 
     def _leniently(self, node: ast.stmt, env: Env) -> None:
         before, made = self.unknowns, len(self.made)
@@ -341,15 +346,12 @@ class Machine(Calls):
         )
 
     def _decorated_class(self, cls: Class, node: ast.ClassDef, env: Env) -> Value:
+        if NAMED_TUPLE in cls.library_bases():
+            cls.fields, cls.ordered = declared(node), True
         for decorator in node.decorator_list:
             value = self.eval(decorator.func if isinstance(decorator, ast.Call) else decorator, env)
             if isinstance(value, Lib) and value.path == "dataclasses.dataclass":
-                fields = [
-                    part.target.id
-                    for part in node.body
-                    if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
-                ]
-                cls.fields = tuple(fields)
+                cls.fields = declared(node)
             elif not isinstance(value, Lib) or value.path.startswith(("dataclasses.", "builtins.", "elsewhere.")):
                 return self.unknown(node, f"@{short(ast.unparse(decorator))}")
         return cls

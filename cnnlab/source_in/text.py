@@ -53,8 +53,7 @@ def _decode(source: str | bytes) -> str:
         raise Refusal(
             1,
             Message(
-                "this source has {size:,} characters; {limit:,} at most are read; paste the part that defines the network",
-                size=len(source),
+                "this source has more than {limit:,} characters; paste the part that defines the network",
                 limit=MAX_BYTES,
             ),
         )
@@ -117,7 +116,9 @@ def _check_nesting(text: str) -> None:
                     token.start[0],
                     Message("this is longer than any network's source; paste the part that defines the network"),
                 )
-            tokens = 0 if token.type == tokenize.NEWLINE else tokens + 1
+            tokens = (
+                0 if token.type == tokenize.NEWLINE or token.string == "," else tokens + 1
+            )  # a long list nests nothing
             if token.type == tokenize.OP:
                 depth += (token.string in "([{") - (token.string in ")]}")
             if depth > MAX_BRACKETS or tokens > MAX_TOKENS:

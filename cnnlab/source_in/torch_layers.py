@@ -13,6 +13,7 @@ from cnnlab.architecture.rare import RARE, digit_codes
 from cnnlab.i18n import Message
 from cnnlab.source_in.arguments import REQUIRED, Signature, bind, number, pair, signature, square, whole
 from cnnlab.source_in.findings import Refusal
+from cnnlab.source_in.lacking import no_layer
 from cnnlab.source_in.text import short
 from cnnlab.source_in.values import Layer, Value
 from cnnlab.validation import first_finding
@@ -56,7 +57,7 @@ def spec(kind: str, line: int, **fields: Any) -> LayerSpec:
         Refusal: a field is out of its range, or the lab has no such layer.
     """
     if kind not in LAYERS and kind not in RARE:
-        raise Refusal(line, Message("{kind} is not among the lab's layers", kind=kind))
+        raise no_layer(kind, line)
     try:
         return (RARE[kind] if kind in RARE else LAYERS[kind])(**fields)
     except ValidationError as error:

@@ -59,6 +59,18 @@ for _names, _kind, _text in (
     op(*_names.split())(_as_layer(_kind, _text))
 
 
+@op("clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_")
+def _clamp(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
+    """Read ``clamp(min=0)`` as ReLU and ``clamp(0, 6)`` as ReLU6, which they are."""
+    tensor = tensor_of(args[0], node)
+    given = bind(signature("min=None max=None"), args[1:], kwargs, node, _QUIET)
+    kind = {(0, None): "ReLU", (0, 6): "ReLU6"}.get((given["min"], given["max"]))
+    if kind is None:
+        raise Refusal(node.lineno, Message("numbers are cut off only at 0 (ReLU), or at 0 and 6 (ReLU6): {code}", code=short(ast.unparse(node))))  # fmt: skip
+    left = tensor.graph.spec(torch_layers.spec(kind, node.lineno), tensor, node.lineno, machine.scope)
+    return tensor.become(left) if ast.unparse(node.func).endswith("_") else left
+
+
 @op("dropout", "dropout2d", "feature_dropout")
 def _dropout(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
     tensor = tensor_of(args[0], node)
@@ -80,7 +92,7 @@ def _dropout(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: 
 # ---------------------------------------------------------------------------------------------- joins and shares
 def join(name: str, tensors: list[Value], node: Any, machine: Calls) -> Tensor:
     """Return the sum, product or concatenation of tensors; what does not fit is refused with the shapes."""
-    if any(not isinstance(one, Tensor) for one in tensors):
+    if any(not isinstance(machine.known(one, node.lineno), Tensor) for one in tensors):
         raise Refusal(node.lineno, Message("only tensors of the network are added, multiplied or put together: {code}", code=short(ast.unparse(node))))  # fmt: skip
     parts = [tensor_of(one, node) for one in tensors]
     if len(parts) == 1:

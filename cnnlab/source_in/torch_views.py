@@ -150,8 +150,11 @@ def _transpose(machine: Calls, args: list[Value], kwargs: dict[str, Value], node
 @op("pad")
 def _pad(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
     tensor = tensor_of(args[0], node)
-    given = bind(signature("pad mode='constant' value=0"), args[1:], kwargs, node)
-    sides = given["pad"]
+    names = {"pad_width": "pad", "constant_values": "value"}
+    given = bind(
+        signature("pad mode='constant' value=0"), args[1:], {names.get(k, k): v for k, v in kwargs.items()}, node
+    )
+    sides = _as_torch_pads(given["pad"], machine.channels_first) if tensor.graph.keras else given["pad"]
     plain = given["mode"] == "constant" and given["value"] in (0, None) and isinstance(sides, (tuple, list))
     if not plain or any(not isinstance(side, int) or side < 0 for side in sides):
         raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
@@ -163,10 +166,22 @@ def _pad(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any)
     return tensor.graph.spec(border, tensor, node.lineno, machine.scope)
 
 
+def _as_torch_pads(pairs: Value, first: bool) -> Value:
+    """Return Keras' ``((0, 0), (top, bottom), (left, right), (0, 0))`` in torch's order, from the last axis to the channels."""
+    if not isinstance(pairs, (tuple, list)) or len(pairs) != 4:
+        return None
+    batch, *axes = [tuple(pair) if isinstance(pair, (tuple, list)) else (pair, pair) for pair in pairs]
+    channels, height, width = axes if first else (axes[2], axes[0], axes[1])
+    sides = (*width, *height, *channels)
+    return None if batch != (0, 0) else sides if any(channels) else sides[:4]
+
+
 @op("getitem")
 def _item(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any) -> Value:
     """Read ``x[:, :, ::2, ::2]`` and ``x[:, [0, 2]]``; other parts of a tensor are not said in layers."""
     tensor, index = tensor_of(args[0], node), args[1]
+    if tensor.graph.keras and not machine.channels_first and isinstance(index, tuple) and len(index) == 4:
+        index = (index[0], index[3], index[1], index[2])  # as torch orders its axes
     if isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None) and isinstance(index[1], list):
         picked = torch_layers.spec("SelectChannels", node.lineno, channels=tuple(index[1]))
         return tensor.graph.spec(picked, tensor, node.lineno, machine.scope)

@@ -114,13 +114,29 @@ class Partial:
 
 @dataclass(eq=False)
 class Class:
-    """A class of the source; ``bases`` are classes of the source or of libraries, ``fields`` those of a dataclass."""
+    """A class of the source.
+
+    Attributes:
+        bases: classes of the source or of libraries.
+        fields: those that it declares itself, where it is a data class or a named tuple.
+        ordered: whether its objects are gone through like a tuple.
+    """
 
     name: str
     node: ast.ClassDef
     bases: list[Value]
     names: dict[str, Value]
     fields: tuple[str, ...] = ()
+    ordered: bool = False
+
+    def all_fields(self) -> tuple[str, ...]:
+        """Return the fields of a record with those that it inherits, in the order of its arguments."""
+        names = [name for one in reversed(self.line_of_descent()) for name in one.fields]
+        return tuple(dict.fromkeys(names))
+
+    def knows(self, name: str) -> bool:
+        """Return whether ``name`` has a value in this class or those it is derived from, be it None."""
+        return any(name in one.names for one in self.line_of_descent())
 
     def find(self, name: str) -> Value | None:
         """Return what ``name`` means in this class or those it is derived from."""
@@ -131,6 +147,10 @@ class Class:
                 return found
         return None
 
+    def line_of_descent(self) -> list[Class]:
+        """Return this class and all classes of the source that it is derived from, its own first."""
+        return [self, *(one for base in self.bases if isinstance(base, Class) for one in base.line_of_descent())]
+
     def library_bases(self) -> set[str]:
         """Return the paths of the library classes that this one is derived from."""
         found: set[str] = set()
@@ -139,6 +159,13 @@ class Class:
                 base.library_bases() if isinstance(base, Class) else {base.path} if isinstance(base, Lib) else set()
             )
         return found
+
+
+@dataclass(eq=False)
+class Factory:
+    """``field(default_factory=...)``: what makes the value for each object anew."""
+
+    target: Value
 
 
 @dataclass(eq=False)
@@ -203,12 +230,14 @@ class Tensor:
     Attributes:
         shape: of one example, without the batch; None where a layer above did not fit.
         batch: the number of examples where the source says it, else ``BATCH``.
+        turned: whether Keras has put its channels first, as it does before it flattens maps in torch's order.
     """
 
     graph: Graph
     node: int
     shape: tuple[int, ...] | None
     batch: int | Batch = BATCH
+    turned: bool = False
 
     def become(self, other: Tensor) -> Tensor:
         """Be ``other`` from now on, for everyone who holds this one: what an operation in place does."""

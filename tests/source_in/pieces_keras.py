@@ -165,4 +165,140 @@ model.add(Dense(10, activation='softmax'))
 """,
         (1, 28, 28),
     ),
+    "tf.keras everywhere": (
+        """
+import tensorflow as tf
+model = tf.keras.Sequential([
+    tf.keras.Input((28, 28, 1)),
+    tf.keras.layers.Conv2D(8, 3, activation=tf.keras.activations.relu),
+    tf.keras.layers.MaxPool2D(),
+    tf.keras.layers.Flatten(),
+    tf.keras.layers.Dense(10, activation=tf.keras.activations.softmax),
+])
+model.compile("adam", "sparse_categorical_crossentropy")
+""",
+        (1, 28, 28),
+    ),
+    "nested Sequential": (
+        """
+from tensorflow import keras
+from tensorflow.keras import layers as L
+def block(filters, name=None):
+    return keras.Sequential([L.Conv2D(filters, 3, padding="same", use_bias=False), L.BatchNormalization(), L.ReLU()], name=name)
+model = keras.Sequential([
+    L.InputLayer(input_shape=(32, 32, 3)),
+    block(8, name="one"),
+    L.MaxPooling2D(2),
+    keras.Sequential([block(12), block(12)]),
+    L.GlobalAveragePooling2D(),
+    L.Dense(4),
+], name="nest")
+""",
+        (3, 32, 32),
+    ),
+    "augmentation in the model": (
+        """
+import keras
+from keras import layers
+data_augmentation = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])
+inputs = keras.Input(shape=(32, 32, 3))
+x = data_augmentation(inputs)
+x = layers.Rescaling(1.0)(x)
+for size in [8, 16]:
+    residual = x
+    x = layers.Conv2D(size, 3, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.Activation("relu")(x)
+    x = layers.MaxPooling2D(2, padding="same")(x)
+    residual = layers.Conv2D(size, 1, strides=2, padding="same")(residual)
+    x = layers.add([x, residual])
+x = layers.GlobalAveragePooling2D()(x)
+x = layers.Dropout(0.5)(x)
+outputs = layers.Dense(1, activation="sigmoid")(x)
+model = keras.Model(inputs=inputs, outputs=outputs)
+""",
+        (3, 32, 32),
+    ),
+    "settings in one dict": (
+        """
+from keras.models import Sequential
+from keras.layers import Conv2D, MaxPooling2D, Dense, Dropout, Flatten, BatchNormalization
+from keras.regularizers import l2
+IMG_ROWS, IMG_COLS, CHANNELS = 28, 28, 1
+NUM_CLASSES = 10
+def create_model(dropout_rate=0.25, learning_rate=1e-3):
+    conv = dict(kernel_size=(3, 3), activation="relu", padding="same", kernel_regularizer=l2(1e-4))
+    model = Sequential()
+    for i, f in enumerate([4, 8]):
+        if i == 0:
+            model.add(Conv2D(f, input_shape=(IMG_ROWS, IMG_COLS, CHANNELS), **conv))
+        else:
+            model.add(Conv2D(f, **conv))
+        model.add(BatchNormalization(axis=-1, momentum=0.9))
+        model.add(MaxPooling2D((2, 2), strides=2))
+        model.add(Dropout(dropout_rate))
+    model.add(Flatten())
+    model.add(Dense(NUM_CLASSES, activation="softmax"))
+    model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
+    return model
+model = create_model()
+model.summary()
+""",
+        (1, 28, 28),
+    ),
+    "three lanes by a function": (
+        """
+from tensorflow.keras.layers import Input, Conv2D, MaxPooling2D, concatenate, AveragePooling2D, Dense, Flatten
+from tensorflow.keras.models import Model
+def module(x, n1, n3r, n3):
+    a = Conv2D(n1, (1, 1), padding='same', activation='relu')(x)
+    b = Conv2D(n3r, (1, 1), padding='same', activation='relu')(x)
+    b = Conv2D(n3, (3, 3), padding='same', activation='relu')(b)
+    c = MaxPooling2D((3, 3), strides=(1, 1), padding='same')(x)
+    c = Conv2D(4, 1, activation='relu')(c)
+    return concatenate([a, b, c], axis=-1)
+input_layer = Input(shape=(28, 28, 1))
+x = Conv2D(8, (3, 3), strides=(2, 2), activation='relu')(input_layer)
+x = module(x, 4, 4, 8)
+x = module(x, 8, 4, 8)
+x = AveragePooling2D((13, 13))(x)
+x = Flatten()(x)
+model = Model(input_layer, Dense(10, activation='softmax')(x))
+""",
+        (1, 28, 28),
+    ),
+    "the last layer exchanged": (
+        """
+from tensorflow.keras import Sequential, layers
+model = Sequential([layers.Input(shape=(28,28)), layers.Reshape((28,28,1)), layers.Conv2D(4,3), layers.Flatten(), layers.Dense(10)])
+model.pop()
+model.add(layers.Dense(5))
+""",
+        (1, 28, 28),
+    ),
+    "a shortcut without weights": (
+        """
+import keras
+from keras import layers
+
+class Thin(layers.Layer):
+    def __init__(self, step, zeros, **kwargs):
+        super().__init__(**kwargs)
+        self.step, self.zeros = step, zeros
+
+    def call(self, x):
+        x = x[:, ::self.step, ::self.step, :]
+        return keras.ops.pad(x, ((0, 0), (0, 0), (0, 0), (self.zeros, self.zeros)))
+
+inputs = keras.Input((16, 16, 3))
+x = layers.Conv2D(4, 3, padding="same")(inputs)
+y = layers.ZeroPadding2D(1)(x)
+y = layers.Conv2D(8, 3, strides=2)(y)
+x = layers.Add()([y, Thin(2, 2)(x)])
+x = keras.ops.relu(x)
+x = layers.GlobalAveragePooling2D()(x)
+model = keras.Model(inputs, layers.Dense(3)(x))
+""",
+        (3, 16, 16),
+    ),
 }

@@ -122,3 +122,60 @@ def test_what_the_reader_leaves_out_of_a_keras_script() -> None:
     for word in ("import matplotlib", "load_data", "255.0", "plt.figure", "summary", "compile", "fit("):
         assert any(word in line for line in left), word
     assert not any("model.add" in line or "Sequential" in line for line in left)
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["keras.Input((3, 32, 30)), layers.Conv2D(8, 3, data_format='channels_first')",
+     "layers.Conv2D(8, 3, data_format='channels_first', input_shape=(3, 32, 30))"],
+)  # fmt: skip
+def test_channels_that_a_layer_puts_first_are_read_as_channels(start: str) -> None:
+    found = read_source(
+        f"import keras\nfrom keras import layers\nmodel = keras.Sequential([{start}, layers.Flatten(), layers.Dense(2)])\n"
+    )
+    assert found.problems == ()
+    assert found.input_shape == (3, 32, 30)
+
+
+def test_only_the_first_thing_wrong_in_a_chain_is_said() -> None:
+    source = (
+        "from keras import layers, Input, Model\ni = Input((8, 8, 1))\nx = layers.Conv2D(4, 3, activation='elu')(i)\n"
+        "x = layers.ReLU()(x)\nm = Model(i, x)\n"
+    )
+    assert [problem.line for problem in read_source(source).problems] == [3]
+
+
+PERMUTED = (
+    "from keras import layers, Input, Model\ni = Input((8, 8, 3))\nx = layers.Conv2D(4, 3)(i)\n"
+    "x = layers.Permute((3, 1, 2))(x)\n{then}\nm = Model(i, x)\n"
+)
+
+
+def test_maps_turned_before_they_are_flattened_are_in_torchs_order() -> None:
+    found = read_source(PERMUTED.format(then="x = layers.Dense(5)(layers.Flatten()(x))"))
+    assert found.architecture is not None, found.problems
+    assert [layer.kind for layer in found.architecture.layers] == ["Conv2d", "Flatten", "Linear"]
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    "then", ["x = layers.Dense(5)(x)", "x = layers.Conv2D(2, 3)(x)", "x = layers.Add()([x, x])", "pass"]
+)
+def test_turned_maps_that_anything_else_takes_are_refused(then: str) -> None:
+    found = read_source(PERMUTED.format(then=then))
+    assert found.architecture is None
+    assert any(problem.line in (4, 5, 6) for problem in found.problems), found.problems
+
+
+@pytest.mark.parametrize(
+    "name", ["vgg-mnist", "resnet-cifar", "densenet-mnist", "alexnet-cifar", "cifar-blocks", "article-003-keras"]
+)
+def test_the_keras_that_the_lab_writes_is_read_back(name: str) -> None:
+    from cnnlab.architecture.presets import PRESETS
+    from cnnlab.export.keras import to_keras
+
+    architecture = PRESETS[name].architecture
+    found = read_source(to_keras(architecture))
+    assert found.architecture is not None, found.problems
+    assert (found.input_shape, found.num_params) == (architecture.input_shape, architecture.trace().num_params)
+    assert found.architecture.trace().macs == architecture.trace().macs

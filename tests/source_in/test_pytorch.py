@@ -9,7 +9,11 @@ from torch import nn
 
 from cnnlab.build import build
 from cnnlab.source_in import read_source
-from tests.source_in.pieces_torch import PIECES, Piece
+from tests.source_in.pieces_more import MORE
+from tests.source_in.pieces_torch import PIECES as FIRST
+from tests.source_in.pieces_torch import Piece
+
+PIECES = {**FIRST, **MORE}
 
 
 def fill(module: nn.Module) -> nn.Module:
@@ -52,3 +56,42 @@ def test_a_piece_gives_what_torch_makes_of_it(name: str) -> None:
     assert given.shape == expected.shape
     assert torch.allclose(given, expected, atol=1e-5, rtol=1e-4)
     assert found.num_params == sum(p.numel() for p in theirs.parameters())
+
+
+def test_a_base_class_and_settings_that_are_used_are_not_called_left_out() -> None:
+    found = read_source(PIECES["a base class with parts to fill in"].source, (1, 28, 28))
+    assert found.ignored == ()
+    found = read_source(PIECES["dataclass config with a field list"].source, (3, 16, 16))
+    assert found.ignored == ()
+
+
+def test_what_a_data_class_works_out_for_itself_counts() -> None:
+    source = """
+from dataclasses import dataclass, field
+import torch.nn as nn
+@dataclass
+class Sizes:
+    first: int = 4
+    rest: list = field(default_factory=list)
+    def __post_init__(self):
+        self.rest.append(2 * self.first)
+a, b = Sizes(), Sizes(first=5)
+net = nn.Sequential(nn.Conv2d(1, a.rest[0], 3), nn.Conv2d(a.rest[0], b.rest[0], 3))
+"""
+    found = read_source(source, (1, 28, 28))
+    assert found.architecture is not None
+    assert [layer.out_channels for layer in found.architecture.layers] == [8, 10]  # each object has a list of its own
+
+
+@pytest.mark.parametrize(
+    "name", ['f"{n:03}"', 'f"{n:3d}"', '"%03d" % n', '"{:03d}".format(n)', 'f"{n:>5}"', 'f"{n!r}"']
+)
+def test_names_put_together_are_those_that_python_makes(name: str) -> None:
+    real = eval(name, {"n": 7})
+    source = f"import torch.nn as nn\nn = 7\nlayers = {{{real!r}: 4}}\nnet = nn.Sequential(nn.Conv2d(1, layers[{name}], 3))\n"
+    found = read_source(source, (1, 28, 28))
+    if name in ('f"{n:>5}"', 'f"{n!r}"'):  # not read, so it has to be said
+        assert found.architecture is None
+        assert found.problems[0].line == 4
+    else:
+        assert found.architecture is not None, found.problems

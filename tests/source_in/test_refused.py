@@ -291,3 +291,38 @@ def test_any_text_gets_an_answer(source: str | bytes) -> None:
     found = read_source(source)
     assert found.architecture is None
     assert found.problems
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x += 'a'",
+        "x.y = 3",
+        "None.a = 3",
+        "a, b = x",
+        "x[0] = 1",
+        "x = x @ x",
+        "x = -'a'",
+        "x = {}[1]",
+        "del x.y",
+        "x -= None",
+    ],
+)
+def test_a_line_that_fails_in_python_is_said_with_its_number(line: str) -> None:
+    around = read_source(f"from torch import nn\nx = 3\n{line}\nnet = nn.Sequential(nn.Conv2d(1, 2, 3))\n", (1, 8, 8))
+    assert around.architecture is not None, around.problems
+    assert [one.line for one in around.ignored] == [3]
+    inside = read_source(network("x = self.conv1(x)\n" + FLAT, f"x = 3\n{line}"))
+    assert inside.architecture is None
+    assert [one.line for one in inside.problems] == [11]
+
+
+def test_a_long_list_of_layers_is_not_a_deep_one() -> None:
+    rows = "".join(
+        f"    nn.Conv2d({1 if n == 0 else 2}, 2, 3, padding='same'), nn.ReLU(), nn.Dropout(0.{n + 1:03}),\n"
+        for n in range(160)
+    )
+    found = read_source(f"from torch import nn\nnet = nn.Sequential(\n{rows})\n", (1, 8, 8))
+    assert found.problems == ()
+    assert found.architecture is not None
+    assert len(found.architecture.layers) == 480
