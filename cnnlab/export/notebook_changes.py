@@ -26,14 +26,9 @@ def changes(plan: Plan) -> str:
 def _values(plan: Plan) -> dict[str, object]:
     """Return the numbers that are changed later, as they are at first."""
     recipe = plan.recipe
-    first: dict[str, object] = {
-        "l1": recipe.l1,
-        "clip_norm": recipe.clip_norm,
-        "mixup": recipe.mixup,
-        "momentum": recipe.momentum,
+    found: dict[str, object] = {
+        name.upper(): getattr(recipe, name) for name in ("l1", "clip_norm", "mixup") if name in plan.changed
     }
-    names = {"l1": "L1", "clip_norm": "CLIP_NORM", "mixup": "MIXUP"}
-    found = {names[name]: first[name] for name in names if name in plan.changed}
     if plan.changed & {"momentum", "frozen"} and recipe.optimizer in HAS_BUFFERS:
         found["MOMENTUM"] = recipe.momentum
     if "batch_size" in plan.changed:
