@@ -171,7 +171,7 @@ def _mount(models: Named, probs: list[list[float]] | None, **data: Any) -> None:
     blank = _("no drawing yet") if data["mode"] == "draw" else _("no picture yet")
     if data.get("picture"):
         blank = _("nothing to read")
-    digits = first.class_names == DIGITS
+    digits = first.class_names == DIGITS and not data.get("low")
     hint = _("Draw a digit here, as large as you like.") if digits else _("Draw here, as large as you like.")
     labels = {
         "canvas": _("Canvas: draw here"), "hint": hint,

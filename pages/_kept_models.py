@@ -11,15 +11,21 @@ from pages import _session, _widgets
 _MAX_MB = 50
 
 
-def keep(file: bytes) -> str | None:
-    """Keep the model whose file is ``file``, return its source; None, and the reason is shown, where it is none."""
+def keep(file: bytes, checked: bool = False) -> str | None:
+    """Keep the model whose file is ``file``, return its source; None, and the reason is shown, where that cannot be.
+
+    Args:
+        file: the bytes of a model, whole or in int8.
+        checked: whether the lab has written it itself just now; others are opened first, which may take seconds.
+    """
     from cnnlab.compress.answering import answering
     from cnnlab.description import ModelRef
 
     space, source = _session.workspace(), None
     try:
         source = space.save_model(file)
-        answering(ModelRef(source))
+        if not checked:
+            answering(ModelRef(source))
     except CnnLabError as error:
         if source is not None:
             space.delete_model(source)
