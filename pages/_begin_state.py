@@ -164,7 +164,10 @@ def on_picture() -> None:
     wanted = [name for name in known if name in sent] if isinstance(sent, (list, tuple)) else []
     if action.get("do") == "take" and isinstance(action.get("value"), bool):
         others = [name for name in now.fresh if name not in wanted]
-        set_layers(fresh=others if action["value"] else [*others, *wanted])
+        if action["value"]:
+            set_layers(fresh=others)
+        else:  # what is new and stands still would never learn anything
+            set_layers(fresh=[*others, *wanted], frozen=[name for name in now.frozen if name not in wanted])
     elif action.get("do") == "learn":
         learn(wanted, str(action.get("value")))
 

@@ -235,7 +235,7 @@ def _keep(file: bytes) -> None:
     if _session.here(_KEPT_FILE) == file:
         st.caption(_("It is kept: see your own models below."), width="content")
     elif st.button(_("Keep it here"), icon=":material/bookmark_add:", key="smaller.keep"):
-        source = _kept_models.keep(file, checked=True)
+        source = _kept_models.keep(file)
         if source is not None:
             _session.set_here(KEPT, source)
             _session.set_here(_KEPT_FILE, file)

@@ -11,12 +11,12 @@ from pages import _session, _widgets
 _MAX_MB = 50
 
 
-def keep(file: bytes, checked: bool = False) -> str | None:
+def keep(file: bytes, name: str = "") -> str | None:
     """Keep the model whose file is ``file``, return its source; None, and the reason is shown, where that cannot be.
 
     Args:
         file: the bytes of a model, whole or in int8.
-        checked: whether the lab has written it itself just now; others are opened first, which may take seconds.
+        name: of a file from elsewhere, which is opened first and may take seconds; empty for what the lab has just made.
     """
     from cnnlab.compress.answering import answering
     from cnnlab.description import ModelRef
@@ -24,11 +24,13 @@ def keep(file: bytes, checked: bool = False) -> str | None:
     space, source = _session.workspace(), None
     try:
         source = space.save_model(file)
-        if not checked:
+        if name:
             answering(ModelRef(source))
     except CnnLabError as error:
         if source is not None:
             space.delete_model(source)
+        if "name" in error.values:
+            error.values["name"] = name  # as the learner calls it, not where it was put
         _widgets.show_error(error)
         return None
     return source
@@ -87,7 +89,7 @@ def bring(page: str) -> str | None:
         if not pressed or file is None:
             return None
         with st.spinner(_("Opening it"), show_time=True):
-            source = keep(file.getvalue())
+            source = keep(file.getvalue(), file.name)
     if source is not None:
         _session.set_here(f"{page}.form", number + 1)
     return source

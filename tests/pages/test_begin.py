@@ -127,6 +127,7 @@ def test_what_the_picture_sends_is_checked(space, monkeypatch):
     assert send(do="take", layers=["conv1", "fc1"], value=True).fresh == ()
     assert send(do="learn", layers=["conv1", "bn1"], value="0").frozen == ("conv1", "bn1")
     assert send(do="learn", layers=["bn1"], value="0.3").frozen == ("conv1",) and recipes[-1].layer_lr == {"bn1": 0.3}
+    assert send(do="take", layers=["conv1"], value=False).frozen == ()  # new, it has everything to learn
     before = (_begin_state._layers(), recipes[-1])
     for wrong in (
         {"do": "learn", "layers": ["bn1"], "value": "quick"}, {"do": "learn", "layers": ["bn1"], "value": "-1"},
