@@ -173,8 +173,8 @@ class ModelDescription(BaseModel):
         absent = ModelError("this file is no model of CNN Lab: its metadata has no entry {entry}", entry=FORMAT)
         if metadata and INT8_FORMAT in metadata and FORMAT not in metadata:
             absent = ModelError(
-                "this is an int8 model, which can only answer: on the Draw page beside another model, or with python -m "
-                "cnnlab predict; for all else take the model that it was made from"
+                "this is an int8 model, which can only answer: on the Draw page beside another model, or with `python -m "
+                "cnnlab predict`; for all else take the model that it was made from"
             )
         description = described(cls, metadata, FORMAT, absent)
         description.check()
