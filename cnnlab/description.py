@@ -19,6 +19,9 @@ from cnnlab.validation import first_finding
 if TYPE_CHECKING:
     from torch import Tensor
 
+INT8_FORMAT = "cnnlab.int8"
+"""Under which entry of its metadata a file says that its numbers are bytes (``cnnlab.compress.int8``)."""
+
 FORMAT = "cnnlab.model"
 VERSION = "1"
 MAX_HEADER_BYTES = 4_000_000
@@ -168,6 +171,11 @@ class ModelDescription(BaseModel):
             ModelError: it is no model of the lab, of another version, or contradicts itself.
         """
         absent = ModelError("this file is no model of CNN Lab: its metadata has no entry {entry}", entry=FORMAT)
+        if metadata and INT8_FORMAT in metadata and FORMAT not in metadata:
+            absent = ModelError(
+                "this is an int8 model, which can only answer: on the Draw page beside another model, or with `python -m "
+                "cnnlab predict`; for all else take the model that it was made from"
+            )
         description = described(cls, metadata, FORMAT, absent)
         description.check()
         return description
@@ -235,12 +243,32 @@ class ModelRef:
         return self.source.partition(":")[2]
 
 
+class _Int8(BaseModel):
+    """What an int8 model says of what it was made from; the rest is its own business."""
+
+    model: ModelDescription
+
+
 def read_description(path: Path) -> ModelDescription:
     """Return what the model in ``path`` says of itself, without reading its weights and without torch.
 
     Raises:
         ModelError: absent, too large, or not a model.
     """
+    return ModelDescription.from_metadata(_read_metadata(path))
+
+
+def read_answering(path: Path) -> tuple[ModelDescription, bool]:
+    """Return the same of a model that can at least answer, and whether it is an int8 one; raises as that."""
+    metadata = _read_metadata(path)
+    if metadata is None or INT8_FORMAT not in metadata:
+        return ModelDescription.from_metadata(metadata), False
+    found = described(_Int8, metadata, INT8_FORMAT, ModelError("{name}: not a safetensors file", name=path.name)).model
+    found.check()
+    return found, True
+
+
+def _read_metadata(path: Path) -> dict[str, str] | None:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -253,7 +281,7 @@ def read_description(path: Path) -> ModelDescription:
     except (ValueError, RecursionError) as error:
         raise ModelError("{name}: not a safetensors file", name=path.name) from error
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    return ModelDescription.from_metadata(metadata if isinstance(metadata, dict) else None)
+    return metadata if isinstance(metadata, dict) else None
 
 
 def bundled_path(name: str) -> Path:

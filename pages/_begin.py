@@ -211,12 +211,16 @@ def _learn(every: list[str], some: tuple[str, ...], rate: str) -> None:
 
 
 def _in_words(borrowed: Borrowed, now: state.Layers, factors: dict[str, float]) -> str:
-    parts = [_("Taken: {layers}.", layers=", ".join(borrowed.taken) or _("none"))]
-    new = [f"{one.layer} ({one.why.text(_session.language())})" for one in borrowed.layers if one.why]
+    parts = [_("Taken: {layers}.", layers=_(", ").join(borrowed.taken) or _("none"))]
+    new = [
+        _("{layer} ({why})", layer=one.layer, why=one.why.text(_session.language()))
+        for one in borrowed.layers
+        if one.why
+    ]
     if new:
-        parts.append(_("New: {layers}.", layers=", ".join(new)))
+        parts.append(_("New: {layers}.", layers=_(", ").join(new)))
     if now.frozen:
-        parts.append(_("Frozen: {layers}.", layers=", ".join(now.frozen)))
+        parts.append(_("Frozen: {layers}.", layers=_(", ").join(now.frozen)))
     if factors:
-        parts.append(_("Slower or faster: {layers}.", layers=", ".join(f"{a} ×{b:g}" for a, b in factors.items())))
+        parts.append(_("Slower or faster: {layers}.", layers=_(", ").join(f"{a} ×{b:g}" for a, b in factors.items())))
     return _widgets.plain(" ".join(parts))

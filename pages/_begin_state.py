@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ NEW = ""
 class Layers:
     """Which layers begin with new weights by choice, and which stand still; ``of`` says for what they were chosen."""
 
-    of: tuple[str, ...] = ()
+    of: str = ""
     fresh: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
 
@@ -108,15 +109,28 @@ def layers(network: Architecture, model: Model, chosen: str, class_names: tuple[
 
     At first all that fits is taken and nothing stands still, but a last layer that names other classes begins anew.
     """
-    of = (chosen, network.renamed("").key, *class_names)
-    now = st.session_state.get(_LAYERS)
-    if not isinstance(now, Layers) or now.of != of:
+    of = sha256("\n".join((chosen, network.renamed("").key, *class_names)).encode()).hexdigest()
+    now = _layers()
+    if now.of != of:
         last = head(network)
-        if isinstance(now, Layers) and _session.recipe().layer_lr:  # they were meant for others
+        if now.of and _session.recipe().layer_lr:  # they were meant for others
             _session.set_recipe(_session.recipe().changed(layer_lr={}))
         now = Layers(of, (last,) if last and model.class_names != class_names else ())
-        st.session_state[_LAYERS] = now
+        _set(now)
     return now
+
+
+def _layers() -> Layers:
+    """Return the choice as it was last made, before a reload too; an empty one where none was."""
+    packed: list[object] = [_session.kept(f"{_LAYERS}.{name}", ()) for name in ("of", "fresh", "frozen")]
+    texts = ["".join(map(str, one)) if isinstance(one, (tuple, list)) else "" for one in packed]
+    return Layers(texts[0], tuple(texts[1].split()), tuple(texts[2].split()))
+
+
+def _set(now: Layers) -> None:
+    """Remember the choice, its names in pieces that a workspace can keep."""
+    for name, text in (("of", now.of), ("fresh", " ".join(now.fresh)), ("frozen", " ".join(now.frozen))):
+        _session.keep(f"{_LAYERS}.{name}", tuple(text[begin : begin + 200] for begin in range(0, len(text), 200)))
 
 
 def planned(network: Architecture, model: Model, class_names: tuple[str, ...], fresh: Iterable[str]) -> Borrowed:
@@ -134,23 +148,26 @@ def planned(network: Architecture, model: Model, class_names: tuple[str, ...], f
 
 def set_layers(fresh: Iterable[str] | None = None, frozen: Iterable[str] | None = None) -> None:
     """Change which layers begin anew, or which stand still."""
-    now = st.session_state.get(_LAYERS, Layers())
+    now = _layers()
     now = now if fresh is None else replace(now, fresh=tuple(fresh))
-    st.session_state[_LAYERS] = now if frozen is None else replace(now, frozen=tuple(frozen))
+    _set(now if frozen is None else replace(now, frozen=tuple(frozen)))
 
 
 def on_picture() -> None:
     """Do what was asked for in the picture; what the browser sends is checked like any other input."""
     action = getattr(st.session_state.get(NET), "action", None)
-    now = st.session_state.get(_LAYERS)
-    if not isinstance(action, Mapping) or not isinstance(now, Layers):
+    now = _layers()
+    if not isinstance(action, Mapping) or not now.of:
         return
     known = [row.name for row in _session.architecture().trace().rows if row.num_params]
     sent = action.get("layers")
     wanted = [name for name in known if name in sent] if isinstance(sent, (list, tuple)) else []
     if action.get("do") == "take" and isinstance(action.get("value"), bool):
         others = [name for name in now.fresh if name not in wanted]
-        set_layers(fresh=others if action["value"] else [*others, *wanted])
+        if action["value"]:
+            set_layers(fresh=others)
+        else:  # what is new and stands still would never learn anything
+            set_layers(fresh=[*others, *wanted], frozen=[name for name in now.frozen if name not in wanted])
     elif action.get("do") == "learn":
         learn(wanted, str(action.get("value")))
 
@@ -166,7 +183,7 @@ def learn(names: Iterable[str], rate: str) -> None:
         changed = recipe.changed(layer_lr=factors)
     except (ValueError, CnnLabError):
         return
-    now = st.session_state.get(_LAYERS, Layers())
+    now = _layers()
     others = [name for name in now.frozen if name not in names]
     set_layers(frozen=others if factor else [*others, *names])
     _session.set_recipe(changed)

@@ -12,7 +12,7 @@ from cnnlab.architecture.presets import PRESETS
 from cnnlab.description import Preprocessing
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import N_, _
-from pages import _choices, _session, _widgets
+from pages import _choices, _kept_models, _session, _widgets
 from pages._looking import data_title
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ _THINNER = {
     "half": (0.5, N_("the same network, half as many channels")),
     "quarter": (0.25, N_("the same network, a quarter of the channels")),
 }
+
+KEPT, _KEPT_FILE = "smaller.kept", "smaller.kept.file"
+"""The source of the model that was kept last on this page, and its bytes."""
 
 MOST_TILES = 24
 """How many of the images whose answer changed are shown."""
@@ -210,10 +213,12 @@ def _result(now: Work) -> None:
             one=found.rounds[1], many=found.rounds[64], threads=found.threads)
         + "</p>"
     )  # fmt: skip
-    st.download_button(
-        _("Download the smaller model"), made.after.file, f"{found.after.name}.safetensors", "application/octet-stream",
-        icon=":material/download:", key="smaller.download", on_click="ignore",
-    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.download_button(
+            _("Download the smaller model"), made.after.file, f"{found.after.name}.safetensors", "application/octet-stream",
+            icon=":material/download:", key="smaller.download", on_click="ignore",
+        )  # fmt: skip
+        _keep(made.after.file)
     _changed(now)
     layers = {one.layer: one for one in found.histograms}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -223,6 +228,18 @@ def _result(now: Work) -> None:
         )
     figure = figures.weights_figure(layers[chosen], (names[0], names[1]), dark=_session.dark())
     _widgets.plot(figure, "smaller.weights", figures.HEIGHT, figures.weights_text(layers[chosen]))
+
+
+def _keep(file: bytes) -> None:
+    """Draw the button that keeps the smaller model among the learner's own, once."""
+    if _session.here(_KEPT_FILE) == file:
+        st.caption(_("It is kept: see your own models below."), width="content")
+    elif st.button(_("Keep it here"), icon=":material/bookmark_add:", key="smaller.keep"):
+        source = _kept_models.keep(file)
+        if source is not None:
+            _session.set_here(KEPT, source)
+            _session.set_here(_KEPT_FILE, file)
+            st.rerun()
 
 
 def _changed(now: Work) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.data.known import KNOWN
-from cnnlab.description import ModelRef, bundled_models, bundled_path, read_description
+from cnnlab.description import ModelRef, bundled_models, bundled_path, read_answering, read_description
 from cnnlab.i18n import _
 from pages import _choices, _names, _session
 
@@ -50,8 +50,9 @@ def comparable(model: Model) -> dict[str, str]:
     for number, run in _names.own_runs().items():
         if run.has_model and run.architecture.input_shape[0] == channels and _same_classes(run.data, data):
             found[f"run:{run.id}"] = _names.run_label(number, run)
-    for source, name in _session.workspace().models().items():
-        described = read_description(Path(source.partition(":")[2]))
+    space = _session.workspace()
+    for source, name in {**space.models(), **space.int8_models()}.items():
+        described, _int8 = read_answering(Path(source.partition(":")[2]))
         if described.preprocessing.data_shape[0] == channels and _same_classes(described.about.data, data):
             found[source] = name
     for name in bundled_models():

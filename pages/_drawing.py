@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cnnlab.compress.int8 import Int8Model
     from cnnlab.description import ModelRef
     from cnnlab.model import Model, Tensor
 
-    Named = list[tuple[str, Model]]  # with the name over its answers; the first is the chosen one
+    Named = list[tuple[str, Any]]  # with the name over its answers; the first, a whole model, is the chosen one
 
 _CANVAS = "draw.canvas"
 _KEPT_N = "draw.kept_n"
@@ -46,10 +48,25 @@ def stage(named: tuple[tuple[str, ModelRef], ...], mode: str) -> None:
     """Draw the canvas (or the picture) with the answers of the models, then what the first of them sees."""
     _session.enter()
     try:
-        models = [(name, runs.resolve(ref)) for name, ref in named]  # of a live run: its newest weights
+        models = _opened(named)
         _draw_stage(models) if mode == "draw" else _show_stage(models)
     except CnnLabError as error:
         _widgets.show_error(error)
+
+
+def _opened(named: tuple[tuple[str, ModelRef], ...]) -> Named:
+    """Return the models, of a live run its newest weights; an int8 one, which only answers, takes seconds at first."""
+    from cnnlab.compress.answering import answering, is_ready
+
+    (name, ref), *others = named
+    first = runs.resolve(ref)
+    waits = (
+        nullcontext()
+        if all(is_ready(other) for _name, other in others)
+        else st.spinner(_("Getting the int8 model ready"), show_time=True)
+    )
+    with waits:
+        return [(name, first), *((other, answering(place)) for other, place in others)]
 
 
 def _draw_stage(models: Named) -> None:
@@ -137,7 +154,7 @@ def _show_stage(models: Named) -> None:
     _maps(model, picture)
 
 
-def _probs(model: Model, picture: Any) -> list[float]:
+def _probs(model: Model | Int8Model, picture: Any) -> list[float]:
     image = picture_to_input(picture, model)
     return [round(p, 5) for p in model.probs(image[None])[0].tolist()]
 
@@ -154,7 +171,7 @@ def _mount(models: Named, probs: list[list[float]] | None, **data: Any) -> None:
     blank = _("no drawing yet") if data["mode"] == "draw" else _("no picture yet")
     if data.get("picture"):
         blank = _("nothing to read")
-    digits = first.class_names == DIGITS
+    digits = first.class_names == DIGITS and not data.get("low")
     hint = _("Draw a digit here, as large as you like.") if digits else _("Draw here, as large as you like.")
     labels = {
         "canvas": _("Canvas: draw here"), "hint": hint,

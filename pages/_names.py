@@ -53,10 +53,10 @@ def run_label(number: int, run: Snapshot) -> str:
 
 
 def model_labels() -> dict[str, str]:
-    """Return a label for each model that can be looked into: the learner's runs with weights and own changes, the bundled ones."""
+    """Return a label for each model that can be looked into: the learner's runs with weights and own models, the bundled ones."""
     labels = {f"run:{run.id}": run_label(number, run) for number, run in own_runs().items() if run.has_model}
     for source, name in _session.workspace().models().items():
-        labels[source] = _("{name}: your own change", name=name)
+        labels[source] = _("{name}: your own model", name=name)
     for name in bundled_models():
         labels[f"bundled:{name}"] = _("{name}: comes with the lab", name=name)
     return labels
@@ -65,7 +65,8 @@ def model_labels() -> dict[str, str]:
 def short_names(refs: Iterable[ModelRef]) -> list[str]:
     """Return a short name for each of ``refs``, to stand over its answer."""
     named = {run.id: (number, run.name) for number, run in own_runs().items()}
-    changed = _session.workspace().models()
+    space = _session.workspace()
+    changed = {**space.models(), **space.int8_models()}
 
     def short(ref: ModelRef) -> str:
         if ref.kind == "run" and ref.value in named:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
-from pages import _session, _widgets
+from pages import _kept_models, _session, _widgets
 from pages._looking import data_title
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def result(model: Model, layer: str, unit: int, done: tuple[Edit, ...], initial:
         _by_class(table, effect)
         _answers(table, effect)
         _keep(model, changed, effect)
-    _kept()
+    _kept_models.draw("surgery", _("Your own models: {count}", count="{count}"), _session.here("surgery.kept"))
 
 
 def _numbers(table: Table, effect: Effect) -> None:
@@ -127,32 +127,3 @@ def _keep(model: Model, changed: Model, effect: Effect) -> None:
         _widgets.show_error(error)
         return
     _session.set_here("surgery.kept", source)
-
-
-def _kept() -> None:
-    """Draw the models that were kept, each with a way to look into it and a way to delete it."""
-    models = _session.workspace().models()
-    if not models:
-        return
-    now = _session.model_ref().source
-    with st.expander(
-        _("Your own changes: {count}", count=len(models)), expanded=_session.here("surgery.kept") in models
-    ):
-        for place, (source, name) in enumerate(models.items()):
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.markdown(f"**{_widgets.plain(name)}**", width="stretch")
-                st.button(
-                    _("Look into it"), key=f"surgery.open.{place}", disabled=source == now, type="tertiary",
-                    icon=":material/visibility:", on_click=_session.set_model_ref, args=(source,),
-                )  # fmt: skip
-                st.button(
-                    _("Delete"), key=f"surgery.delete.{place}", type="tertiary", icon=":material/delete:",
-                    on_click=_delete, args=(source,),
-                )  # fmt: skip
-        st.caption(_("Every page offers them in its choice of models."))
-
-
-def _delete(source: str) -> None:
-    _session.workspace().delete_model(source)
-    if _session.model_ref().source == source:
-        _session.set_model_ref(_session.DEFAULT_MODEL)

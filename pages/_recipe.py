@@ -163,12 +163,10 @@ def edit(recipe: Recipe, key: str, beside: Callable[[Recipe], None] | None = Non
 def _plan(network: Architecture, dataset: DataSet, recipe: Recipe) -> str:
     from cnnlab.training.loop import count_images, count_steps
 
-    plan = _(
-        "{params:,} parameters · {images:,} images · {steps:,} steps",
-        params=network.trace().num_params,
-        images=count_images(dataset, recipe),
-        steps=count_steps(dataset, recipe),
-    )
+    params, images, steps = network.trace().num_params, count_images(dataset, recipe), count_steps(dataset, recipe)
+    plan = _("{params:,} parameters · {images:,} images · {steps:,} steps", params=params, images=images, steps=steps)
+    if steps == 1:
+        plan = _("{params:,} parameters · {images:,} images · one step", params=params, images=images)
     aside = len(dataset.test)
     if aside >= _accuracy.FEW:
         return plan

@@ -13,12 +13,13 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
 from cnnlab.workspace import MAX_BIN
-from pages import _names, _runs_table, _session, _widgets
+from pages import _kept_models, _names, _runs_table, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
 
 _THROWN = "runs.thrown"
+_MODELS, _BROUGHT = "runs.model", "runs.model.brought"
 _MAX_MB = 300
 
 
@@ -43,6 +44,12 @@ def bar(chosen: list[tuple[int, Snapshot]]) -> None:
         if binned:
             _bin(binned)
         _bring()
+        brought = _kept_models.bring(_MODELS)
+    if brought is not None:
+        _session.set_here(_BROUGHT, brought)
+        st.rerun()
+    if (now := _session.here(_BROUGHT)) is not None:
+        _kept_models.draw(_MODELS, _("Your own models: {count}", count="{count}"), now)
     undo_line()
 
 

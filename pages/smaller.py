@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _compress, _session, _widgets
+from pages import _compress, _kept_models, _session, _widgets
 
 
 def main() -> None:
@@ -19,7 +19,13 @@ def main() -> None:
     live = now is not None and now.live
     _compress.ask(model, owner, live)
     st.fragment(_compress.view, run_every=_compress.LOOK_S if live else None)(owner, live)
-    _widgets.what_is_this(lesson("smaller", _session.language()), _("What happens here"))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _widgets.what_is_this(lesson("smaller", _session.language()), _("What happens here"))
+        brought = _kept_models.bring("smaller")
+    if brought is not None:
+        _session.set_here(_compress.KEPT, brought)
+        st.rerun()
+    _kept_models.draw("smaller", _("Your own models: {count}", count="{count}"), _session.here(_compress.KEPT))
 
 
 main()

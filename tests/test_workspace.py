@@ -372,6 +372,17 @@ def test_kept_models_are_found_by_name_and_belong_to_their_workspace(space: Work
     assert list(space.models().values()) == ["mine", "mine (2)"]
 
 
+def test_int8_models_are_kept_apart_from_whole_ones(space: Workspace) -> None:
+    whole = model_file("mine")
+    length = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + length])
+    told = {"model": json.loads(header["__metadata__"]["cnnlab.model"]), "toolkit": "any"}
+    head = json.dumps({"__metadata__": {"cnnlab.int8": json.dumps(told)}}).encode()
+    sources = [space.save_model(file) for file in (whole, len(head).to_bytes(8, "little") + head)]
+    assert space.models() == {sources[0]: "mine"} and space.int8_models() == {sources[1]: "mine (2)"}
+    assert all(map(space.has_model, sources))
+
+
 def test_no_two_kept_models_are_called_alike(space: Workspace) -> None:
     for name in ("a (2)", "a", "a", "a (2)", "a"):
         space.save_model(model_file(name))

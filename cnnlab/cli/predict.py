@@ -23,14 +23,14 @@ def predict(model_name: str, images: tuple[Path, ...], as_json: bool) -> None:
     """Say which class each IMAGE is.
 
     A digit may have any size, and be dark on light or light on dark; it is cut out and centred as on the canvas.
-    A model of anything but handwriting looks at the middle of the picture.
+    MODEL may be an int8 file of "compress". A model of anything but handwriting looks at the middle of the picture.
     """
     import torch
 
+    from cnnlab.compress.answering import answering_named
     from cnnlab.data.prepare import file_to_input
-    from cnnlab.runs import named
 
-    model = named(model_name)
+    model = answering_named(model_name)
     inputs = torch.stack([file_to_input(path, model) for path in images])
     answers = [
         {"image": str(path), "label": model.class_names[max(range(len(probs)), key=probs.__getitem__)], "probs": probs}

@@ -21,17 +21,16 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, fx
 
+from cnnlab.architecture import Architecture
 from cnnlab.build import build
 from cnnlab.compress import pt2e
 from cnnlab.compress.compare import Subject
 from cnnlab.compress.magnitude import weight_names
-from cnnlab.description import ModelAbout, ModelDescription, described
+from cnnlab.description import INT8_FORMAT as FORMAT
+from cnnlab.description import ModelAbout, ModelDescription, Preprocessing, described
 from cnnlab.errors import DataError, ModelError
 from cnnlab.home import write_whole
 from cnnlab.model import Model, read_file
-
-FORMAT = "cnnlab.int8"
-"""Under which entry of its metadata a file says that it holds such a model."""
 
 CALIBRATION = 256
 """How many training images the ranges of the activations are taken from."""
@@ -77,6 +76,26 @@ class Int8Model:
         self.weights = {name: weight for name, (_node, weight, _is_bytes) in found.items()}
         self.int8_layers = tuple(name.removesuffix(".weight") for name, one in found.items() if one[2])
 
+    @property
+    def architecture(self) -> Architecture:
+        """The description of the network that it was made from."""
+        return self.description.model.architecture
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """From the bytes of a picture to the network's input."""
+        return self.description.model.preprocessing
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name for each output."""
+        return self.description.model.class_names
+
+    @property
+    def about(self) -> ModelAbout:
+        """Where it comes from."""
+        return self.description.model.about
+
     @cached_property
     def lowered(self) -> fx.GraphModule:
         """What is carried out: the graph with int8 kernels in it."""
@@ -112,6 +131,10 @@ class Int8Model:
             logits = self.forward(x)
             parts.append((logits + self.forward(x.flip(3))) / 2 if self.description.model.about.mirror else logits)
         return torch.cat(parts) if parts else torch.zeros(0, len(self.description.model.class_names))
+
+    def probs(self, images: Tensor) -> Tensor:
+        """Return the probabilities of ``images`` for each class; shapes as ``logits``."""
+        return self.logits(images).softmax(1)
 
     def to_bytes(self) -> bytes:
         """Return the model as the bytes of one safetensors file, its weights a byte each."""

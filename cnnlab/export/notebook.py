@@ -14,6 +14,7 @@ from cnnlab.description import Preprocessing
 from cnnlab.errors import DataError
 from cnnlab.export import notebook_code as code
 from cnnlab.export import notebook_loop as loop
+from cnnlab.export.notebook_changes import changes
 from cnnlab.export.notebook_code import Plan
 from cnnlab.export.notebook_data import TORCHVISION, data_cell
 from cnnlab.export.subject import Subject
@@ -45,7 +46,7 @@ def to_notebook(subject: Subject) -> tuple[bytes, tuple[Message, ...]]:
         _code(data_cell(plan)),
         _text(_("## The network")),
         _code(code.network(plan)),
-        _text(_("## Its first weights\n\nFrom the seed: the same as in the lab.")),
+        _text(_beginning(plan)),
         _code(code.first_weights(plan)),
         _text(_("## Batches")),
         _code(code.batches(plan)),
@@ -90,6 +91,7 @@ def make_plan(subject: Subject) -> Plan:
         halved=subject.model is not None and _halved(subject),
         test_acc=subject.test_acc,
         changes=subject.changes,
+        borrowed=subject.borrowed,
     )
 
 
@@ -118,10 +120,21 @@ def _published(subject: Subject) -> bool:
     return subject.data in TORCHVISION and re.fullmatch("[0-9a-f]{64}", subject.data_hash) is not None
 
 
+def _beginning(plan: Plan) -> str:
+    if not plan.borrowed:
+        return _("## Its first weights\n\nFrom the seed: the same as in the lab.")
+    layers = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in plan.borrowed))
+    return _(
+        "## Its first weights\n\nThose of {layers} are what another model has learned; they stand in the cell below, as "
+        "text. All others come from the seed: the same as in the lab.",
+        layers=layers,
+    )
+
+
 def _changes(plan: Plan) -> list[dict[str, Any]]:
     if not plan.changes:
         return []
-    return [_text(_("## Changes by hand\n\nAs they were made while the run learned.")), _code(loop.changes(plan))]
+    return [_text(_("## Changes by hand\n\nAs they were made while the run learned.")), _code(changes(plan))]
 
 
 def _halved(subject: Subject) -> bool:

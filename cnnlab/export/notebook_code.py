@@ -8,9 +8,11 @@ copied into the notebook from their own source, so that there is one truth; the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.architecture import Architecture
 from cnnlab.architecture import layers as specs
@@ -19,6 +21,11 @@ from cnnlab.architecture.source import to_pytorch
 from cnnlab.description import Preprocessing
 from cnnlab.training.change import Applied
 from cnnlab.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cnnlab.data.augmentation import Augmentation
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Plan:
         halved: the weights were rounded to float16 before they were tested.
         test_acc: what the lab showed, in [0, 1], or None.
         changes: what was changed by hand, and after how many steps.
+        borrowed: weights and running statistics of another model that it begins with, by name.
     """
 
     architecture: Architecture
@@ -43,6 +51,12 @@ class Plan:
     halved: bool = False
     test_acc: float | None = None
     changes: tuple[Applied, ...] = ()
+    borrowed: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The fields of a recipe, and dropout and frozen layers, that were changed by hand."""
+        return frozenset(name for applied in self.changes for name in applied.change.values())
 
     @property
     def whole_val(self) -> bool:
@@ -60,9 +74,11 @@ def imports(plan: Plan) -> str:
     """Return the cell of imports and of the few numbers that everything depends on."""
     recipe = plan.recipe
     order = "torch.contiguous_format" if recipe.memory_format == "contiguous" else "torch.channels_last"
+    more = "import base64\nimport json\n" if plan.borrowed else ""
+    unzip = "import zlib\n" if plan.borrowed else ""
     return f"""\
-import math
-from hashlib import sha256
+{more}import math
+{unzip}from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -105,9 +121,44 @@ def first_weights(plan: Plan) -> str:
         )
     if plan.recipe.whiten:
         parts.append(_WHITEN.format(first=plan.architecture.trace().rows[0].name, padded=padded(plan, "images[:2000]")))
+    if plan.borrowed:
+        parts.append(weights_code(plan.borrowed))
     parts.append("network.to(memory_format=MEMORY_FORMAT)\nnetwork.train()")
     return "\n\n\n".join(part.strip("\n") for part in parts)
 
+
+def weights_code(tensors: Mapping[str, Tensor]) -> str:
+    """Return the code that copies ``tensors`` into the network: their bytes as text, so that no file is needed."""
+    import safetensors.torch
+
+    data = b64encode(zlib.compress(safetensors.torch.save(dict(tensors)), 9)).decode()
+    text = "\n".join(data[begin : begin + 120] for begin in range(0, len(data), 120))
+    return _BORROWED.format(text=text)
+
+
+_BORROWED = '''
+# what another model has learned: the weights of these layers, as the lab took them
+BORROWED = """
+{text}
+"""
+
+
+def unpacked(text):
+    """Return the tensors of a safetensors file that was compressed and written as text."""
+    data = zlib.decompress(base64.b64decode(text))
+    length = int.from_bytes(data[:8], "little")
+    kinds = {{"F32": torch.float32, "I64": torch.int64}}
+    found = {{}}
+    for name, told in json.loads(data[8 : 8 + length]).items():
+        begin, end = (8 + length + place for place in told["data_offsets"])
+        found[name] = torch.frombuffer(bytearray(data[begin:end]), dtype=kinds[told["dtype"]]).reshape(told["shape"])
+    return found
+
+
+state = network.state_dict()
+for name, tensor in unpacked(BORROWED).items():
+    state[name].copy_(tensor)
+'''
 
 _INITIALISE = '''
 def initialise(network, generator):
@@ -183,32 +234,55 @@ def batches(plan: Plan) -> str:
     """Return the cell that turns images into a batch: augmented, normalised, perhaps mixed."""
     from cnnlab.data import augment as ways
 
-    settings, uses = plan.recipe.augmentation, list[Callable[..., Any]]()
-    steps = []
-    if settings.flip:
-        uses += [ways.flip, ways.flip_these]
-        steps.append("flip(images, generator)")
-    if settings.rotate or settings.scale or settings.shear:
-        uses += [ways.rotate_scale, ways.rotate_scale_by]
-        steps.append(f"rotate_scale(images, {settings.rotate!r}, {settings.scale!r}, generator, {settings.shear!r})")
-    if settings.crop_padding:
-        uses += [ways.crop_padding, ways.reflect, ways.cut, ways._offsets]
-        steps.append(f"crop_padding(images, {settings.crop_padding}, generator)")
-    if settings.shift:
-        uses += [ways.shift, ways.cut, ways._offsets]
-        steps.append(f"shift(images, {settings.shift}, generator)")
-    if settings.cutout:
-        uses += [ways.cutout, ways.cutout_at]
-        steps.append(f"cutout(images, {settings.cutout}, generator)")
-    if settings.noise:
-        uses += [ways.noise]
-        steps.append(f"noise(images, {settings.noise!r}, generator)")
-    if plan.recipe.mixup:
+    every = [plan.recipe.augmentation, *(one.change.augmentation for one in plan.changes if one.change.augmentation)]
+    uses = [function for settings in every for function in _uses(settings)]
+    if plan.recipe.mixup or "mixup" in plan.changed:
         uses += [ways.mixup, ways._format_of]
     parts = [_source(function) for function in dict.fromkeys(uses)]
     parts.append(_PREPARE.format(padded=padded(plan, "images")))
-    parts.append(_batch(plan, steps))
+    if uses:
+        parts.append('generator = chance("augmentation")')
+    if "augmentation" in plan.changed:
+        parts.append(variation(plan.recipe.augmentation))
+    parts.append(_batch(plan))
     return "\n\n\n".join(part.strip("\n") for part in parts)
+
+
+def _uses(settings: Augmentation) -> list[Callable[..., Any]]:
+    """Return the functions that vary images as ``settings`` say."""
+    from cnnlab.data import augment as ways
+
+    uses = list[Callable[..., Any]]()
+    uses += [ways.flip, ways.flip_these] if settings.flip else []
+    uses += [ways.rotate_scale, ways.rotate_scale_by] if settings.rotate or settings.scale or settings.shear else []
+    uses += [ways.crop_padding, ways.reflect, ways.cut, ways._offsets] if settings.crop_padding else []
+    uses += [ways.shift, ways.cut, ways._offsets] if settings.shift else []
+    uses += [ways.cutout, ways.cutout_at] if settings.cutout else []
+    return [*uses, ways.noise] if settings.noise else uses
+
+
+def _varied(settings: Augmentation) -> list[str]:
+    """Return the calls that vary ``varied``, in the lab's order."""
+    steps = list[str]()
+    if settings.flip:
+        steps.append("flip(varied, generator)")
+    if settings.rotate or settings.scale or settings.shear:
+        steps.append(f"rotate_scale(varied, {settings.rotate!r}, {settings.scale!r}, generator, {settings.shear!r})")
+    if settings.crop_padding:
+        steps.append(f"crop_padding(varied, {settings.crop_padding}, generator)")
+    if settings.shift:
+        steps.append(f"shift(varied, {settings.shift}, generator)")
+    if settings.cutout:
+        steps.append(f"cutout(varied, {settings.cutout}, generator)")
+    if settings.noise:
+        steps.append(f"noise(varied, {settings.noise!r}, generator)")
+    return steps
+
+
+def variation(settings: Augmentation) -> str:
+    """Return a function ``vary`` that does what ``settings`` say."""
+    lines = ["def vary(varied):", '    """Return the images varied anew."""']
+    return "\n".join([*lines, *(f"    varied = {step}" for step in _varied(settings)), "    return varied"])
 
 
 _PREPARE = '''
@@ -219,20 +293,24 @@ def prepare(images):
 '''
 
 
-def _batch(plan: Plan, steps: list[str]) -> str:
+def _batch(plan: Plan) -> str:
     lines = ["def batch(index):", '    """Return the images at these places and their targets, varied anew."""']
-    random = bool(steps or plan.recipe.mixup)
-    found = "images.index_select(0, index)"
-    if steps:
+    found, steps = "images.index_select(0, index)", _varied(plan.recipe.augmentation)
+    if "augmentation" in plan.changed:
+        found = f"vary({found})"
+    elif steps:
         lines.append(f"    varied = {found}")
-        lines += [f"    varied = {step.replace('(images,', '(varied,')}" for step in steps]
+        lines += [f"    varied = {step}" for step in steps]
         found = "varied"
     given = f"prepare({found}), targets.index_select(0, index)"
-    if plan.recipe.mixup:
-        classes = plan.architecture.output_shape[0]
-        given = f"mixup({given}, {classes}, {plan.recipe.mixup!r}, generator)"
-    lines.append(f"    return {given}")
-    return "\n".join([*(['generator = chance("augmentation")', "", ""] if random else []), *lines])
+    classes = plan.architecture.output_shape[0]
+    if "mixup" in plan.changed:
+        lines += [f"    x, y = {given}", f"    return mixup(x, y, {classes}, MIXUP, generator) if MIXUP else (x, y)"]
+    elif plan.recipe.mixup:
+        lines.append(f"    return mixup({given}, {classes}, {plan.recipe.mixup!r}, generator)")
+    else:
+        lines.append(f"    return {given}")
+    return "\n".join(lines)
 
 
 _OPTIMIZERS = {

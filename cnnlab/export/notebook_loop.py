@@ -15,7 +15,7 @@ def judge(images, targets):
         {autocast}logits = network(prepare(some_images)).float()
         total += loss_of(logits, some_targets).item() * len(some_targets)
         right += int((logits.argmax(1) == some_targets).sum())
-    network.train()
+    {learn}
     return total / len(targets), right / len(targets)
 '''
 
@@ -26,18 +26,17 @@ def training(plan: Plan) -> str:
     """Return the cell that trains: each epoch in an order of its own, each step one batch."""
     recipe = plan.recipe
     half = recipe.precision == "bfloat16"
-    parts = [_LOOK.format(autocast=_HALF if half else "").strip("\n")] if plan.whole_val else []
-    state = ['order = chance("order")', "step = 0"]
+    learn = "to_learn()" if "frozen" in plan.changed else "network.train()"
+    look = _LOOK.format(autocast=_HALF if half else "", learn=learn).strip("\n")
+    parts = [look] if plan.whole_val else []
+    state = ['order = chance("order")', *([] if "batch_size" in plan.changed else ["step = 0"])]
     if recipe.schedule == "reduce_on_plateau":
         state += ["scale, least, waited = 1.0, None, 0  # of the learning rate; the smallest loss, and for how long"]
     if recipe.early_stopping:
         state += ["best, best_loss, worse = None, None, 0  # weights, their loss, epochs since"]
     lines = [
         *state,
-        "for epoch in range(1, EPOCHS + 1):",
-        "    shuffled = torch.randperm(len(targets), generator=order)",
-        "    for begin in range(0, STEPS_PER_EPOCH * BATCH_SIZE, BATCH_SIZE):",
-        "        index = shuffled[begin : begin + BATCH_SIZE]",
+        *(_CUT_ANEW if "batch_size" in plan.changed else _CUT_ALIKE),
         *_step(plan, half),
         "        step += 1",
         *_after_epoch(plan),
@@ -45,14 +44,40 @@ def training(plan: Plan) -> str:
     return "\n\n\n".join([*parts, "\n".join(lines)])
 
 
+_CUT_ALIKE = (
+    "for epoch in range(1, EPOCHS + 1):",
+    "    shuffled = torch.randperm(len(targets), generator=order)",
+    "    for begin in range(0, STEPS_PER_EPOCH * BATCH_SIZE, BATCH_SIZE):",
+    "        index = shuffled[begin : begin + BATCH_SIZE]",
+)
+"""The loops over epochs and steps where every batch has the same size."""
+
+_CUT_ANEW = (
+    "for epoch in range(1, EPOCHS + 1):",
+    "    change(step)",
+    "    shuffled = torch.randperm(len(targets), generator=order)",
+    "    begun, begin, planned, left = epoch, 0, STEPS_PER_EPOCH * BATCH_SIZE, STEPS_PER_EPOCH",
+    "    while left:",
+    "        if begin:",
+    "            change(step)",
+    "        at = max(0, STEPS - left - (EPOCHS - begun) * STEPS_PER_EPOCH)  # where the learning rate stands",
+    "        end = begin + BATCH_SIZE if left > 1 else planned",
+    "        index, begin, left = shuffled[begin:end], end, left - 1",
+)
+"""The same where the size of the batches was changed."""
+
+
 def _step(plan: Plan, half: bool) -> list[str]:
     recipe, deep = plan.recipe, "        "
     scale = " * scale" if recipe.schedule == "reduce_on_plateau" else ""
+    anew = "batch_size" in plan.changed
     factor = ' * group["factor"]' if recipe.layer_lr else ""
+    if "layer_lr" in plan.changed:
+        factor = ' * group.get("factor", 1.0)'
     lines = [
-        *(["change(step)"] if plan.changes else []),
+        *(["change(step)"] if plan.changes and not anew else []),
         "for group in optimizer.param_groups:",
-        f'    group["lr"] = learning_rate(step){scale}{factor}',
+        f'    group["lr"] = learning_rate({"at" if anew else "step"}){scale}{factor}',
         "optimizer.zero_grad(set_to_none=True)",
     ]
     forward = [
@@ -62,16 +87,19 @@ def _step(plan: Plan, half: bool) -> list[str]:
     ]
     lines += (
         _in_parts(plan, forward)
-        if _count(plan) > 1 or _sharing(plan)
+        if anew or _count(plan) > 1 or _sharing(plan)
         else ["x, y = batch(index)", *forward, "loss.backward()"]
     )
-    if recipe.l1:
+    if recipe.l1 or "l1" in plan.changed:
+        strength, found = ("L1", " and L1") if "l1" in plan.changed else (repr(recipe.l1), "")
         lines += [
             "for parameter in learning:  # L1: every weight is pulled equally hard, biases are spared",
-            "    if parameter.dim() > 1 and parameter.grad is not None:",
-            f"        parameter.grad.add_(parameter.detach().sign(), alpha={recipe.l1!r})",
+            f"    if parameter.dim() > 1 and parameter.grad is not None{found}:",
+            f"        parameter.grad.add_(parameter.detach().sign(), alpha={strength})",
         ]
-    if recipe.clip_norm:
+    if "clip_norm" in plan.changed:
+        lines += ["if CLIP_NORM:", "    nn.utils.clip_grad_norm_(learning, CLIP_NORM)"]
+    elif recipe.clip_norm:
         lines.append(f"nn.utils.clip_grad_norm_(learning, {recipe.clip_norm!r})")
     lines.append("optimizer.step()")
     if _sharing(plan):
@@ -92,8 +120,9 @@ def _sharing(plan: Plan) -> bool:
 
 def _in_parts(plan: Plan, forward: list[str]) -> list[str]:
     """Return the lines that add up the gradients of the parts and shares of a batch."""
-    lines = [f"for part in index.tensor_split({_count(plan)}):  # the whole batch at once would take too much memory"]
-    if _count(plan) == 1:
+    count = "-(-len(index) // PART)" if "batch_size" in plan.changed else str(_count(plan))
+    lines = [f"for part in index.tensor_split({count}):  # the whole batch at once would take too much memory"]
+    if count == "1":
         lines = ["for part in [index]:"]
     lines.append("    all_x, all_y = batch(part)")
     shares = f"max(1, min({plan.recipe.threads}, len(part) // {LEAST_SHARE}))" if _sharing(plan) else "1"
@@ -134,42 +163,6 @@ def _after_epoch(plan: Plan) -> list[str]:
             "    break",
         ]
     return [f"    {line}" for line in lines]
-
-
-def changes(plan: Plan) -> str:
-    """Return the cell that repeats what was changed by hand."""
-    lines = ["def change(step):", '    """Change what was changed after so many steps."""', "    global LR"]
-    for applied in plan.changes:
-        values = applied.change.values()
-        lines.append(f"    if step == {applied.step}:")
-        if "lr" in values:
-            lines.append(f"        LR = {values['lr']!r}")
-        for name, p in values.get("dropout", {}).items():
-            lines.append(f"        network.get_submodule({name!r}).p = {p!r}")
-        if "weight_decay" in values:
-            lines += [
-                "        for group in optimizer.param_groups:",
-                f'            group["weight_decay"] = {values["weight_decay"]!r}',
-            ]
-        if "momentum" in values:
-            lines.append(f"        set_momentum({values['momentum']!r})")
-    if any(applied.change.momentum is not None for applied in plan.changes):
-        lines = [*_SET_MOMENTUM.strip("\n").splitlines(), "", "", *lines]
-    return "\n".join(lines)
-
-
-_SET_MOMENTUM = '''
-def set_momentum(momentum):
-    """Go on with another momentum; none forgets the direction that was kept."""
-    for group in optimizer.param_groups:
-        group["momentum"] = momentum
-        for parameter in group["params"]:
-            state = optimizer.state[parameter]
-            if momentum == 0:
-                state.pop("momentum_buffer", None)
-            elif state:
-                state.setdefault("momentum_buffer", torch.zeros_like(parameter.data))
-'''
 
 
 def test(plan: Plan) -> str:

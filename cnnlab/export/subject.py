@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.architecture import Architecture
-from cnnlab.description import ModelDescription, ModelRef
+from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
+from cnnlab.export.borrowed import started_with, weights_of_start
 from cnnlab.i18n import Message
 from cnnlab.training.change import Applied
 from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from cnnlab.model import Model
 
 
@@ -30,6 +33,8 @@ class Subject:
         test_acc: the accuracy on the test images that the lab showed, in [0, 1]; None where it was never tested.
         changes: what was changed by hand while it ran, as far as a notebook can repeat it.
         model: the weights, with their description; None for a network alone.
+        borrowed: the weights of another model that it began with, by name; empty where it began with new ones, or
+            where they are no longer here.
         unlike: why training by ``recipe`` would not lead to ``model``, in sentences; empty where it would.
     """
 
@@ -40,6 +45,7 @@ class Subject:
     test_acc: float | None = None
     changes: tuple[Applied, ...] = ()
     model: Model | None = None
+    borrowed: Mapping[str, Tensor] = field(default_factory=dict)
     unlike: tuple[Message, ...] = field(default=())
 
     @property
@@ -64,15 +70,23 @@ def of_model(model: Model, ref: ModelRef | None = None) -> Subject:
     about = description.about
     recipe = Recipe.of(about.recipe) if about.recipe else None
     accuracy = about.result.get("test_acc")
+    told, result = _begun_with(about.result, ref)
+    start = started_with(told)
+    borrowed = {} if start is None else weights_of_start(start, description.architecture, ref)
+    if told is not None and not borrowed:
+        result = _without_frozen(result)
+    changes = _sound(repeatable(result), description.architecture, recipe)
+    unlike = _unlike(description.architecture, result, changes, ref)
     return Subject(
         architecture=description.architecture,
         recipe=recipe,
         data=about.data,
         data_hash=about.data_hash,
         test_acc=float(accuracy) if isinstance(accuracy, (int, float)) else None,
-        changes=repeatable(about.result) or (),
+        changes=changes or (),
         model=model,
-        unlike=tuple(_unlike(description, ref)),
+        borrowed=borrowed,
+        unlike=(*([_lost(told)] if told is not None and not borrowed else []), *unlike),
     )
 
 
@@ -82,7 +96,9 @@ KNOWN_RESULTS = frozenset(
 """What a run of the lab's training writes into a model of what came of it; anything else made the model otherwise."""
 
 
-REPEATED = frozenset({"lr", "weight_decay", "momentum", "dropout"})
+REPEATED = frozenset(
+    """lr layer_lr momentum nesterov weight_decay l1 clip_norm batch_size augmentation mixup dropout frozen""".split()
+)
 """The live changes that a notebook repeats."""
 
 
@@ -98,17 +114,29 @@ def repeatable(result: Mapping[str, Any]) -> tuple[Applied, ...] | None:
     return tuple(told) if all(applied.change.values().keys() <= REPEATED for applied in told) else None
 
 
-def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message]:
+def _sound(
+    changes: tuple[Applied, ...] | None, architecture: Architecture, recipe: Recipe | None
+) -> tuple[Applied, ...] | None:
+    """Return ``changes`` where they can be made to ``recipe`` and its network, else None."""
+    try:
+        for applied in changes or ():
+            applied.change.check_layers(architecture)
+            recipe = applied.change.recipe(recipe or Recipe())
+    except CnnLabError:
+        return None
+    return changes
+
+
+def _unlike(
+    architecture: Architecture, result: Mapping[str, Any], changes: tuple[Applied, ...] | None, ref: ModelRef | None
+) -> list[Message]:
     found: list[Message] = []
-    begun, result = _begun(description.about.result, ref)
-    if begun is not None:
-        found.append(begun)
-    if repeatable(result) is None:
+    if changes is None:
         found.append(
             Message(
                 "This run was changed by hand while it ran ({count} times); the notebook trains by the recipe that it "
                 "began with, so its accuracy will be another.",
-                count=len(changes) if isinstance(changes := result.get("changes"), list) else 1,
+                count=len(told) if isinstance(told := result.get("changes"), list) else 1,
             )
         )
     if others := sorted(result.keys() - KNOWN_RESULTS):
@@ -150,33 +178,41 @@ def _unlike(description: ModelDescription, ref: ModelRef | None) -> list[Message
     return found
 
 
-def _begun(result: Mapping[str, Any], ref: ModelRef | None) -> tuple[Message | None, Mapping[str, Any]]:
-    """Return what is to be said of borrowed weights, or None, and ``result`` without what was frozen with them."""
-    start = result.get("start")
+def _begun_with(result: Mapping[str, Any], ref: ModelRef | None) -> tuple[object, Mapping[str, Any]]:
+    """Return what is told of borrowed weights, or None, and ``result`` with the layers that were frozen with them."""
+    start, changes = result.get("start"), result.get("changes")
     if start is None and ref is not None and ref.kind == "run":
         from cnnlab.runs.engine import engine
 
         run = engine().snapshot(ref.value)
         start = run.start and run.start.model_dump(mode="json")
-    if start is None:
-        return None, result
-    values: Mapping[str, Any] = start if isinstance(start, Mapping) else {}  # the file may come from anyone
-    taken = values.get("taken")
-    told = Message(
-        "This run began with weights of {model} ({layers}). The notebook begins with new weights, and does not repeat "
-        "that: its accuracy will be another.",
-        model=re.sub(r"[^\w.,:%()/ -]+", " ", str(values.get("title") or "-"))[:80],
-        layers=re.sub(r"[^\w., -]+", " ", ", ".join(map(str, taken)) if isinstance(taken, list) else "-")[:300],
-    )
+        if run.start is not None and run.start.frozen and changes is None:  # its model is not written yet
+            changes = [{"step": 0, "frozen": list(run.start.frozen)}]
+    return start, result if changes is None else {**result, "changes": changes}
+
+
+def _without_frozen(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return ``result`` without the layers that were frozen before the first step, as borrowed ones are."""
     changes = result.get("changes")
     if not isinstance(changes, list):
-        return told, result
+        return result
     later = [
         one
         for one in changes
         if not (isinstance(one, Mapping) and one.keys() == {"step", "frozen"} and not one["step"])
     ]
-    return told, {**result, "changes": later}
+    return {**result, "changes": later}
+
+
+def _lost(start: object) -> Message:
+    values: Mapping[str, Any] = start if isinstance(start, Mapping) else {}  # the file may come from anyone
+    taken = values.get("taken")
+    return Message(
+        "This run began with weights of {model} ({layers}), which are not here, or too many for a notebook. The notebook "
+        "begins with new weights: its accuracy will be another.",
+        model=re.sub(r"[^\w.,:%()/ -]+", " ", str(values.get("title") or "-"))[:80],
+        layers=re.sub(r"[^\w., -]+", " ", ", ".join(map(str, taken)) if isinstance(taken, list) else "-")[:300],
+    )
 
 
 def _branched(step: object) -> Message:

@@ -24,6 +24,12 @@ STYLE = """<style>
 .lab-smaller th:first-child,.lab-smaller td:first-child{text-align:left;white-space:normal;color:var(--soft)}
 .lab-smaller th{font-weight:600;vertical-align:bottom}
 .lab-smaller small{color:var(--soft);font-size:.8125rem}
+@media (max-width:640px){
+.lab-smaller table{font-size:.8125rem}
+.lab-smaller th,.lab-smaller td{padding:.4rem .5rem .4rem 0}
+.lab-smaller th{white-space:normal}
+.lab-smaller td small{display:block;font-size:.75rem}
+}
 </style>"""
 
 HEIGHT = 260

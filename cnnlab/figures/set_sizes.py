@@ -91,7 +91,7 @@ def steps_text(found: Sequence[Point]) -> str:
     each = {point.size: point.steps for point in found}
     if len(set(each.values())) == 1:
         return _("Every run has {steps:,} steps.", steps=next(iter(each.values())))
-    told = ", ".join(
+    told = _(", ").join(
         _("{steps:,} with {size:,} images a class", steps=steps, size=size) for size, steps in each.items()
     )
     return _("Steps of each run, the same for both ways: {told}.", told=told)

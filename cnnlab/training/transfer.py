@@ -21,6 +21,8 @@ from cnnlab.i18n import Message
 from cnnlab.training.recipe import LayerName
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from cnnlab.model import Model
     from cnnlab.training.loop import Training
 
@@ -184,12 +186,17 @@ def borrow(training: Training, model: Model, fresh: Collection[str] = ()) -> Bor
             layer=first.layer if first else "-",
             why=(first.why if first else None) or Message("every layer is to be new"),
         )
-    digest = hashlib.sha256()
     state = training.network.state_dict()
-    for name in sorted(state):
-        if name.rpartition(".")[0] in found.taken:
-            tensor = model.state[name]
-            state[name].copy_(tensor)
-            digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.contiguous().view(-1).numpy().tobytes())
-    return Borrowed(found.layers, digest.hexdigest())
+    tensors = {name: model.state[name] for name in state if name.rpartition(".")[0] in found.taken}
+    for name, tensor in tensors.items():
+        state[name].copy_(tensor)
+    return Borrowed(found.layers, hash_of(tensors))
+
+
+def hash_of(tensors: Mapping[str, Tensor]) -> str:
+    """Return what tells these very weights from all others, in whatever order they come."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().view(-1).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The models that the learner has changed by hand and kept."""
+"""The models that the learner has changed, made smaller or brought along, and kept."""
 
 from __future__ import annotations
 
@@ -14,21 +14,33 @@ class Models(Folder):
     """A workspace's models."""
 
     def models(self) -> dict[str, str]:
-        """Return the names of the kept models by their sources (``file:PATH``), oldest first; never two alike."""
-        from cnnlab.description import read_description
+        """Return the names of the kept models by their sources (``file:PATH``), oldest first; never two alike.
+
+        Those in int8 are not among them: see ``int8_models``.
+        """
+        return {source: name for source, (name, int8) in self._kept().items() if not int8}
+
+    def int8_models(self) -> dict[str, str]:
+        """Return the same of the models in int8, which can answer and nothing else."""
+        return {source: name for source, (name, int8) in self._kept().items() if int8}
+
+    def _kept(self) -> dict[str, tuple[str, bool]]:
+        from cnnlab.description import read_answering
         from cnnlab.errors import ModelError
 
-        found: dict[str, str] = {}
+        found, names = dict[str, tuple[str, bool]](), set[str]()
         for path in sorted((self.folder / "models").glob("*.safetensors")):
             try:
-                name = read_description(path).about.name
+                described, int8 = read_answering(path)
             except ModelError:
                 continue
-            shown, count = name, 1
-            while shown in found.values():
+            name = shown = described.about.name
+            count = 1
+            while shown in names:
                 count += 1
                 shown = f"{name} ({count})"
-            found[f"file:{path}"] = shown
+            names.add(shown)
+            found[f"file:{path}"] = (shown, int8)
         return found
 
     def save_model(self, file: bytes) -> str:

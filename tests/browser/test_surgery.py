@@ -23,7 +23,7 @@ def test_a_channel_is_silenced_kept_and_looked_into(visit: Callable[..., Page]) 
     press_until(page, key(page, "surgery.keep").locator("button"), key(page, "surgery.open.0"))
     press(page, "surgery.open.0")
     go(page, "Explore")
-    expect(key(page, "model_line").locator("input").first).to_have_value("mnist-sprint-cut: your own change")
+    expect(key(page, "model_line").locator("input").first).to_have_value("mnist-sprint-cut: your own model")
     tile = page.locator("button.tile").first
     expect(tile).to_be_visible(timeout=LONG_MS)
     assert tile.get_attribute("aria-label") == "conv1, map 0, mean 0"

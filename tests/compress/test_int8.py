@@ -1,19 +1,26 @@
 """int8: the numbers are bytes, the kernels are int8 kernels, the answers stay, and a file brings all of it back."""
 
+import json
+
 import pytest
 import safetensors.torch
 import torch
+from click.testing import CliRunner
+from PIL import Image
 from safetensors import safe_open
 from torch.profiler import ProfilerActivity, profile
 
 from cnnlab.architecture.layers import Conv2d, Linear, ReLU, Softmax
+from cnnlab.cli import main
 from cnnlab.compress import pt2e
+from cnnlab.compress.answering import answering, is_int8, is_ready
 from cnnlab.compress.compare import compare, subject_of
 from cnnlab.compress.int8 import FORMAT, Int8Model, quantise
 from cnnlab.data.loader import load
-from cnnlab.description import bundled_path
+from cnnlab.description import ModelRef, bundled_path, read_answering, read_description
 from cnnlab.errors import DataError, ModelError
 from cnnlab.model import Model
+from cnnlab.runs import resolve
 from tests.compress.makers import HEAD, model_of, needs_int8, pictures, residual
 
 pytestmark = needs_int8
@@ -74,7 +81,7 @@ def test_a_file_brings_it_back_to_the_bit(pair, tmp_path):
     assert torch.equal(again.logits(images), small.logits(images))
     assert again.to_bytes() == small.to_bytes()
     assert len(small.to_bytes()) < 0.45 * len(model.to_bytes())
-    with pytest.raises(ModelError, match="no model of CNN Lab"):
+    with pytest.raises(ModelError, match="int8 model, which can only answer"):
         Model.load(tmp_path / "small.safetensors")
     with pytest.raises(ModelError, match="no int8 model"):
         Int8Model.load(bundled_path("mnist-sprint"))
@@ -125,3 +132,33 @@ def test_what_is_missing_is_said(pair, monkeypatch):
     monkeypatch.setattr(pt2e.platform, "machine", lambda: "arm64")
     with pytest.raises(ModelError, match="arm64"):
         quantise(model, load("mnist").fit.images[:8])
+
+
+def test_it_answers_wherever_answers_are_all_that_is_asked_for(pair, tmp_path):
+    model, small = pair
+    path = tmp_path / "small.safetensors"
+    small.save(path)
+    ref, whole = ModelRef(f"file:{path}"), ModelRef("bundled:mnist-sprint")
+    assert is_int8(ref) and not is_ready(ref) and is_ready(whole) and not is_int8(whole)
+    found, images = answering(ref), load("mnist").test.images[:20]
+    assert torch.equal(found.probs(images), small.logits(images).softmax(1))
+    assert found.class_names == model.class_names and found.preprocessing == model.preprocessing
+    assert is_ready(ref) and answering(ref) is found and answering(whole) is resolve(whole)
+    assert read_answering(path)[1] and read_answering(path)[0].architecture == model.architecture
+    with pytest.raises(ModelError, match="can only answer"):
+        read_description(path)
+    path.write_bytes(b"nothing")
+    assert not is_int8(ref)
+    with pytest.raises(ModelError, match="safetensors"):
+        answering(ref)
+
+
+def test_the_command_asks_it(pair, tmp_path):
+    _model, small = pair
+    small.save(tmp_path / "small.safetensors")
+    Image.fromarray(load("mnist").test.images[0, 0].numpy()).save(tmp_path / "seven.png")
+    words = ["--model", str(tmp_path / "small.safetensors"), str(tmp_path / "seven.png")]
+    told = CliRunner().invoke(main, ["predict", *words, "--json"])
+    assert told.exit_code == 0 and json.loads(told.stdout)[0]["label"] == "7"
+    refused = CliRunner().invoke(main, ["explain", "--method", "saliency", *words])
+    assert refused.exit_code == 2 and "int8 model, which can only answer" in refused.stderr

@@ -24,7 +24,7 @@ from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError, DataError, RecipeError
 from cnnlab.export.notebook import KNOWN_FIELDS, to_notebook, unknown_fields
 from cnnlab.export.notebook_data import data_file
-from cnnlab.export.subject import Subject, of_model, of_network, repeatable
+from cnnlab.export.subject import REPEATED, Subject, of_model, of_network, repeatable
 from cnnlab.i18n import set_language
 from cnnlab.model import Model
 from cnnlab.runs import resolve
@@ -218,14 +218,77 @@ def test_changes_by_hand_are_repeated(optimizer: str) -> None:
     assert same(executed(subject)["network"].state_dict(), subject.model.state) == []
 
 
-@pytest.mark.parametrize("change", [{"batch_size": 16}, {"frozen": ["conv1"]}, {"augmentation": {"flip": True}}])
-def test_changes_that_cannot_be_repeated_are_said(change: dict[str, Any]) -> None:
-    applied = [Applied(step=1, change=Change.of({"lr": 0.01})), Applied(step=2, change=Change.of(change))]
-    subject, training = trained(small_net(), Recipe.of(SMALL), applied)
-    file, notes = to_notebook(subject)
-    assert subject.changes == ()
-    assert ["changed by hand" in str(note) for note in notes] == [True]
-    assert "changed by hand while it ran (2 times)" in "".join(json.loads(file)["cells"][0]["source"])
+LIVE: dict[str, tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]]] = {
+    "smaller batches, then larger": (
+        {"schedule": "one_cycle", "epochs": 3}, [(0, {"batch_size": 50}), (3, {"batch_size": 16}), (5, {"batch_size": 64})],
+    ),
+    "another batch between epochs": ({"schedule": "cosine"}, [(4, {"batch_size": 20, "lr": 0.01})]),
+    "one image that would be left alone": ({"batch_size": 47}, [(1, {"batch_size": 23})]),
+    "batches and plateau": (
+        {"epochs": 5, "lr": 0.05, "schedule": "reduce_on_plateau", "plateau_patience": 0}, [(3, {"batch_size": 24})],
+    ),
+    "batches and stairs": ({"schedule": "step", "warmup_epochs": 0.5, "epochs": 3}, [(2, {"batch_size": 16})]),
+    "frozen and freed": ({}, [(0, {"frozen": ["conv1", "bn1"]}), (5, {"frozen": []})]),
+    "frozen with momentum": (
+        {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9}, [(0, {"frozen": ["conv1"]}), (3, {"frozen": ["fc1"]}), (6, {"frozen": []})],
+    ),
+    "frozen, rmsprop": ({"optimizer": "rmsprop", "momentum": 0.5}, [(2, {"frozen": ["conv1"]}), (4, {"frozen": []})]),
+    "frozen, l1, early stopping": (
+        {"l1": 1e-3, "early_stopping": 1, "epochs": 6, "lr": 0.05}, [(1, {"frozen": ["bn1"]}), (5, {"l1": 0.0})],
+    ),
+    "rates of layers": ({"layer_lr": {"fc1": 0.5}}, [(2, {"layer_lr": {"conv1": 0.1}}), (5, {"layer_lr": {}})]),
+    "rates of layers later": ({"optimizer": "sgd", "momentum": 0.9}, [(3, {"layer_lr": {"conv1": 0.1}, "frozen": ["bn1"]})]),
+    "l1, clipping": ({}, [(1, {"l1": 1e-3}), (2, {"clip_norm": 0.1}), (5, {"clip_norm": 0.0, "l1": 0.0})]),
+    "nesterov": ({"optimizer": "sgd", "momentum": 0.9}, [(2, {"nesterov": True}), (5, {"nesterov": False})]),
+    "augmentation": (
+        {"augmentation": {"shift": 1}}, [(2, {"augmentation": {"flip": True, "noise": 0.1}}), (5, {"augmentation": {}})],
+    ),
+    "mixup": ({}, [(2, {"mixup": 0.4}), (6, {"mixup": 0.0})]),
+    "all at once": (
+        {"epochs": 3, "optimizer": "sgd", "momentum": 0.5, "clip_norm": 1.0, "augmentation": {"flip": True}},
+        [
+            (2, {"batch_size": 16, "mixup": 0.3, "l1": 1e-4, "clip_norm": 0.3, "nesterov": True, "momentum": 0.9}),
+            (6, {"frozen": ["conv1"], "augmentation": {"rotate": 9.0}, "layer_lr": {"fc1": 2.0}, "weight_decay": 0.01}),
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_whatever_was_changed_by_hand_is_repeated_to_the_bit(name: str) -> None:
+    recipe, made = LIVE[name]
+    changes = [Applied(step=step, change=Change.of(change)) for step, change in made]
+    subject, training = trained(small_net(), Recipe.of({**SMALL, **recipe}), changes)
+    assert training.changes == tuple(changes) == subject.changes
+    assert subject.model is not None and subject.unlike == ()
+    names = executed(subject)
+    assert same(names["network"].state_dict(), subject.model.state) == []
+    assert names["accuracy"] == subject.test_acc
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batches_that_are_cut_anew_and_shared_out(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnlab.training.checks.PART_BYTES", 4 * 7000 * 20)  # a batch in several parts
+    changes = [Applied(step=step, change=Change.of({"batch_size": size})) for step, size in ((1, 40), (4, 90))]
+    subject, _training = trained(small_net(norm=False), Recipe.of({**SMALL, "threads": threads, "epochs": 3}), changes)
+    assert subject.model is not None
+    assert same(executed(subject)["network"].state_dict(), subject.model.state) == []
+
+
+def test_every_live_change_is_repeated() -> None:
+    """A change that is new needs its code in the notebook, and its line in ``LIVE``, before it is known here."""
+    assert REPEATED == Change.model_fields.keys()
+
+
+def test_changes_that_fit_no_run_are_said() -> None:
+    subject, _training = trained(small_net(), Recipe.of({**SMALL, "limit_train": 40, "epochs": 1}))
+    assert subject.model is not None
+    for change in ({"frozen": ["conv9"]}, {"momentum": 0.5}, {"batch_size": 0}, {"sharpness": 1}):
+        log = [{"step": 0, "lr": 0.01}, {"step": 0, **change}]
+        about = subject.model.about.model_copy(update={"result": {"changes": log, "test_acc": 0.5}})
+        strange = of_model(Model(subject.model.description.model_copy(update={"about": about}), subject.model.state))
+        assert strange.changes == ()
+        assert ["changed by hand while it ran (2 times)" in str(note) for note in strange.unlike] == [True]
 
 
 @pytest.mark.parametrize("told", [5, [5], [{"lr": 1}], [{"step": 1}], [{"step": 1, "lr": "x"}], "ab", {"step": 1}])

@@ -108,8 +108,11 @@ def test_ones_own_run_can_be_borrowed_from_and_nobody_elses(space):
 
 
 def test_what_the_picture_sends_is_checked(space, monkeypatch):
-    state = {_begin_state._LAYERS: _begin_state.Layers(("x",), ("fc1",), ())}
+    state, kept = {}, {}
     monkeypatch.setattr(_begin_state.st, "session_state", state)
+    monkeypatch.setattr(_session, "keep", kept.__setitem__)
+    monkeypatch.setattr(_session, "kept", kept.get)
+    _begin_state._set(_begin_state.Layers("x", ("fc1",), ()))
     monkeypatch.setattr(_session, "architecture", lambda: SPRINT)
     recipes = [TINY]
     monkeypatch.setattr(_session, "recipe", lambda: recipes[-1])
@@ -118,20 +121,38 @@ def test_what_the_picture_sends_is_checked(space, monkeypatch):
     def send(**action):
         state[_begin_state.NET] = type("Sent", (), {"action": action})()
         _begin_state.on_picture()
-        return state[_begin_state._LAYERS]
+        return _begin_state._layers()
 
     assert send(do="take", layers=["conv1", "nothing"], value=False).fresh == ("fc1", "conv1")
     assert send(do="take", layers=["conv1", "fc1"], value=True).fresh == ()
     assert send(do="learn", layers=["conv1", "bn1"], value="0").frozen == ("conv1", "bn1")
     assert send(do="learn", layers=["bn1"], value="0.3").frozen == ("conv1",) and recipes[-1].layer_lr == {"bn1": 0.3}
-    before = (state[_begin_state._LAYERS], recipes[-1])
+    assert send(do="take", layers=["conv1"], value=False).frozen == ()  # new, it has everything to learn
+    before = (_begin_state._layers(), recipes[-1])
     for wrong in (
         {"do": "learn", "layers": ["bn1"], "value": "quick"}, {"do": "learn", "layers": ["bn1"], "value": "-1"},
         {"do": "learn", "layers": ["bn1"], "value": "nan"}, {"do": "take", "layers": "conv1", "value": True},
         {"do": "take", "layers": ["conv1"], "value": "yes"}, {"do": "erase", "layers": ["conv1"]}, {},
     ):  # fmt: skip
         send(**wrong)
-        assert (state[_begin_state._LAYERS], recipes[-1]) == before
+        assert (_begin_state._layers(), recipes[-1]) == before
+
+
+def test_what_was_chosen_for_each_layer_outlasts_a_reload(space):
+    at = train(space)
+    at.button(key="train.begin.freeze").click().run()
+    frozen = "Frozen: conv1, bn1, conv2, bn2."
+    assert frozen in said(at)
+    again = AppTest.from_file(str(ROOT / "pages" / "train.py"), default_timeout=60)
+    again.session_state[_session.keys.WORKSPACE] = space.id
+    assert frozen in said(again.run())
+    names = tuple(f"stage{number}.block.conv" for number in range(300))  # more than fit into one choice of a workspace
+    kept = _begin_state.Layers("x", (), names)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_session, "keep", space.choose_widget)
+        patch.setattr(_session, "kept", lambda key, default: space.choices.widgets.get(key, default))
+        _begin_state._set(kept)
+        assert _begin_state._layers() == kept
 
 
 def test_the_comparison_is_made_from_the_panel_and_shown(space):

@@ -12,6 +12,7 @@ from cnnlab.compress import work
 from cnnlab.compress.work import Wish
 from cnnlab.data import loader
 from cnnlab.data.dataset import DataSet
+from cnnlab.workspace import Workspace
 from pages import _session
 from tests.compress.makers import needs_int8
 from tests.wording import english_left
@@ -46,8 +47,6 @@ def checked(at: AppTest) -> AppTest:
 
 
 def owner_of(at: AppTest) -> str:
-    from cnnlab.workspace import Workspace
-
     return Workspace(at.session_state[_session.keys.WORKSPACE]).owner
 
 
@@ -148,3 +147,31 @@ def test_what_cannot_be_done_is_said(page, few, monkeypatch):
     at.button(key="smaller.start").click().run()
     assert work.wait(owner_of(at), 30).state == "failed"
     assert "torchao" in at.run().error[0].value
+
+
+def test_what_was_made_is_kept_and_every_page_offers_it(page):
+    at = made(page)
+    checked(at.button(key="smaller.keep").click().run())
+    (source,) = Workspace(at.session_state[_session.keys.WORKSPACE]).models()
+    assert "It is kept: see your own models below." in [one.value for one in at.caption]
+    assert not any(button.key == "smaller.keep" for button in at.button)
+    checked(at.button(key="smaller.open.0").click().run())
+    assert any("mnist-sprint-pruned: your own model" in one.options for one in at.selectbox)
+    assert at.session_state[_session.keys.MODEL] == source
+    checked(at.button(key="smaller.delete.0").click().run())
+    assert not Workspace(at.session_state[_session.keys.WORKSPACE]).models()
+
+
+@needs_int8
+def test_int8_is_kept_and_asked_on_draw(page):
+    at = made(choose(page, "smaller.way", "int8"))
+    checked(at.button(key="smaller.keep").click().run())
+    space = Workspace(at.session_state[_session.keys.WORKSPACE])
+    (source,) = space.int8_models()
+    assert space.models() == {} and not any(button.key == "smaller.open.0" for button in at.button)
+    draw = AppTest.from_file(str(Path(PAGE).with_name("draw.py")), default_timeout=120)
+    draw.session_state[_session.keys.WORKSPACE] = space.id
+    space.choose_widget("draw.compare.1", source)
+    checked(draw.run())
+    assert draw.selectbox(key="draw.compare.1").value == source
+    assert "with mnist-sprint-int8" in draw.selectbox(key="draw.compare.1").options

@@ -98,7 +98,7 @@ def test_what_is_kept_is_a_model_for_every_page(page):
             other.session_state[key] = at.session_state[key]
         checked(other.run())
         model = next(one for one in other.selectbox if one.key == "model_line.ref")
-        assert model.value == source and "without channel 0: your own change" in model.options
+        assert model.value == source and "without channel 0: your own model" in model.options
     at = press(at, "surgery.delete.0")
     assert not space_of(at).models() and at.session_state[_session.keys.MODEL] == _session.DEFAULT_MODEL
 
