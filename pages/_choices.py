@@ -20,7 +20,7 @@ def segments(
     """Draw a segmented control and return its value: what was chosen before if it is still there, else ``default``."""
     _seed_one(key, options, default)
     value = st.segmented_control(label, list(options), key=key, format_func=names, required=True, **options_of)
-    _session.keep(key, value)
+    _session.take(key, value)
     return value
 
 
@@ -30,7 +30,7 @@ def menu(
     """Draw a menu and return its value, as ``segments`` does."""
     _seed_one(key, options, default)
     value = st.selectbox(label, list(options), key=key, format_func=names, **options_of)
-    _session.keep(key, value)
+    _session.take(key, value)
     return value
 
 
@@ -42,7 +42,7 @@ def pills(
     if any(one not in options for one in st.session_state[key]):
         st.session_state[key] = [one for one in st.session_state[key] if one in options]
     value = st.pills(label, list(options), selection_mode="multi", key=key, format_func=names, **options_of)
-    _session.keep(key, list(value))
+    _session.take(key, list(value))
     return [one for one in options if one in value]
 
 
@@ -50,7 +50,7 @@ def slider(key: str, label: str, low: float, high: float, default: float, step: 
     """Draw a slider and return its value: what was chosen before, moved into ``low`` to ``high``, else ``default``."""
     _session.seed(key, type(default)(min(max(_session.kept(key, default), low), high)))
     value = st.slider(label, low, high, step=step, key=key, **options_of)
-    _session.keep(key, value)
+    _session.take(key, value)
     return value
 
 
@@ -58,7 +58,7 @@ def toggle(key: str, label: str, default: bool, **options_of: Any) -> bool:
     """Draw a toggle and return what it says: what was chosen before, else ``default``."""
     _session.seed(key, bool(_session.kept(key, default)))
     value = st.toggle(label, key=key, **options_of)
-    _session.keep(key, value)
+    _session.take(key, value)
     return value
 
 

@@ -76,6 +76,7 @@ const signed = (value) => (value < 0 ? `(${number(value)})` : number(value));
 // A sum that can be read: the largest products, the rest as one, the bias.
 export function sumText(terms, bias, text, most = 9) {
   const order = terms.filter((term) => term.product).sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
+  if (order.length === most + 1) most += 1; // the rest is more than one
   const parts = order.slice(0, most).map((term) => `${signed(term.value)} × ${signed(term.factor)}`);
   if (!parts.length) parts.push("0");
   const rest = order.slice(most);
