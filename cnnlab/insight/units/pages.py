@@ -98,7 +98,7 @@ def gallery(model: Model, layer: str) -> Generator[Step, None, Gallery]:
     yield Step(0)
     cost = found_for(model, layer)
     if cost is None:
-        cost = yield from searched(model, layer)
+        cost = yield from _silently(searched(model, layer))
     pictures = []
     for first in range(0, count, _AT_ONCE):
         units = range(first, min(count, first + _AT_ONCE))
@@ -106,6 +106,17 @@ def gallery(model: Model, layer: str) -> Generator[Step, None, Gallery]:
         made = yield from told(climb, partial(_share, count + first, len(units)))
         pictures.append(made.pictures)
     return _galleries.put(model, layer, Gallery(answers, cost, np.concatenate(pictures)))
+
+
+def _silently(work: Generator[Step, None, Lesions]) -> Generator[Step, None, Lesions]:
+    """Yield how far ``work`` is, but not what it has found so far; return what it returns."""
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as end:
+            made: Lesions = end.value
+            return made
+        yield Step(step.done)
 
 
 def _share(first: int, count: int, done: int) -> Step:
