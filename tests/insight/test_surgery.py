@@ -271,6 +271,18 @@ def test_much_work_is_told_in_rounds_that_come_to_the_same(monkeypatch, mirror):
     assert found.sure_after == pytest.approx(whole.sure_after, abs=1e-5)
     assert found.sure_before == pytest.approx(whole.sure_before, abs=1e-5)
     assert found.images == found.planned == whole.planned == 60
+    alone = result(lesions.in_rounds(table, "conv1", (1,)))
+    assert alone.units == (1,) and alone.after[0].tolist() == whole.after[1].tolist() and alone.images == 60
+
+
+def test_all_images_are_asked_also_where_they_cannot_be_held_at_once(monkeypatch):
+    model = large()
+    table = Table(model, images_for(model, 100))
+    whole = result(lesion_table(table, "conv1"))
+    monkeypatch.setattr(tables, "MOST_BYTES", 30 * 16 * 16 * 16 * 4)
+    assert len(rounds(table, "conv1")) > 3
+    found = result(lesions.in_rounds(Table(model, table.dataset, 100), "conv1"))
+    assert found.images == 100 and (found.after == whole.after).all()
 
 
 def large() -> Model:

@@ -100,8 +100,7 @@ def lesion_table(table: Table, layer: str, units: Sequence[int] | None = None) -
     Raises:
         ModelError, ArchitectureError: there is no such layer, or no such channel.
     """
-    row = table.model.architecture.trace().row(layer)
-    count = (row.output_shape or (0,))[0]
+    count = _channels(table, layer)
     units = tuple(range(count)) if units is None else tuple(units)
     if any(not 0 <= unit < count for unit in units):
         raise ModelError("{layer}: there are the channels 0 to {last}", layer=layer, last=count - 1)
@@ -138,33 +137,48 @@ def _sure(table: Table, logits: Tensor) -> NDArray[np.float64]:
 def searched(model: Model, layer: str) -> Generator[Step, None, Lesions]:
     """Yield how far it is, as a job does, one step for each channel; return the table of the whole ``layer``.
 
-    Where that is much work, a few images are asked first, then ever more: the steps say what there is so far.
-    ``found_for`` has the table afterwards.
+    ``found_for`` has it afterwards. The steps are those of ``in_rounds``.
     """
-    table = table_for(model)
-    found, asked, count = None, 0, (model.architecture.trace().row(layer).output_shape or (0,))[0]
-    for places in rounds(table, layer):
+    found = yield from in_rounds(table_for(model), layer)
+    return _found.put(model, layer, found)
+
+
+def in_rounds(table: Table, layer: str, units: Sequence[int] | None = None) -> Generator[Step, None, Lesions]:
+    """Yield how many channels are as good as done, and what there is so far; return what ``lesion_table`` does.
+
+    Where that is much work, a few images are asked first, then ever more; all of the table's in the end, also where
+    there is no room for what they leave at once.
+
+    Raises:
+        ModelError, ArchitectureError: as ``lesion_table`` does.
+    """
+    units = range(_channels(table, layer)) if units is None else units
+    found, asked = None, 0
+    for places in rounds(table, layer, len(units)):
         part = table if len(places) == len(table.index) else table.part(places)
 
         def say(done: int, before: int = asked, more: int = len(places), found: Lesions | None = found) -> Step:
-            return Step((before * count + more * done) // len(table.index), found)
+            return Step((before * len(units) + more * done) // len(table.index), found)
 
-        new = yield from told(lesion_table(part, layer), say)
+        new = yield from told(lesion_table(part, layer, units), say)
         found = new if found is None else found.with_more(new)
         found, asked = replace(found, planned=len(table.index)), asked + len(places)
     if found is None:
         raise ModelError("{layer}: there are no test images to ask", layer=layer)
-    return _found.put(model, layer, found)
+    return found
 
 
-def rounds(table: Table, layer: str) -> list[Tensor]:
+def _channels(table: Table, layer: str) -> int:
+    return (table.model.architecture.trace().row(layer).output_shape or (0,))[0]
+
+
+def rounds(table: Table, layer: str, channels: int | None = None) -> list[Tensor]:
     """Return the places of the table's images that are asked together for ``layer``: few at first, then ever more.
 
-    All at once where that is no more work than ``FIRST_WORK``, and there is room for it.
+    How many depends on how many of its ``channels`` are silenced (None: all). All at once where that is no more work than ``FIRST_WORK``, and there is room for it.
     """
     plan, count = _Plan.of(table.model, layer), len(table.index)
-    channels = (table.model.architecture.trace().row(layer).output_shape or (0,))[0]
-    each = channels * passes(table.model) * plan.macs
+    each = (_channels(table, layer) if channels is None else channels) * passes(table.model) * plan.macs
     room, size = plan.room(table), max(1, FIRST_WORK // max(1, each))
     if count <= min(size, room):
         return [torch.arange(count)]
