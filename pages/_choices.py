@@ -25,7 +25,7 @@ def segments(
     value = st.segmented_control(
         label, list(options), default=st.session_state[key], key=key, format_func=names, required=True, **options_of
     )
-    _session.keep(key, value)
+    _session.take(key, value)
     return value
 
 
@@ -36,7 +36,7 @@ def menu(
     _seed_one(key, options, default)
     every, now = list(options), st.session_state[key]
     value = st.selectbox(label, every, every.index(now), key=key, format_func=names, **options_of)
-    _session.keep(key, value)
+    _session.take(key, value)
     return value
 
 
@@ -51,7 +51,7 @@ def pills(
         label, list(options), default=st.session_state[key], selection_mode="multi", key=key, format_func=names,
         **options_of,
     )  # fmt: skip
-    _session.keep(key, list(value))
+    _session.take(key, list(value))
     return [one for one in options if one in value]
 
 
@@ -59,7 +59,7 @@ def slider(key: str, label: str, low: float, high: float, default: float, step: 
     """Draw a slider and return its value: what was chosen before, moved into ``low`` to ``high``, else ``default``."""
     _session.seed(key, type(default)(min(max(_session.kept(key, default), low), high)))
     value = st.slider(label, low, high, st.session_state[key], step=step, key=key, **options_of)
-    _session.keep(key, value)
+    _session.take(key, value)
     return value
 
 
@@ -67,7 +67,7 @@ def toggle(key: str, label: str, default: bool, **options_of: Any) -> bool:
     """Draw a toggle and return what it says: what was chosen before, else ``default``."""
     _session.seed(key, bool(_session.kept(key, default)))
     value = st.toggle(label, st.session_state[key], key=key, **options_of)
-    _session.keep(key, value)
+    _session.take(key, value)
     return value
 
 

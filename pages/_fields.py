@@ -123,10 +123,16 @@ def at_start(architecture: Architecture) -> None:
         alt = _("Effect of each pixel on the middle unit of {layer}", layer=row.name)
         st.html(tiles.hard_img(picture, alt), width="content")
         with st.container(gap="xsmall", width=420):
-            st.markdown(_start_text(row, found))
+            st.markdown(_start_text(row, found, _windows(architecture, row)))
 
 
-def _start_text(row: Row, found: Field) -> str:
+def _windows(architecture: Architecture, row: Row) -> int:
+    """Return how many layers up to ``row`` look at more than one pixel at once."""
+    sizes = [getattr(one.layer, "kernel_size", 1) for one in architecture.trace().rows[: row.index + 1]]
+    return sum(max(size) > 1 if isinstance(size, tuple) else size > 1 for size in sizes)
+
+
+def _start_text(row: Row, found: Field, windows: int) -> str:
     core = found.core()
     text = _(
         "**Frame**: its *receptive field*, {text}: the pixels that can reach the unit in the middle.",
@@ -135,10 +141,14 @@ def _start_text(row: Row, found: Field) -> str:
     if core:
         text += "\n\n" + _(
             "**Colour**: how much each pixel moves it before anything is learned, the *effective* receptive field (mean "
-            "size of the gradient on noise). {core:,} of {all:,} pixels make nine tenths of the effect: windows overlap most "
-            "in the middle.",
+            "size of the gradient on noise). {core:,} of {all:,} pixels make nine tenths of the effect.",
             core=core, all=found.pixels,
         )  # fmt: skip
+        text += " " + (
+            _("Windows overlap most in the middle, so most ways lead from there.")
+            if windows > 1
+            else _("One window alone is at work so far: its weights, drawn at random, say which pixel counts how much.")
+        )
     return text
 
 

@@ -67,6 +67,7 @@ def _dataset() -> DataSet | None:
             names,
             first if first in names else names[0],
             lambda name: _widgets.plain(_looking.data_title(name)),
+            wrap=True,
         )
         return loader.load(name)
     except CnnLabError as error:

@@ -180,6 +180,7 @@ def _side(layer: int, preset: str) -> None:
     )
     if chosen is not None and chosen != size:
         _resize(layer, int(chosen))
+        _session.settle(key, chosen)
 
 
 def _slide(layer: int) -> dict[str, Any]:
@@ -211,7 +212,7 @@ def _whole(layer: int, name: str, label: str, low: int, high: int) -> int:
     key = _key(layer, name)
     now = _kept(layer, name, _DEFAULTS[name])
     value = st.number_input(label, low, high, step=1, key=_session.seed(key, now))
-    _session.keep(key, int(value))
+    _session.take(key, int(value))
     return int(value)
 
 
@@ -222,7 +223,7 @@ def _bias(layer: int) -> float:
         _("Constant: *bias*"), -1000.0, 1000.0, step=0.1, format="%.6g", key=_session.seed(key, now)
     )
     value = round(float(value), 4)
-    _session.keep(key, value)
+    _session.take(key, value)
     return value
 
 

@@ -102,6 +102,7 @@ def _texts() -> dict[str, str]:
     return {
         "stages": _("The way of the picture; choose which step to look at"),
         "fromKeys": _("What arrives; move over it, or press the arrow keys, to see which outputs a number reaches"),
+        "paintKeys": _("What arrives; draw on it, or go with the arrow keys and press Enter: a black pixel becomes white, a white one black"),
         "toKeys": _("What comes out; move over it, or press the arrow keys, to move the window; space plays"),
         "tools": _("Let the window slide"), "play": _("Play"), "pause": _("Pause"), "first": _("Back to the first place"),
         "back": _("One place back"), "step": _("One place on"), "slower": _("Slower"), "faster": _("Faster"),

@@ -73,7 +73,7 @@ def ask(
         source = _choices.menu(
             f"surgery.source.{layer}", _("What of it"), list(names), WHOLE, names.__getitem__, width=210
         )
-    wanted = _how(layer, unit, None if source == WHOLE else source, model, done, copy)
+    wanted = _how(layer, unit, None if source == WHOLE else source, model, done, copy, inputs=len(channels))
     with st.container(horizontal=True, gap="small"):
         full = len(done) >= _most()
         st.button(
@@ -125,14 +125,20 @@ def _names() -> dict[str, str]:
 
 
 def _how(
-    layer: str, unit: int, source: int | None, model: Model, done: tuple[Edit, ...], copy: Callable[[], Model]
+    layer: str,
+    unit: int,
+    source: int | None,
+    model: Model,
+    done: tuple[Edit, ...],
+    copy: Callable[[], Model],
+    inputs: int,
 ) -> Edit | None:
     """Draw the choice of an operation with its settings; return it, None where it makes no sense there."""
     from cnnlab.insight.surgery import OPERATIONS, Edit
     from cnnlab.insight.surgery.edits import KERNELS_ONLY
 
     conv = model.architecture.trace().row(layer).layer.kind == "Conv2d"
-    offered = [do for do in OPERATIONS if (conv or do not in KERNELS_ONLY) and (do != "write" or source is not None)]
+    offered = [do for do in OPERATIONS if conv or do not in KERNELS_ONLY]
     names = _names()
     do = _choices.segments("surgery.do", _("Operation"), offered, "silence", names.__getitem__, wrap=True)
     settings: dict[str, Any] = {}
@@ -147,11 +153,17 @@ def _how(
         )
     elif do == "shuffle":
         settings["seed"] = sum(one.do == "shuffle" for one in done)
-    elif do == "write" and source is not None:
+    elif do == "write":
+        source = 0 if source is None and inputs == 1 else source
+        if source is None:
+            st.caption(_("One kernel at a time is written by hand: choose above from which input."))
+            return None
         values = _written(layer, unit, source, len(done), copy)
         if values is None:
             return None
         settings["values"] = values
+    if do not in ("silence", "write", "initial") and _is_silent(done, layer, unit, source):
+        st.caption(_("It is silenced already: of nothing but zeros this makes zeros. Take the silence back first."))
     try:
         return Edit(do=do, layer=layer, unit=unit, source=source, **settings)
     except ValueError:  # a number beyond all reason, or a kernel larger than any that is written by hand
@@ -159,6 +171,15 @@ def _how(
             _("These numbers cannot be written: each lies between −1,000,000 and 1,000,000, in at most 64 rows.")
         )
         return None
+
+
+def _is_silent(done: tuple[Edit, ...], layer: str, unit: int, source: int | None) -> bool:
+    """Return whether ``done`` has silenced what is to be operated on, and nothing has given it weights again."""
+    silent = False
+    for one in done:
+        if (one.layer, one.unit) == (layer, unit) and one.source in (None, source):
+            silent = one.do == "silence" or (silent and one.do not in ("write", "initial"))
+    return silent
 
 
 def _written(layer: str, unit: int, source: int, count: int, copy: Callable[[], Model]) -> Any:

@@ -81,7 +81,7 @@ def _filters(model: Model, changed: Model, layer: str, unit: int) -> None:
             alt = _("{when}: the filter of {layer}[{unit}]", when=titles[when], layer=layer, unit=unit)
             picture = channel_img(weight, unit, alt, limit=limit, dark=dark)
             st.html(
-                f'<figure style="margin:0"><figcaption class="lab-facts">{alt}</figcaption>{picture}</figure>',
+                f'<figure style="margin:0"><figcaption class="lab-facts">{titles[when]}: {layer}[{unit}]</figcaption>{picture}</figure>',
                 width="content",
             )
 

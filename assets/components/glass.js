@@ -76,6 +76,7 @@ const signed = (value) => (value < 0 ? `(${number(value)})` : number(value));
 // A sum that can be read: the largest products, the rest as one, the bias.
 export function sumText(terms, bias, text, most = 9) {
   const order = terms.filter((term) => term.product).sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
+  if (order.length === most + 1) most += 1; // the rest is more than one
   const parts = order.slice(0, most).map((term) => `${signed(term.value)} × ${signed(term.factor)}`);
   if (!parts.length) parts.push("0");
   const rest = order.slice(most);
@@ -764,12 +765,13 @@ function transport(lab) {
   lab.brushes.hidden = !lab.data.paintable || lab.target !== 1;
   if (lab.brushes.hidden) lab.painting = false;
   label(lab.paintButton, "pencil", text.paint);
-  lab.paintButton.append(text.paint);
+  if (!lab.painting) lab.paintButton.append(text.paint); // beside the empty sheet there is room for its icon only
   lab.paintButton.setAttribute("aria-pressed", lab.painting);
   label(lab.sheetButton, "sheet", text.sheet);
   lab.sheetButton.append(text.sheet);
   lab.sheetButton.hidden = !lab.painting;
   lab.fromOver.classList.toggle("painting", lab.painting);
+  lab.fromOver.setAttribute("aria-label", lab.painting ? text.paintKeys : text.fromKeys);
   lab.pace.textContent = fill(text.pace, { count: SPEEDS[lab.speed] });
   if (!to.hidden) lab.where.textContent = fill(text.where, { place: index(lab) + 1, all: positions(lab) });
 }
@@ -913,7 +915,8 @@ function lift(lab) {
 }
 
 function keys(lab, event, go, { row, col }) {
-  if (event.key === "Enter" && lab.painting && lab.pixel) {
+  if (event.key === "Enter" && lab.painting) {
+    if (!lab.pixel) return go(row, col);
     const { shape, numbers } = before(lab);
     dab(lab, row, col, numbers[row * shape[2] + col] < 0.5 ? 1 : 0);
     return lift(lab);
@@ -968,6 +971,7 @@ export default function (component) {
   const veiled = data.stages.findIndex((stage) => stage.hidden);
   if (veiled > 0) lab.target = Math.min(lab.target, veiled); // of a later one not even what arrives may be seen
   stop(lab);
+  const pen = lab.painting ? lab.pixel : null; // whoever draws by keyboard goes on from there
   lab.pixel = null;
   const input = data.stages[0].values;
   if (lab.input !== input && !lab.painting && blank(lab)) lab.seen = null; // another picture has something elsewhere
@@ -976,9 +980,10 @@ export default function (component) {
   lab.asked = asked;
   lab.names = names;
   lab.name = current(lab).name;
-  for (const [node, name] of [[lab.fromOver, "fromKeys"], [lab.toOver, "toKeys"]]) node.setAttribute("aria-label", data.text[name]);
+  lab.toOver.setAttribute("aria-label", data.text.toKeys);
   lab.tools.setAttribute("aria-label", data.text.tools);
   drawStrip(lab);
   layOut(lab);
   transport(lab);
+  if (pen && lab.painting) pointFrom(lab, pen.row, pen.col);
 }

@@ -70,8 +70,9 @@ def lesions(model_name: str, layer: str, as_json: bool) -> None:
     from cnnlab.runs import named
 
     model = named(model_name)
+    count = (model.architecture.trace().row(layer).output_shape or (1,))[0]
     for step in searched(model, layer):
-        click.echo(f"{layer}[{step.done}]", err=True)
+        click.echo(f"{layer}: {step.done / count:.0%}", err=True)
     found = found_for(model, layer)
     if found is None:
         return

@@ -130,6 +130,10 @@ def class_text(counts: Sequence[int], before: Sequence[int], after: Sequence[int
     )
 
 
+_LESION_HEAD = 84
+"""Room for the bar of colours above the names of the classes: beside the table it would take it from the cells."""
+
+
 def lesion_heat(
     found: Lesions, order: Sequence[int], names: Sequence[str], *, sure: bool, dark: bool = False
 ) -> go.Figure:
@@ -147,15 +151,16 @@ def lesion_heat(
         colorscale=theme.signed_scale(dark), xgap=1, ygap=1 if len(order) <= 64 else 0,
         textfont={"size": 11},
         hovertemplate=f"{found.layer}[%{{y}}] · %{{x}}: %{{z:+.2f}}<extra></extra>",
-        colorbar={"thickness": 10, "outlinewidth": 0, "ticksuffix": "", "nticks": 5, "len": min(1.0, 220 / lesion_height(len(order)))},
+        colorbar={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "thickness": 10, "outlinewidth": 0,
+                  "nticks": 5, "xref": "paper", "len": 1},
     )  # fmt: skip
     if len(order) <= 64:
         _written(figure, values, names, [str(found.units[place]) for place in order], limit, dark)
     figure.update_layout(
-        margin={"l": 46, "r": 8, "t": 34, "b": 8},
+        margin={"l": 46, "r": 8, "t": _LESION_HEAD, "b": 8},
         xaxis={"side": "top", "type": "category", "showgrid": False, "tickangle": 0 if max(map(len, names)) < 4 else -40},
         yaxis={"autorange": "reversed", "type": "category", "showgrid": False, "title": {"text": _("channel")},
-               "nticks": len(order) + 1 if len(order) <= 64 else 32},
+               **({"dtick": 1} if len(order) <= 64 else {"nticks": 32})},
     )  # fmt: skip
     return figure
 
@@ -171,10 +176,10 @@ def _written(
             if abs(value) >= 0.05:
                 share = min(1.0, abs(value) / limit)
                 colour = (1 - share) * ground + share * np.array(theme.rgb(ends[int(value > 0)]))
-                cells.append((name, unit, _points(float(value), 1), ink_on(colour)))
+                cells.append((name, unit, _points(float(value), int(abs(value) < 9.95)), ink_on(colour)))
     x, y, text, colours = zip(*cells) if cells else ((), (), (), ())
     figure.add_scatter(
-        x=x, y=y, text=text, mode="text", textfont={"color": colours, "size": 12}, hoverinfo="skip", showlegend=False
+        x=x, y=y, text=text, mode="text", textfont={"color": colours, "size": 11}, hoverinfo="skip", showlegend=False
     )
 
 
@@ -196,7 +201,7 @@ def points_lost(found: Lesions, place: int) -> str:
 
 def lesion_height(count: int) -> int:
     """Return how high ``lesion_heat`` is for ``count`` channels."""
-    return 90 + (20 if count <= 64 else 6) * max(3, count)
+    return _LESION_HEAD + 48 + (20 if count <= 64 else 6) * max(3, count)
 
 
 def lesion_text(found: Lesions, order: Sequence[int]) -> str:

@@ -142,6 +142,21 @@ def keep(key: str, value: Any) -> None:
         workspace().choose_widget(key, value)
 
 
+def take(key: str, value: Any) -> None:
+    """Remember ``value``, which the widget ``key`` says now, as the choice under ``key``."""
+    keep(key, value)
+    settle(key, value)
+
+
+def settle(key: str, value: Any) -> None:
+    """Note that ``value``, which the widget ``key`` says now, has become the truth that it was seeded with.
+
+    What is set elsewhere later is shown then, also where it is what was the truth before the learner's own move.
+    """
+    if st.session_state.get(key) == value:
+        st.session_state[f"{key}~"] = (value, value)
+
+
 def _widget_choices() -> dict[str, Any]:
     if keys.WIDGETS not in st.session_state:
         st.session_state[keys.WIDGETS] = dict(workspace().choices.widgets)

@@ -107,6 +107,25 @@ def test_the_keyboard_moves_the_window_plays_and_types_a_kernel(visit: Callable[
     expect(page.locator("input.cell").first).to_have_value("0.25")
 
 
+def test_the_keyboard_draws_pixel_after_pixel(visit: Callable[..., Page]) -> None:
+    page = open_page(visit)
+    left = rect(page.locator("canvas.over").nth(1))["x"]
+    page.get_by_role("button", name="Draw on it").click()
+    assert rect(page.locator("canvas.over").nth(1))["x"] == left  # the empty sheet's button pushes nothing aside
+    page.get_by_role("button", name="Empty sheet").click()
+    answered(page)
+    page.locator("canvas.over").nth(0).focus()
+    page.keyboard.press("Enter")
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    for number in range(2):
+        page.keyboard.press("Enter")
+        answered(page)
+        assert said(page).startswith(f"input[0,2,{1 + 2 * number}] = 1 "), said(page)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+
+
 def test_less_motion_means_no_playing(visit: Callable[..., Page]) -> None:
     page = open_page(visit)
     page.emulate_media(reduced_motion="reduce")

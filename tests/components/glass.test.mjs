@@ -54,6 +54,7 @@ test("a long sum is cut and says what is left", () => {
   assert.match(said, /^1 × 8 \+ 1 × 7/)
   assert.match(said, /\(−?.*\) of bias$/)
   assert.match(said, /from 2 more/)
+  assert.doesNotMatch(sumText(terms.filter((t) => t.product).slice(0, 10), 0, TEXT), /more/) // one is no rest: it is said
   assert.equal(sumText([], 0, TEXT), "0")
 })
 

@@ -29,7 +29,7 @@ NAMES = ["a", "b"]
 EFFECT = Effect((10, 30), (9, 30), (4, 30), 0.1, 0.5, ())
 FOUND = Lesions(
     "conv1", (0, 1, 2), np.array([10, 30]), np.array([9, 30]), np.array([[9, 30], [4, 30], [10, 28]]),
-    np.array([0.9, 0.8]), np.array([[0.9, 0.8], [0.5, 0.8], [0.95, 0.7]]),
+    np.array([0.9, 0.8]), np.array([[0.9, 0.8], [0.5, 0.8], [0.95, 0.7]]), 40,
 )  # fmt: skip
 
 
@@ -79,9 +79,9 @@ def test_the_table_of_lesions_has_a_row_for_each_channel_in_order(sure):
     assert list(heat.y) == ["1", "2", "0"] and heat.zmin == -heat.zmax
     assert figure.layout.height == lesion_height(3)
     words = figure.data[1]
-    assert (
-        words.text[0] == ("\u221240.0" if sure else "\u221250.0") and words.textfont.color[0] == "#FFFFFF"
-    )  # on full blue
+    assert words.text[0] == ("\u221240" if sure else "\u221250")  # two figures fit into a cell on a phone
+    assert words.textfont.color[0] == "#FFFFFF"  # on full blue
+    assert ("+5.0" if sure else "\u22126.7") in words.text
     assert len(words.text) == 3  # none where nothing changes
     assert points_lost(FOUND, 1) == "\u221212.5" and points_lost(FOUND, 0) == "0"
     assert "channel 1: \u221212.5 points; channel 2: \u22122.5 points" in lesion_text(FOUND, [0, 1, 2])

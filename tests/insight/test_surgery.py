@@ -13,11 +13,11 @@ from cnnlab.data.loader import load
 from cnnlab.errors import ModelError
 from cnnlab.insight import filters, halfway, look, surgery
 from cnnlab.insight.arithmetic.curves import ACTIVATIONS
-from cnnlab.insight.surgery import Edit, Table, beginning, lesion_table, operated, table_for
+from cnnlab.insight.surgery import Edit, Table, beginning, lesion_table, lesions, operated, table_for
 from cnnlab.insight.surgery import table as tables
 from cnnlab.insight.surgery.chain import chain, norms, silent_from
 from cnnlab.insight.surgery.edits import OPERATIONS
-from cnnlab.insight.surgery.lesions import found_for, searched
+from cnnlab.insight.surgery.lesions import found_for, rounds, searched
 from cnnlab.insight.units.preferred import objective_row
 from cnnlab.model import Model
 from cnnlab.runs.models import named
@@ -241,6 +241,48 @@ def test_the_table_of_a_bundled_model_is_shared_and_found_again():
     assert len(table_for(model).index) == 2_000
     assert found_for(model, "fc1") is None
     assert result(searched(model, "fc1")) is found_for(model, "fc1")
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_much_work_is_told_in_rounds_that_come_to_the_same(monkeypatch, mirror):
+    """Few images first, then ever more; in the end the same counts as all at once, each image asked once."""
+    model = mirrored(colour()) if mirror else colour()
+    table = Table(model, images_for(model, 60))
+    whole = result(lesion_table(table, "conv1"))
+    assert [places.tolist() for places in rounds(table, "conv1")] == [list(range(60))]
+    each = len(whole.units) * (2 if mirror else 1) * lesions._Plan.of(model, "conv1").macs
+    monkeypatch.setattr(lesions, "FIRST_WORK", 7 * each)
+    assert [len(places) for places in rounds(table, "conv1")] == [7, 14, 28, 11]
+    assert torch.cat(rounds(table, "conv1")).sort().values.tolist() == list(range(60))
+    monkeypatch.setattr(lesions, "table_for", lambda _model: table)
+    steps, work = [], searched(model, "conv1")
+    while True:
+        try:
+            steps.append(next(work))
+        except StopIteration as end:
+            found = end.value
+            break
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
+    assert steps[-1].done < len(whole.units)
+    assert sorted({step.found.images for step in steps if step.found}) == [7, 21, 49]
+    assert all(step.found.planned == 60 for step in steps if step.found)
+    for name in ("counts", "before", "after"):
+        assert (getattr(found, name) == getattr(whole, name)).all(), name
+    assert found.sure_after == pytest.approx(whole.sure_after, abs=1e-5)
+    assert found.sure_before == pytest.approx(whole.sure_before, abs=1e-5)
+    assert found.images == found.planned == whole.planned == 60
+    alone = result(lesions.in_rounds(table, "conv1", (1,)))
+    assert alone.units == (1,) and alone.after[0].tolist() == whole.after[1].tolist() and alone.images == 60
+
+
+def test_all_images_are_asked_also_where_they_cannot_be_held_at_once(monkeypatch):
+    model = large()
+    table = Table(model, images_for(model, 100))
+    whole = result(lesion_table(table, "conv1"))
+    monkeypatch.setattr(tables, "MOST_BYTES", 30 * 16 * 16 * 16 * 4)
+    assert len(rounds(table, "conv1")) > 3
+    found = result(lesions.in_rounds(Table(model, table.dataset, 100), "conv1"))
+    assert found.images == 100 and (found.after == whole.after).all()
 
 
 def large() -> Model:

@@ -590,3 +590,7 @@ def test_what_one_unit_sees_is_said_and_drawn_on_demand(page: Callable[..., AppT
     at = checked(shown.set_value(True).run())
     assert any("make nine tenths of the effect" in text.value for text in at.markdown)
     assert any("Effect of each pixel on the middle unit of conv2" in html.proto.body for html in at.get("html"))
+    assert any("Windows overlap most in the middle" in text.value for text in at.markdown)
+    alone = page(layer=0)
+    alone = checked(next(one for one in alone.toggle if one.key == "build.field_shown").set_value(True).run())
+    assert any("One window alone is at work" in text.value for text in alone.markdown)

@@ -174,6 +174,33 @@ def test_a_typed_kernel_is_kept_and_used(page):
     assert stage(again, "conv1")["kernel"] == [[w for row in kernel("sobel_y", 3) for w in row]]
 
 
+def test_a_kernel_typed_anew_is_the_one_that_the_menu_names(page):
+    """Typed, then a preset, then typed again: what was the truth before the last choice is it once more."""
+    at = page()
+    for preset, weights in (("sobel_y", [0, 1, 0.25, -2]), ("box", [3, 1, 0.25, -2])):
+        at.session_state["convolution.glass"] = {"typed": {"layer": 0, "kernel": [weights]}}
+        at = checked(at.run())
+        assert widget(at, "convolution.0.preset").value == "hand"
+        assert stage(at, "conv1")["kernel"] == [weights]
+        at.session_state["convolution.glass"] = {}
+        at = put(at, "0.preset", preset)
+
+
+@pytest.mark.parametrize(("setting", "good", "bad"), [("0.dilation", 3, 4), ("0.side.hand", 3, 7)])
+def test_what_works_is_taken_back_at_once(page, setting, good, bad):
+    """The offer leads back to the very value from which the learner has come."""
+    at = put(put(page(), "data", CIFAR), "shrink", 4)
+    at = put(at, "0.preset", "hand")
+    if setting == "0.side.hand":
+        at = put(at, "0.dilation", 3)
+    at = put(put(at, setting, good), setting, bad, fits=False)
+    assert at.error
+    offers = [b for b in at.button if str(b.key).startswith("convolution.mend")]
+    offer = next(b for b in offers if str(good) in b.label)
+    at = checked(offer.click().run())
+    assert widget(at, f"convolution.{setting}").value == good
+
+
 NO_KERNELS = [
     "no", 7, {"layer": 0}, {"layer": 9, "kernel": [[1]]}, {"layer": 0, "kernel": [[1, 2]]}, {"layer": 0, "kernel": []},
     {"layer": 0, "kernel": [["x"] * 9]}, {"layer": 0, "kernel": [[1e9] * 9]}, {"layer": 0, "kernel": [[1] * 400]},

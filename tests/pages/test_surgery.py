@@ -190,6 +190,24 @@ def test_by_hand_needs_no_data_set(page):
     assert not at.button(key="surgery.operate").disabled
 
 
+def test_by_hand_is_offered_everywhere_and_says_what_it_needs(page):
+    at = choose(page, "surgery.do", "write")
+    assert len(at.dataframe) == 1 and not at.button(key="surgery.operate").disabled  # conv1 has one input only
+    at = choose(at, "surgery.layer", "conv2")
+    assert not at.dataframe and at.button(key="surgery.operate").disabled
+    assert any("choose above from which input" in one.value for one in at.caption)
+
+
+def test_what_changes_nothing_on_a_silent_channel_is_said(page):
+    at = choose(press(page, "surgery.operate"), "surgery.do", "sobel")
+    assert any("silenced already" in one.value for one in at.caption)
+    for do in ("silence", "initial"):
+        at = choose(at, "surgery.do", do)
+        assert not any("silenced already" in one.value for one in at.caption)
+    at = choose(press(at, "surgery.operate"), "surgery.do", "sobel")
+    assert not any("silenced already" in one.value for one in at.caption)
+
+
 @pytest.mark.parametrize("written", [1e9, -1e9])
 def test_what_cannot_be_written_by_hand_is_said(page, monkeypatch, written):
     from pages import _operation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -19,9 +19,13 @@ from cnnlab.insight.halfway import Values, advance, numbers, onward
 from cnnlab.insight.memo import Memo
 from cnnlab.insight.steps import told
 from cnnlab.insight.surgery.chain import chain, silent_from
-from cnnlab.insight.surgery.table import Table, table_for
+from cnnlab.insight.surgery.table import Table, passes, table_for
 from cnnlab.model import Model
 from cnnlab.runs.jobs import Step
+from cnnlab.training.images import generator_for
+
+FIRST_WORK = 150_000_000_000
+"""Multiply-adds after which a table says something: two to three seconds on one core of today."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Lesions:
         before: how many of them are named rightly. Shape: (classes,)
         after: the same without each channel. Shape: (units, classes)
         sure_before, sure_after: mean probability of the true class; the same shapes, float64.
+        planned: how many images it will be in the end; as many as there are in ``counts`` once all were asked.
     """
 
     layer: str
@@ -44,6 +49,12 @@ class Lesions:
     after: NDArray[np.int64]
     sure_before: NDArray[np.float64]
     sure_after: NDArray[np.float64]
+    planned: int
+
+    @property
+    def images(self) -> int:
+        """Return how many images were asked."""
+        return int(self.counts.sum())
 
     @property
     def change(self) -> NDArray[np.float64]:
@@ -59,7 +70,20 @@ class Lesions:
     def cost(self) -> NDArray[np.float64]:
         """Return the accuracy on all images that is lost with each channel. Shape: (units,)."""
         lost = self.before.sum() - self.after.sum(axis=1)
-        return np.asarray(lost / max(1, int(self.counts.sum())), dtype=np.float64)
+        return np.asarray(lost / max(1, self.images), dtype=np.float64)
+
+    def with_more(self, other: Lesions) -> Lesions:
+        """Return what this and ``other``, of other images, say together."""
+        counts = self.counts + other.counts
+        own, others = (one.counts / np.maximum(counts, 1) for one in (self, other))
+        return replace(
+            self,
+            counts=counts,
+            before=self.before + other.before,
+            after=self.after + other.after,
+            sure_before=own * self.sure_before + others * other.sure_before,
+            sure_after=own * self.sure_after + others * other.sure_after,
+        )
 
 
 def lesion_table(table: Table, layer: str, units: Sequence[int] | None = None) -> Generator[int, None, Lesions]:
@@ -76,8 +100,7 @@ def lesion_table(table: Table, layer: str, units: Sequence[int] | None = None) -
     Raises:
         ModelError, ArchitectureError: there is no such layer, or no such channel.
     """
-    row = table.model.architecture.trace().row(layer)
-    count = (row.output_shape or (0,))[0]
+    count = _channels(table, layer)
     units = tuple(range(count)) if units is None else tuple(units)
     if any(not 0 <= unit < count for unit in units):
         raise ModelError("{layer}: there are the channels 0 to {last}", layer=layer, last=count - 1)
@@ -99,6 +122,7 @@ def lesion_table(table: Table, layer: str, units: Sequence[int] | None = None) -
         np.array(right, dtype=np.int64).reshape(shape),
         _sure(table, table.logits),
         np.array(sure, dtype=np.float64).reshape(shape),
+        len(table.index),
     )
 
 
@@ -111,9 +135,58 @@ def _sure(table: Table, logits: Tensor) -> NDArray[np.float64]:
 
 
 def searched(model: Model, layer: str) -> Generator[Step, None, Lesions]:
-    """Yield how far it is, as a job does; return the table of the whole ``layer``, which ``found_for`` then has."""
-    found = yield from told(lesion_table(table_for(model), layer))
+    """Yield how far it is, as a job does, one step for each channel; return the table of the whole ``layer``.
+
+    ``found_for`` has it afterwards. The steps are those of ``in_rounds``.
+    """
+    found = yield from in_rounds(table_for(model), layer)
     return _found.put(model, layer, found)
+
+
+def in_rounds(table: Table, layer: str, units: Sequence[int] | None = None) -> Generator[Step, None, Lesions]:
+    """Yield how many channels are as good as done, and what there is so far; return what ``lesion_table`` does.
+
+    Where that is much work, a few images are asked first, then ever more; all of the table's in the end, also where
+    there is no room for what they leave at once.
+
+    Raises:
+        ModelError, ArchitectureError: as ``lesion_table`` does.
+    """
+    units = range(_channels(table, layer)) if units is None else units
+    found, asked = None, 0
+    for places in rounds(table, layer, len(units)):
+        part = table if len(places) == len(table.index) else table.part(places)
+
+        def say(done: int, before: int = asked, more: int = len(places), found: Lesions | None = found) -> Step:
+            return Step((before * len(units) + more * done) // len(table.index), found)
+
+        new = yield from told(lesion_table(part, layer, units), say)
+        found = new if found is None else found.with_more(new)
+        found, asked = replace(found, planned=len(table.index)), asked + len(places)
+    if found is None:
+        raise ModelError("{layer}: there are no test images to ask", layer=layer)
+    return found
+
+
+def _channels(table: Table, layer: str) -> int:
+    return (table.model.architecture.trace().row(layer).output_shape or (0,))[0]
+
+
+def rounds(table: Table, layer: str, channels: int | None = None) -> list[Tensor]:
+    """Return the places of the table's images that are asked together for ``layer``: few at first, then ever more.
+
+    How many depends on how many of its ``channels`` are silenced (None: all). All at once where that is no more work than ``FIRST_WORK``, and there is room for it.
+    """
+    plan, count = _Plan.of(table.model, layer), len(table.index)
+    each = (_channels(table, layer) if channels is None else channels) * passes(table.model) * plan.macs
+    room, size = plan.room(table), max(1, FIRST_WORK // max(1, each))
+    if count <= min(size, room):
+        return [torch.arange(count)]
+    order, found, begin = torch.randperm(count, generator=generator_for(0, "lesions")), [], 0
+    while begin < count:
+        found.append(order[begin : begin + min(size, room)].sort().values)
+        begin, size = begin + len(found[-1]), 2 * size
+    return found
 
 
 def found_for(model: Model, layer: str) -> Lesions | None:
@@ -124,38 +197,65 @@ def found_for(model: Model, layer: str) -> Lesions | None:
 _found: Memo[Lesions] = Memo(32)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How the pass without a channel is cut short.
+
+    Attributes:
+        end: whose output is zero where the channel is silent.
+        way: from there to the mixer, channel by channel.
+        mixer: the convolution or dense layer that takes these channels and nothing else; None where there is none.
+    """
+
+    model: Model
+    end: Row
+    way: tuple[Row, ...]
+    mixer: Row | None
+
+    @classmethod
+    def of(cls, model: Model, layer: str) -> _Plan:
+        """Return the plan for ``layer``."""
+        end = silent_from(model.architecture, layer)
+        behind = tuple(row for row in chain(model.architecture, layer) if row.index > end.index)
+        mixer = _mixer(model, behind[-1] if behind else end)
+        return cls(model, end, behind if mixer is not None else (), mixer)
+
+    @property
+    def macs(self) -> int:
+        """Return how many multiply-adds one image costs without one channel, the mixer's own share left out."""
+        last = (self.mixer or self.end).index
+        return sum(row.macs or 0 for row in self.model.architecture.trace().rows[last + 1 :])
+
+    def room(self, table: Table) -> int:
+        """Return of how many images there is room for what ``_Theatre`` holds."""
+        each = numbers(self.model.network, (self.mixer or self.end).index + 1)
+        if self.mixer is not None:
+            each += prod((self.way[-1] if self.way else self.end).output_shape or ())
+        return max(1, table.fitting(each))
+
+
+def _mixer(model: Model, last: Row) -> Row | None:
+    """Return the convolution or dense layer that takes the channels of ``last`` and nothing else, or None."""
+    trace = model.architecture.trace()
+    takers = trace.takers(last)
+    if len(takers) == 1 and takers[0].layer.kind == "Flatten":
+        takers = trace.takers(takers[0])
+    row = takers[0] if len(takers) == 1 else None
+    if row is None or row.index - last.index > 2:
+        return None
+    spec = row.layer
+    return row if isinstance(spec, Linear) or (isinstance(spec, Conv2d) and spec.groups == 1) else None
+
+
 class _Theatre:
     """One layer, prepared so that the pass without any of its channels is short."""
 
     def __init__(self, table: Table, layer: str) -> None:
-        model = table.model
-        self.table, self.network = table, model.network
-        self.rows = model.architecture.trace().rows
-        self.end = silent_from(model.architecture, layer)
-        behind = [row for row in chain(model.architecture, layer) if row.index > self.end.index]
-        self.mixer = self._mixer(behind[-1] if behind else self.end)
-        self.way = behind if self.mixer is not None else []
-        self.table = self._fitting(table)
+        model, plan = table.model, _Plan.of(table.model, layer)
+        self.network, self.end, self.way, self.mixer = model.network, plan.end, plan.way, plan.mixer
+        room = plan.room(table)
+        self.table = table if room >= len(table.index) else Table(model, table.dataset, room)
         self.parts = [self._prepared(values) for values in self.table.values(self.end.index + 1)]
-
-    def _fitting(self, table: Table) -> Table:
-        """Return ``table``, or one of fewer images where what ``_prepared`` returns of all of them is too large."""
-        each = numbers(self.network, (self.mixer or self.end).index + 1)
-        if self.mixer is not None:
-            each += prod((self.way[-1] if self.way else self.end).output_shape or ())
-        count = max(1, table.fitting(each))
-        return table if count >= len(table.index) else Table(table.model, table.dataset, count)
-
-    def _mixer(self, last: Row) -> Row | None:
-        """Return the convolution or dense layer that takes the channels of ``last`` and nothing else, or None."""
-        takers = self.table.model.architecture.trace().takers(last)
-        if len(takers) == 1 and takers[0].layer.kind == "Flatten":
-            takers = self.table.model.architecture.trace().takers(takers[0])
-        row = takers[0] if len(takers) == 1 else None
-        if row is None or row.index - last.index > 2:
-            return None
-        spec = row.layer
-        return row if isinstance(spec, Linear) or (isinstance(spec, Conv2d) and spec.groups == 1) else None
 
     @torch.no_grad()
     def _prepared(self, values: Values) -> tuple[Values, Tensor, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -127,6 +128,17 @@ class Table:
             self._kept[start] = made
             while sum(map(_bytes, self._kept.values())) > MOST_BYTES:
                 self._kept.popitem(last=False)
+
+    def part(self, places: Tensor) -> Table:
+        """Return the table of the images at ``places`` of this one; what they leave is remembered apart.
+
+        Shape:
+            places: (M,) int64
+        """
+        part = copy(self)
+        part.index, part.targets, part.logits = (one[places] for one in (self.index, self.targets, self.logits))
+        part._kept, part._operated, part._guard = OrderedDict(), OrderedDict(), threading.Lock()
+        return part
 
     def fitting(self, each: int) -> int:
         """Return of how many images ``each`` float32 numbers (twice where the model mirrors) may be held at a time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnnlab.insight.memo import Memo
 from cnnlab.insight.own_data import dataset_for
 from cnnlab.insight.steps import told
-from cnnlab.insight.surgery.lesions import Lesions, found_for, lesion_table, searched
+from cnnlab.insight.surgery.lesions import Lesions, found_for, in_rounds, searched
 from cnnlab.insight.surgery.table import table_for
 from cnnlab.insight.units.preferred import STEPS, WAYS, Preferred, preferred
 from cnnlab.insight.units.responses import Responses, responses
@@ -80,7 +80,7 @@ def unit_page(model: Model, layer: str, unit: int) -> Generator[Step, None, Unit
     yield Step(1, page)
     cost = found_for(model, layer)
     if cost is None:
-        cost = yield from told(lesion_table(table_for(model), layer, (unit,)), lambda _done: Step(1, page))
+        cost = yield from _as_steps(in_rounds(table_for(model), layer, (unit,)), lambda _done: Step(1, page))
     known = replace(page, lesion=cost)
     yield Step(2, known)
     climb = preferred(model, layer, [unit] * len(WAYS), tuple(WAYS))
@@ -98,7 +98,7 @@ def gallery(model: Model, layer: str) -> Generator[Step, None, Gallery]:
     yield Step(0)
     cost = found_for(model, layer)
     if cost is None:
-        cost = yield from searched(model, layer)
+        cost = yield from _as_steps(searched(model, layer), Step)
     pictures = []
     for first in range(0, count, _AT_ONCE):
         units = range(first, min(count, first + _AT_ONCE))
@@ -106,6 +106,17 @@ def gallery(model: Model, layer: str) -> Generator[Step, None, Gallery]:
         made = yield from told(climb, partial(_share, count + first, len(units)))
         pictures.append(made.pictures)
     return _galleries.put(model, layer, Gallery(answers, cost, np.concatenate(pictures)))
+
+
+def _as_steps(work: Generator[Step, None, Lesions], say: Callable[[int], Step]) -> Generator[Step, None, Lesions]:
+    """Yield what ``say`` makes of how far ``work`` is, whatever that has found so far; return what it returns."""
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as end:
+            made: Lesions = end.value
+            return made
+        yield say(step.done)
 
 
 def _share(first: int, count: int, done: int) -> Step:
