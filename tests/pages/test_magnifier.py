@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlab.architecture import layers as L
 from cnnlab.data import loader
+from cnnlab.insight.overview import folded
 from cnnlab.model import Model
 from cnnlab.workspace import ImageRef, Workspace, new_id
 from pages import _session
@@ -71,23 +72,44 @@ def shown(at: AppTest) -> dict[str, list[int]]:
     return {column["name"]: column["shown"] for column in whole(at)["columns"]}
 
 
+def layers(at: AppTest, begun: str, choice: str) -> AppTest:
+    """Choose whether every layer is drawn; ``begun`` is how a network of this size begins."""
+    (field,) = [one for one in at.get("button_group") if one.key == f"magnifier.layers.{begun}"]
+    return checked(field.set_value(choice).run())
+
+
 @pytest.mark.parametrize("make", [wide_net, tree_net, ruined])
 def test_every_layer_has_its_column(page, make):
     model = make()
-    names = [column["name"] for column in whole(page(model))["columns"]]
+    at = page(model)
+    if len(model.architecture.names) > 14:
+        at = layers(at, "blocks", "all")
+    names = [column["name"] for column in whole(at)["columns"]]
     assert names[0] == "input"
     assert names[1:] == [*model.architecture.names, *([] if model.architecture.ends_in_softmax else ["probs"])]
 
 
+def test_a_network_that_would_not_fit_begins_in_blocks_and_a_small_one_does_not(page):
+    model = tree_net()
+    columns = whole(page(model))["columns"]
+    assert len(columns) == len(folded(model.architecture)) < len(model.architecture.names)
+    assert whole(page(model))["chosen"][0] == columns[1]["name"]  # one that is seen
+    at = page(wide_net())
+    every = [column["name"] for column in whole(at)["columns"]]
+    at = layers(at, "all", "blocks")
+    assert [column["name"] for column in whole(at)["columns"]] == ["input", "pool1", "flatten", "fc1", "probs"]
+    assert {"conv1", "relu1"} <= set(every)
+
+
 def test_a_wide_layer_is_folded_and_opens(page):
     at = page(wide_net())
-    folded = shown(at)["conv1"]
-    assert len(folded) == 10
+    few = shown(at)["conv1"]
+    assert len(few) == 10
     at = tell(at, opened=["conv1"])
     assert whole(at)["opened"] == ["conv1"]
     opened = shown(at)["conv1"]
     assert sorted(opened) == list(range(24))
-    assert opened[:10] == folded  # the others join them, none moves
+    assert opened[:10] == few  # the others join them, none moves
     at = tell(at, opened=["nowhere"])
     assert whole(at)["opened"] == []
 
