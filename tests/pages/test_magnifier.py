@@ -12,6 +12,7 @@ from cnnlab.architecture import layers as L
 from cnnlab.data import loader
 from cnnlab.insight.overview import folded
 from cnnlab.model import Model
+from cnnlab.runs import engine
 from cnnlab.workspace import ImageRef, Workspace, new_id
 from pages import _session
 from pages._magnifier_number import TRAIL
@@ -19,6 +20,7 @@ from tests.insight.makers import model_of
 from tests.pages.makers import keep_run
 from tests.pages.test_draw import sketch_of
 from tests.pages.test_explore import ruined, tree_net
+from tests.runs.labs import spec
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "magnifier.py")
 KEY = "magnifier.whole"
@@ -229,3 +231,20 @@ def test_what_a_browser_sends_as_the_shift_is_checked(page, space, told):
     before = whole(at)["columns"][0]["tiles"]
     at.session_state["magnifier.shift"] = {"by": told}
     assert whole(checked(at.run()))["columns"][0]["tiles"] == before
+
+
+def test_backwards_begins_with_what_the_run_of_the_model_remembered(space):
+    id = engine().submit(spec(owner=space.owner))
+    assert engine().wait(id, 60).state == "done"
+    at = AppTest.from_file(PAGE, default_timeout=60)
+    at.session_state[_session.keys.WORKSPACE] = space.id
+    at.session_state[_session.keys.MODEL] = f"run:{id}"
+    at.session_state[_session.keys.WIDGETS] = {"number.back": True}
+    at = checked(at.run())
+    steps = engine().snapshot(id).steps
+    assert any(f"at the end of the run, step {steps}." in caption.value for caption in at.caption)
+    assert any(f"**Step {steps + 1} of Adam**" in text.value for text in at.markdown)
+    (begins,) = [one for one in at.get("button_group") if one.key == "number.memory"]
+    at = checked(begins.set_value("fresh").run())
+    assert any("begins afresh" in caption.value for caption in at.caption)
+    assert any("**Step 1 of Adam**" in text.value for text in at.markdown)
