@@ -14,7 +14,7 @@ from pages import _choices, _looking, _magnifier_texts, _session, _widgets
 if TYPE_CHECKING:
     from cnnlab.architecture import Address
     from cnnlab.insight.arithmetic import Pass
-    from cnnlab.insight.backwards import Step, Walk
+    from cnnlab.insight.backwards import Memory, Step, Walk
     from cnnlab.model import Model
 
 BATCH = 32
@@ -33,7 +33,9 @@ def gradient_view(model: Model, passed: Pass, unit: Address, component: Callable
         at = _at(here, unit)
         data = gradient_data(here.back, at, dark=_session.dark())
         _finish(
-            data, _("dL/d{unit}, where L = {loss:.4g}", unit=at, loss=here.back.loss), f"{at}|{target}|{here.steps}"
+            data,
+            _("dL/d{unit}, where L = {loss:.4g}", unit=at, loss=here.back.loss),
+            f"{at}|{target}|{here.steps}|{here.before}",
         )
         component(data=finite(data), key=GRADIENT, on_go_change=_pointed)
         _learned(here, at, component)
@@ -44,21 +46,47 @@ def gradient_view(model: Model, passed: Pass, unit: Address, component: Callable
 def _controls(model: Model, passed: Pass) -> tuple[Walk, int]:
     """Draw the class that the picture should be, the batch and how far one has walked; return where one stands."""
     from cnnlab.insight.arithmetic import batch_around
-    from cnnlab.insight.backwards import recipe_of, walk
+    from cnnlab.insight.backwards import memory_of, recipe_of, walk
+    from cnnlab.training.recipe import LABELS
 
     truth = _looking.truth_of_image(model)
     best = model.class_names.index(truth) if truth in model.class_names else int(passed.look.probs.argmax())
     sizes = {1: _("this picture alone"), BATCH: _("a batch of {size}", size=BATCH)}
-    recipe = recipe_of(model)
+    memory = memory_of(_session.model_ref(), model)
+    recipe = memory.recipe if memory else recipe_of(model)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="gradient_choices"):
         classes = range(len(model.class_names))
         target = _choices.menu("number.target", _("It should be"), list(classes), best,
                                lambda k: _(model.class_names[k]), width=170)  # fmt: skip
         size = _choices.segments("number.batch", _("The loss is that of"), tuple(sizes), 1, sizes.__getitem__)
-        steps = _choices.menu("number.steps", _("After how many steps of {optimizer}", optimizer=recipe.optimizer),
+        steps = _choices.menu("number.steps", _("After how many steps of {optimizer}", optimizer=_(LABELS[recipe.optimizer])),
                               list(_STEPS), 0, width=200)  # fmt: skip
+        memory = _begins(memory)
     batch = batch_around(model, passed.image, BATCH if passed.training else size, target)
-    return walk(model, batch.images, batch.targets, recipe, steps, training=passed.training), target
+    here = walk(model, batch.images, batch.targets, recipe, steps, training=passed.training, memory=memory)
+    st.caption(_remembered(here, memory))
+    return here, target
+
+
+def _begins(memory: Memory | None) -> Memory | None:
+    """Draw whether the optimizer begins with what it remembered in the run; return that, or None for afresh."""
+    if memory is None:
+        return None
+    names = {"run": _("as in the run"), "fresh": _("afresh")}
+    begins = _choices.segments("number.memory", _("The optimizer begins"), tuple(names), "run", names.__getitem__)
+    return memory if begins == "run" else None
+
+
+def _remembered(here: Walk, memory: Memory | None) -> str:
+    """Say with what the optimizer begins, and at which learning rate."""
+    if memory is None:
+        return _("The optimizer begins afresh, it remembers nothing yet. Learning rate: {lr:.4g}, the recipe's, without a schedule.",
+                 lr=here.lr)  # fmt: skip
+    if memory.last:
+        return _("The optimizer begins with what it remembered at the end of the run, step {step:,}. Learning rate: {lr:.4g}, that of the last step.",
+                 step=memory.step, lr=here.lr)  # fmt: skip
+    return _("The optimizer begins with what it remembered in the run at step {step:,}. Learning rate: {lr:.4g}, that of the run's next step.",
+             step=memory.step, lr=here.lr)  # fmt: skip
 
 
 def _at(here: Walk, unit: Address) -> Address:
@@ -106,7 +134,7 @@ def _learned(here: Walk, at: Address, component: Callable[..., Any]) -> None:
     weight = Address(at.layer, "weight", index)
     data = weight_data(here.back, weight, dark=_session.dark())
     if data is not None:
-        _finish(data, _("dL/d{unit}", unit=weight), f"{weight}|{here.steps}|{len(here.back.targets)}")
+        _finish(data, _("dL/d{unit}", unit=weight), f"{weight}|{here.steps}|{here.before}|{len(here.back.targets)}")
         component(data=finite(data), key=WEIGHT, on_go_change=lambda: None)
     else:
         told = explain_gradient(here.back, weight, 0, 0)
@@ -130,9 +158,11 @@ def _weight_index(here: Walk, at: Address, shape: tuple[int, ...]) -> tuple[int,
 
 def _step(step: Step, weight: Address) -> None:
     """Draw the optimizer's arithmetic line by line."""
+    from cnnlab.training.recipe import LABELS
+
     st.markdown(
         _("**Step {number} of {optimizer}** on {weight} = {before:.6g}, whose gradient is {gradient:.4g}",
-          number=step.number, optimizer=step.optimizer, weight=f"`{weight}`", before=step.before, gradient=step.gradient)
+          number=step.number, optimizer=_(LABELS[step.optimizer]), weight=f"`{weight}`", before=step.before, gradient=step.gradient)
     )  # fmt: skip
     language = _session.language()
     lines = "\n".join(f"1. {_widgets.plain(line.says.text(language))}" for line in step.lines)

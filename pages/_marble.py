@@ -22,7 +22,7 @@ _MAP = "descent.map"
 
 def so_far(found: Landscape) -> None:
     """Draw what is known of a landscape that is still being measured."""
-    _picture(found, (), None)
+    _picture("", found, (), None)
 
 
 def bench(ref: ModelRef, model: Model, found: Landscape) -> None:
@@ -30,10 +30,11 @@ def bench(ref: ModelRef, model: Model, found: Landscape) -> None:
     from cnnlab.insight.landscape import STEPS, WAYS, Throw, roll
     from cnnlab.runs import jobs
 
+    mark = f"{ref} {found.ask}"
     ground, settings = st.columns([5, 2], gap="medium")
     with settings, st.container(key="descent_marble"):
-        place = _place(found)
-        lr, adam_lr = _rates(found)
+        place = _place(mark, found)
+        lr, adam_lr = _rates(mark, found)
         throw = Throw(place, lr, adam_lr)
         prefix = f"{ref} {id(model)} {found.ask}"
         key = f"{prefix} {throw}"
@@ -50,9 +51,9 @@ def bench(ref: ModelRef, model: Model, found: Landscape) -> None:
     with ground:
         _said(found)
         if mine is not None:
-            _looks.view(KIND, mine.key, lambda rolled: _rolled(found, rolled, place, begun), _told)
+            _looks.view(KIND, mine.key, lambda rolled: _rolled(mark, found, rolled, place, begun), _told)
         if not begun:
-            _picture(found, (), place)
+            _picture(mark, found, (), place)
     if mine is not None and begun and not mine.live:
         _marble_numbers.numbers(found, mine.found)
 
@@ -61,9 +62,9 @@ def _told(job: Job) -> str:
     return _("step {done} of {total}", done=job.done, total=job.total)
 
 
-def _place(found: Landscape) -> Pair:
-    """Draw where the marble is set down; a tap on the map, or numbers."""
-    noted = f"descent.place {found.ask}"
+def _place(mark: str, found: Landscape) -> Pair:
+    """Draw where the marble is set down; a tap on the map, or numbers. Each model and plane (``mark``) has its own."""
+    noted = f"descent.place {mark}"
     place = _session.here(noted, default_place(found))
     from cnnlab.figures.landscape import axis_short
 
@@ -92,13 +93,13 @@ def default_place(found: Landscape) -> Pair:
     return u + (right - u) * 2 / 3, v + (top - v) * 2 / 3
 
 
-def _rates(found: Landscape) -> tuple[float, float]:
+def _rates(mark: str, found: Landscape) -> tuple[float, float]:
     """Draw the two learning rates; they begin with what suits the map."""
     labels = {"sgd": _("Learning rate of descent and momentum"), "adam": _("Learning rate of Adam")}
     suits = {"sgd": found.rate, "adam": found.span / 40}
     rates = []
     for name, label in labels.items():
-        noted = f"descent.lr.{name} {found.ask}"
+        noted = f"descent.lr.{name} {mark}"
         begun = float(f"{suits[name]:.1g}")
         value = st.number_input(
             label, 1e-9, 1e6, step=begun / 2, format="%.6g",
@@ -132,17 +133,17 @@ def _said(found: Landscape) -> None:
     st.markdown(" ".join(said))
 
 
-def _rolled(found: Landscape, rolled: Sequence[Rolled], place: Pair, begun: bool) -> None:
+def _rolled(mark: str, found: Landscape, rolled: Sequence[Rolled], place: Pair, begun: bool) -> None:
     """Draw the marbles where they are; the page without them stands until they have ``begun``."""
     if not begun:
         st.rerun()
     from cnnlab.figures.landscape import legend_html
 
-    _picture(found, rolled, place)
+    _picture(mark, found, rolled, place)
     st.html(legend_html(rolled, dark=_session.dark()))
 
 
-def _picture(found: Landscape, rolled: Sequence[Rolled], place: Pair | None) -> None:
+def _picture(mark: str, found: Landscape, rolled: Sequence[Rolled], place: Pair | None) -> None:
     """Draw the landscape from above or from a side; a tap on the map sets the marble down."""
     from cnnlab.figures import landscape as figures
 
@@ -161,14 +162,14 @@ def _picture(found: Landscape, rolled: Sequence[Rolled], place: Pair | None) -> 
     key = _MAP if picked else f"{_MAP}.coarse"
     state = _widgets.plot(figure, key, figures.HEIGHT_PX, figures.landscape_text(found, rolled), **picked)
     if picked:
-        _take(found, state)
+        _take(mark, state)
 
 
-def _take(found: Landscape, state: Any) -> None:
+def _take(mark: str, state: Any) -> None:
     """Set the marble down where the map was tapped."""
     points = state.selection.points if state else []
     tapped = (float(points[0]["x"]), float(points[0]["y"])) if points else None
     if tapped is not None and tapped != _session.here("descent.tapped"):
         _session.set_here("descent.tapped", tapped)
-        _session.set_here(f"descent.place {found.ask}", tapped)
+        _session.set_here(f"descent.place {mark}", tapped)
         st.rerun()

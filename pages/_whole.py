@@ -9,7 +9,7 @@ import streamlit as st
 from cnnlab.figures import whole
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
-from pages import _session
+from pages import _choices, _session
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cnnlab.model import Model, Tensor
 
 KEY = "magnifier.whole"
+MOST_COLUMNS = 16
+"""A network with more layers than this begins with them folded: all of them would not fit a screen."""
+
 _ORDER = "magnifier.order"
 _CHOSEN = "magnifier.unit"
 _OPENED = "magnifier.opened"
@@ -30,20 +33,34 @@ _COMPONENT = st.components.v2.component(
 )
 
 
-def draw(ref: ModelRef, model: Model, seen: Look, picture: Tensor, scale: str) -> tuple[str, int]:
+def layers(model: Model) -> bool:
+    """Draw the choice between all layers and blocks where they differ; return whether layers are to be folded."""
+    from cnnlab.insight.overview import columns, folded
+
+    count, fewer = len(columns(model.architecture)), len(folded(model.architecture))
+    if fewer == count:
+        return False
+    names = {"all": _("all of them"), "blocks": _("in blocks")}
+    begun = "all" if count <= MOST_COLUMNS else "blocks"
+    key = f"magnifier.layers.{begun}"  # what is chosen for a small network says nothing about a large one
+    return bool(_choices.segments(key, _("Layers"), tuple(names), begun, names.__getitem__) == "blocks")
+
+
+def draw(ref: ModelRef, model: Model, seen: Look, picture: Tensor, scale: str, fold: bool) -> tuple[str, int]:
     """Draw the network and return which map is chosen: its column's name and its number.
 
     Args:
         picture: the input as bytes, with its border. Shape: (C, H, W) uint8
         scale: one of ``sheets.SCALES``.
+        fold: a column for each block instead of one for each layer.
     """
-    from cnnlab.insight.overview import columns, overview
+    from cnnlab.insight.overview import columns, folded, overview
 
     found = columns(model.architecture)
     opened = _opened([column.name for column in found])
     order = _order(ref, model, seen)
-    chosen = _chosen(found, order)
-    view = overview(model, seen, order, opened)
+    chosen = _chosen(found, folded(model.architecture)[1].name if fold else found[1].name, order)
+    view = overview(model, seen, order, opened, fold=fold)
     data = whole.to_data(
         view, seen, picture.numpy(), [_(name) for name in model.class_names], scale, dark=_session.dark()
     )
@@ -86,14 +103,14 @@ def _opened(names: list[str]) -> list[str]:
     return [name for name in _session.kept(_OPENED, ()) if name in names]
 
 
-def _chosen(found: tuple[Column, ...], order: Order) -> tuple[str, int]:
-    """Return the chosen map; until one is, and where it is not there, the strongest of the first layer."""
+def _chosen(found: tuple[Column, ...], first: str, order: Order) -> tuple[str, int]:
+    """Return the chosen map; until one is, and where it is not there, the strongest of the ``first`` layer that is seen."""
     told = _told("chosen")
     counts = {column.name: column.count for column in found}
     if isinstance(told, list) and len(told) == 2 and _is_map(told, counts):
         _session.keep(_CHOSEN, tuple(told))
     kept = list(_session.kept(_CHOSEN, ()))
-    return (kept[0], kept[1]) if _is_map(kept, counts) else (found[1].name, order[found[1].name][0])
+    return (kept[0], kept[1]) if _is_map(kept, counts) else (first, order[first][0])
 
 
 def _is_map(told: list[Any], counts: dict[str, int]) -> bool:
@@ -114,6 +131,7 @@ def _texts() -> dict[str, Any]:
         "open": _("Show the other {count} of {layer}", count=count, layer=layer),
         "close": _("Show only the strongest of {layer}", layer=layer),
         "each": _("own scales"),
+        "folded": _("{count} layers: {list}", count=count, list=list_),
         "here": _("{map}: mean {mean}.", map="{map}", mean=mean),
         "value": _("{map}: {mean}.", map="{map}", mean=mean),
         "gets": _("Fed by: {list}.", list=list_),

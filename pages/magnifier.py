@@ -27,13 +27,14 @@ def _mode(model: Model) -> str:
     return str(_choices.segments("magnifier.mode", _("The picture"), modes, LOOK, names.__getitem__))
 
 
-def _controls(said: str, state: str | None) -> str:
-    """Draw the choice of what shares a colour scale, the way to sort anew, and what the network says."""
+def _controls(model: Model, said: str, state: str | None) -> tuple[str, bool]:
+    """Draw what the network says and the choices for its picture; return what shares a scale, and whether to fold."""
     labels = dict(zip(SCALES, (_("each map"), _("each layer"), _("all"))))
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="magnifier_choices"):
         scale = _choices.segments(
             "magnifier.scale", _("One colour scale for"), SCALES, "layer", labels.__getitem__,
         )  # fmt: skip
+        fold = _whole.layers(model)
         st.button(
             _("Strongest first"), icon=":material/sort:", key="magnifier.sort", on_click=_whole.sort_anew,
             help=_("Sorts the maps of every layer by how strongly they answer this picture. They keep their places "
@@ -43,7 +44,7 @@ def _controls(said: str, state: str | None) -> str:
         if state == "running":
             st.badge(_("still learning"), icon=":material/autorenew:", color="blue")
     st.markdown(said)
-    return str(scale)
+    return str(scale), fold
 
 
 def glance(ref: ModelRef, image: Tensor | None, mode: str, asked: float | None) -> None:
@@ -76,8 +77,8 @@ def _magnify(ref: ModelRef, model: Model, image: Tensor | None, mode: str, state
     else:
         said = _widgets.verdict(model, seen, mode != DRAW)
     with network:
-        scale = _controls(said, state)
-        chosen = _whole.draw(ref, model, seen, picture, scale)
+        scale, fold = _controls(model, said, state)
+        chosen = _whole.draw(ref, model, seen, picture, scale, fold)
         _answers.mirror_remark(model)
     if mode == SHIFT:
         _shift.curves(ref, model)

@@ -88,13 +88,24 @@ function pitches(columns, sizes) {
 // The block that a layer stands in: its name without the last part.
 const scopeOf = (column) => column.name.slice(0, Math.max(0, column.name.lastIndexOf(".")));
 
+// What stands above the name of a column: the block that begins with it; of folded layers the block that they are, without
+// what the one before said already, or the first of them.
+export function above(column, before) {
+  if (!column.holds.length) return scopeOf(column) !== (before ? scopeOf(before) : "") ? scopeOf(column) : "";
+  if (column.block === column.holds[0]) return `${column.block} \u2013`;
+  const [own, known] = [column.block.split("."), (before?.block ?? "").split(".")];
+  return own.slice(own.length > 1 && own[0] === known[0] ? 1 : 0).join(".");
+}
+
+const scoped = (column) => Boolean(scopeOf(column) || column.holds.length);
+
 const folds = (column) => column.shown.length < column.count || column.opened;
 
 // Layers from left to right, branches below each other. Returns {width, height, bus, places: [{head, tiles, more}]}.
 function across(columns, room, most, least = BETWEEN[0], off = 0) {
   const sizes = ((zoom) => columns.map((column) => tileSize(column, zoom, off)))(zooms(columns, most));
   const pitchOf = pitches(columns, sizes);
-  const head = HEAD[Number(columns.some(scopeOf))];
+  const head = HEAD[Number(columns.some(scoped))];
   const laid = columns.map((column, i) => {
     const pitch = pitchOf[i];
     const size = shelf(column, Math.ceil(column.shown.length / (pitch > 2 * FLAT ? PER_COLUMN : 2 * PER_COLUMN)), sizes[i]);
@@ -262,7 +273,7 @@ class Whole {
     for (const column of data.columns) column.opened = data.opened.includes(column.name);
     this.tables = { grey: bytes(data.grey), signed: bytes(data.signed), sequential: bytes(data.sequential) };
     this.links = data.columns.map(shares);
-    const frame = JSON.stringify([data.text, data.columns.map((c) => [c.name, c.kind, c.inputs, c.shape, c.shown, c.size, c.opened, c.classes])]);
+    const frame = JSON.stringify([data.text, data.columns.map((c) => [c.name, c.holds, c.kind, c.inputs, c.shape, c.shown, c.size, c.opened, c.classes])]);
     if (frame !== this.frame) {
       this.frame = frame;
       this.build();
@@ -278,18 +289,23 @@ class Whole {
     return this.data.text.names[column.name] && !column.kind ? this.data.text.names[column.name] : column.name;
   }
 
+  aboutOf(column) {
+    const about = `${this.titleOf(column)} · ${column.kind || ""} ${column.shape}`;
+    const { holds } = column;
+    return holds.length ? `${about}\n${fill(this.data.text.folded, { count: holds.length, list: holds.join(", ") })}` : about;
+  }
+
   build() {
     const { columns, text } = this.data;
     this.stage.setAttribute("aria-label", text.label);
     const longest = Math.max(1, ...columns.flatMap((column) => column.classes ?? []).map((name) => name.length));
     this.stage.style.setProperty("--name", `${Math.min(76, 10 * longest + 2)}px`);
     this.nodes = columns.map((column, c) => {
-      const head = element("div", `head ${column.inputs.length > 1 ? "join" : ""}`, { title: `${this.titleOf(column)} · ${column.kind || ""} ${column.shape}` });
+      const head = element("div", `head ${column.inputs.length > 1 ? "join" : ""}`, { title: this.aboutOf(column) });
       const range = element("span", "range");
-      const scope = scopeOf(column);
-      const begins = scope && scope !== scopeOf(columns[c - 1] ?? column);
-      const name = this.titleOf(column).slice(scope ? scope.length + 1 : 0);
-      head.append(element("span", begins ? "scope" : "scope inside", {}, scope), element("b", "", {}, name), element("span", "shape", {}, column.shape), range);
+      const over = above(column, columns[c - 1]);
+      const name = this.titleOf(column).slice(scopeOf(column) ? scopeOf(column).length + 1 : 0);
+      head.append(element("span", over ? `scope ${column.holds.length ? "short" : ""}` : "scope inside", {}, over || scopeOf(column)), element("b", "", {}, name), element("span", "shape", {}, column.shape), range);
       const tilesHere = column.shown.map((item, t) => {
         const tile = element("button", `tile ${column.classes ? "class" : ""}`, { type: "button", "data-at": `${c},${t}`, tabindex: -1 });
         const canvas = element("canvas", "", { "aria-hidden": "true" });
@@ -354,7 +370,7 @@ class Whole {
     for (const [name, value] of [["width", width], ["height", height]]) this.lines.setAttribute(name, value);
     this.root.classList.toggle("downwards", this.layout.downwards);
     this.root.classList.toggle("tight", Boolean(this.layout.tight));
-    this.root.classList.toggle("plain", !columns.some(scopeOf));
+    this.root.classList.toggle("plain", !columns.some(scoped));
     const put = (node, { x, y, width: w, height: h }) => {
       node.style.left = `${x}px`;
       node.style.top = `${y}px`;

@@ -12,6 +12,7 @@ from cnnlab.cli import emit, json_option, table
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cnnlab.description import ModelRef
     from cnnlab.insight.arithmetic import Pass
     from cnnlab.model import Model
 
@@ -44,6 +45,11 @@ def register(group: click.Group) -> None:
     show_default=True,
     help="With --gradient: after so many steps on the same batch.",
 )
+@click.option(
+    "--afresh",
+    is_flag=True,
+    help="With --gradient, for a run: the optimizer begins with nothing remembered, at the recipe's learning rate.",
+)
 @click.option("--training", is_flag=True, help="BatchNorm and dropout as in training, among a batch of the data set.")
 @click.option(
     "--batch", type=click.IntRange(1, 1024), default=None, help="How many images: 32 with --training, else 1."
@@ -53,7 +59,7 @@ def register(group: click.Group) -> None:
 @json_option
 def trace(
     model_name: str, unit: str | None, top: int, down: bool, gradient: bool, target: int | None, steps: int,
-    training: bool, batch: int | None, seed: int, image: Path, as_json: bool,
+    afresh: bool, training: bool, batch: int | None, seed: int, image: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Say of which terms a number inside the model is the sum, for IMAGE.
 
@@ -63,13 +69,14 @@ def trace(
     """
     from cnnlab.data.prepare import file_to_input
     from cnnlab.insight.arithmetic.terms import finite
-    from cnnlab.runs import named
+    from cnnlab.runs.models import named, reference
 
     model = named(model_name)
+    ref = None if afresh else reference(model_name)
     picture = file_to_input(image, model)
     size = batch or (32 if training else 1)
     if gradient:
-        value = _gradient(model, picture, unit, top, target, steps, training, size, seed)
+        value = _gradient(model, ref, picture, unit, top, target, steps, training, size, seed)
     else:
         value = _forward(model, picture, unit, top, down, size if training else 0, seed)
     emit(finite(value) if as_json else value, as_json, lambda: _written(value))
@@ -100,16 +107,17 @@ def _pass(model: Model, picture: Tensor, batch: int, seed: int) -> tuple[Pass, d
 
 
 def _gradient(
-    model: Model, picture: Tensor, unit: str | None, top: int, target: int | None, steps: int, training: bool,
+    model: Model, ref: ModelRef | None, picture: Tensor, unit: str | None, top: int, target: int | None, steps: int, training: bool,
     batch: int, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
     from cnnlab.architecture import Address
     from cnnlab.insight.arithmetic import batch_around
-    from cnnlab.insight.backwards import explain_gradient, walk
+    from cnnlab.insight.backwards import explain_gradient, memory_of, walk
 
     target = int(model.logits(picture.unsqueeze(0))[0].argmax()) if target is None else target
     around = batch_around(model, picture, batch, target)
-    here = walk(model, around.images, around.targets, None, steps, training=training, seed=seed)
+    here = walk(model, around.images, around.targets, None, steps, training=training, seed=seed,
+                memory=memory_of(ref, model) if ref else None)  # fmt: skip
     at = Address.parse(unit or f"{here.back.logits_layer}[{target}]")
     told = explain_gradient(here.back, at, 0, top)
     value = {
@@ -118,6 +126,7 @@ def _gradient(
         "loss": here.back.loss,
         "target": target,
         "after_steps": steps,
+        "optimizer_from_step": here.before or None,
         "batch": {**around.to_json(), "seed": seed},
     }
     return {**value, "step": here.next_step(at).to_json()} if at.tensor else value

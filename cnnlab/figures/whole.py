@@ -91,6 +91,7 @@ def _frame(column: Column, shown: Sequence[int], small: NDArray[Any]) -> dict[st
         "name": column.name, "kind": column.kind, "inputs": list(column.inputs), "depth": column.depth,
         "lane": column.lane, "count": column.count, "shown": list(shown), "size": list(small.shape[1:]),
         "map": column.is_map, "each": list(column.each), "shape": shape_text(column.shape), "classes": None,
+        "holds": list(column.holds), "block": column.block,
     }  # fmt: skip
 
 

@@ -169,6 +169,9 @@ class Engine(EngineFace):
             return run.weights(step).to_bytes()
         return moments.model_bytes(self._store, self.snapshot(id), self.checkpoints(id), step)
 
+    def checkpoint(self, id: str, step: int) -> bytes:
+        return self._store.checkpoint(id, step)
+
     def model_step(self, id: str, step: int | None = None) -> int:
         run = self._crew.get(id)
         if run is not None and run.snapshot().has_model and (step is None or run.record.weights.has(step)):

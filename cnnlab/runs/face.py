@@ -120,6 +120,13 @@ class EngineFace(Protocol):
             RunError: no such run, or no weights of that step.
         """
 
+    def checkpoint(self, id: str, step: int) -> bytes:
+        """Return all of run ``id`` at a kept moment, what its optimizer remembers included: ``training.Checkpoint``.
+
+        Raises:
+            RunError: no such run, or no such moment is kept.
+        """
+
     def model_step(self, id: str, step: int | None = None) -> int:
         """Return the step whose weights ``model(id, step)`` gives: for a live run the latest that are laid out."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from pages._session import keys
 from pages._session.who import choose, chosen, workspace
 
 DEFAULT_MODEL = "bundled:mnist-sprint"
+TOLD_S = 3.0
+"""For how long a browser is told again what a control was set to; a slow one shows it by then."""
 
 
 def model_ref() -> ModelRef:
@@ -169,21 +172,22 @@ def seed(key: str, value: Any, labels: Mapping[Any, str] | None = None) -> str:
     A menu goes on showing the label that it had when an option was chosen. Where ``labels`` change while it is shown
     (option to label), it is told to show the new one.
 
-    A widget forgets its value when its page is left, and ignores a new default once it has a key. So the widget is
-    given no default; it is seeded before it is drawn, and again whenever the truth changed elsewhere. Streamlit tells
-    the browser once what was set: if the page was drawn anew within milliseconds (an upload, a second click), the
-    browser may have missed it and show an empty control. So it is told again until a page came to its end.
+    A widget forgets its value when its page is left, and ignores a new default once it has a key. So a default alone
+    is not enough; it is seeded before it is drawn, and again whenever the truth changed elsewhere. Streamlit tells
+    the browser once what was set: if the page was drawn anew before the browser came to show it (an upload, a second
+    click, a look that has ended), it may have missed it, and shows an empty control or the smallest number, and sends
+    that back. So it is told again until a page came to its end, and for ``TOLD_S`` seconds.
     """
     shadow = f"{key}~"
     truth, shown = st.session_state.get(shadow, (None, None))
     if key not in st.session_state or value not in (truth, shown):  # neither the old truth nor the learner's own move
         _set(key, value)
-    elif st.session_state.get(f"{key}~set", 0) > st.session_state.get(keys.DRAWN_WHOLE, 0):
-        _set(key, st.session_state[key])
+    elif _may_be_missed(key):
+        st.session_state[key] = st.session_state[key]  # to set it, even to what it is, makes the browser show it anew
     if labels is not None:
         now = st.session_state[key] if st.session_state[key] in labels else value
         if (now, labels.get(now)) != st.session_state.get(f"{key}~label"):
-            _set(key, now)  # to set it, even to what it is, makes the browser show it anew
+            _set(key, now)
         st.session_state[f"{key}~label"] = (now, labels.get(now))
     st.session_state[shadow] = (value, st.session_state[key])
     return key
@@ -191,7 +195,15 @@ def seed(key: str, value: Any, labels: Mapping[Any, str] | None = None) -> str:
 
 def _set(key: str, value: Any) -> None:
     st.session_state[key] = value
-    st.session_state[f"{key}~set"] = st.session_state.get(keys.DRAWN, 0)
+    st.session_state[f"{key}~set"] = (st.session_state.get(keys.DRAWN, 0), time.monotonic(), value)
+
+
+def _may_be_missed(key: str) -> bool:
+    """Return whether the browser may not have seen yet what ``key`` was set to."""
+    drawn, at, value = st.session_state.get(f"{key}~set", (0, 0.0, None))
+    if drawn > st.session_state.get(keys.DRAWN_WHOLE, 0):
+        return True
+    return bool(time.monotonic() < at + TOLD_S and st.session_state[key] == value)  # else the learner has moved it
 
 
 def unseed(prefix: str) -> None:

@@ -11,6 +11,8 @@ from PIL import Image
 
 from cnnlab.cli import main
 from cnnlab.data.loader import load
+from cnnlab.runs import engine
+from tests.runs.labs import spec
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,19 @@ def test_a_gradient_adds_up(digit, unit):
     if "step" in value:
         step = traced(*words, "--batch", "4", "--steps", "2")["step"]
         assert step["number"] == 3 and step["remembered"] and step["lines"][-1]["value"] == step["after"]
+
+
+def test_the_step_of_a_run_has_what_its_optimizer_remembered_unless_it_begins_afresh(digit, lab_home):
+    id = engine().submit(spec())
+    assert engine().wait(id, 60).state == "done"
+    words = ("--model", id, digit, "--unit", "conv1.weight[0,0,1,1]", "--gradient", "--target", "2")
+    value, steps = traced(*words), engine().snapshot(id).steps
+    assert (
+        value["optimizer_from_step"] == steps and value["step"]["number"] == steps + 1 and value["step"]["remembered"]
+    )
+    fresh = traced(*words, "--afresh")
+    assert fresh["optimizer_from_step"] is None and fresh["step"]["number"] == 1 and not fresh["step"]["remembered"]
+    assert fresh["value"] == value["value"]
 
 
 @pytest.mark.parametrize("more", [(), ("--gradient",), ("--trail",)])

@@ -1,12 +1,12 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { arrange, fedBy, feeding, number, percent, route, shares, tileSize, zooms } from "../../assets/components/whole.js"
+import { above, arrange, fedBy, feeding, number, percent, route, shares, tileSize, zooms } from "../../assets/components/whole.js"
 
 const pack = (values) => Buffer.from(new Float32Array(values).buffer).toString("base64")
 const column = (more) => ({
   name: "conv1", kind: "Conv2d", inputs: [], depth: 0, lane: 0, count: 2, shown: [0, 1], size: [12, 12], map: true,
-  each: [12, 12], classes: null, opened: false, fed: [], ...more,
+  each: [12, 12], classes: null, holds: [], block: "", opened: false, fed: [], ...more,
 })
 
 // input (1 map) -> conv1 (2 of 4 maps shown) -> conv2 (2 maps), and conv1 once more -> add (2 maps)
@@ -117,4 +117,16 @@ test("numbers as people write them", () => {
   assert.equal(number(12345), "12.3k")
   assert.equal(percent(0.001), "<1%")
   assert.equal(percent(0.337), "34%")
+})
+
+test("above a column stands the block that begins, above folded layers their block or the first of them", () => {
+  const at = (name, holds = [], block = "") => column({ name, holds, block })
+  assert.equal(above(at("stage1.block1.conv1"), at("relu1")), "stage1.block1")
+  assert.equal(above(at("stage1.block1.conv2"), at("stage1.block1.conv1")), "")
+  assert.equal(above(at("relu1"), undefined), "")
+  const chain = at("gelu2", ["conv2", "pool1", "gelu2"], "conv2")
+  assert.equal(above(chain, at("gelu1")), "conv2 \u2013")
+  const block = at("stage1.relu1", ["stage1.block1.conv1", "stage1.block1.add", "stage1.relu1"], "stage1.block1")
+  assert.equal(above(block, chain), "stage1.block1")
+  assert.equal(above(at("stage1.block2.add", ["stage1.block2.conv1", "stage1.block2.add"], "stage1.block2"), block), "block2")
 })

@@ -201,6 +201,18 @@ def test_the_step_after_some_steps_is_the_next_one_of_the_walk(recipe):
     assert torch.equal(model.state["conv1.weight"], grey().state["conv1.weight"])
 
 
+def test_a_number_that_lost_its_pooling_is_said_to_change_nothing():
+    model = model_of(
+        (1, 4, 4), [L.Conv2d(out_channels=2), L.MaxPool2d(kernel_size=2), L.Flatten(), L.Linear(out_features=2)]
+    )
+    back = backward_of(model, picture_for(model)[None], torch.tensor([0]), training=False)
+    lost = [
+        str(told.says) for row in range(2) for column in range(2)
+        if (told := explain_gradient(back, f"conv1[0,{row},{column}]")).value == 0
+    ]  # fmt: skip
+    assert len(lost) == 3 and all("it changes nothing of what it goes into" in says for says in lost)
+
+
 def test_what_goes_into_several_layers_one_of_which_mixes_the_batch():
     from cnnlab.architecture import blocks
 

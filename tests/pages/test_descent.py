@@ -75,6 +75,15 @@ def test_marbles_roll_and_each_step_says_its_numbers(page):
         ]
 
 
+def test_each_model_has_its_own_learning_rate_and_place(page):
+    at = choose(choose(page, "descent.lr.sgd", 0.0625), "descent.u", -0.5)
+    at.session_state[_session.keys.MODEL] = "bundled:article-000-lenet5"
+    at = surveyed(at.run())
+    found = surveying.found_for(resolve(ModelRef("bundled:article-000-lenet5")), surveying.Ask())
+    assert at.number_input(key="descent.lr.sgd").value == float(f"{found.rate:.1g}") != 0.0625
+    assert at.number_input(key="descent.u").value > 0
+
+
 def test_two_weights_and_a_weight_that_is_none(page):
     at = surveyed(choose(page, "descent.kind", "weights"))
     fields = {one.key: one for one in at.text_input}

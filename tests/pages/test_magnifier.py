@@ -10,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from cnnlab.architecture import layers as L
 from cnnlab.data import loader
+from cnnlab.insight.overview import folded
 from cnnlab.model import Model
+from cnnlab.runs import engine
 from cnnlab.workspace import ImageRef, Workspace, new_id
 from pages import _session
 from pages._magnifier_number import TRAIL
@@ -18,6 +20,7 @@ from tests.insight.makers import model_of
 from tests.pages.makers import keep_run
 from tests.pages.test_draw import sketch_of
 from tests.pages.test_explore import ruined, tree_net
+from tests.runs.labs import spec
 
 PAGE = str(Path(__file__).resolve().parent.parent.parent / "pages" / "magnifier.py")
 KEY = "magnifier.whole"
@@ -71,23 +74,44 @@ def shown(at: AppTest) -> dict[str, list[int]]:
     return {column["name"]: column["shown"] for column in whole(at)["columns"]}
 
 
+def layers(at: AppTest, begun: str, choice: str) -> AppTest:
+    """Choose whether every layer is drawn; ``begun`` is how a network of this size begins."""
+    (field,) = [one for one in at.get("button_group") if one.key == f"magnifier.layers.{begun}"]
+    return checked(field.set_value(choice).run())
+
+
 @pytest.mark.parametrize("make", [wide_net, tree_net, ruined])
 def test_every_layer_has_its_column(page, make):
     model = make()
-    names = [column["name"] for column in whole(page(model))["columns"]]
+    at = page(model)
+    if len(model.architecture.names) > 14:
+        at = layers(at, "blocks", "all")
+    names = [column["name"] for column in whole(at)["columns"]]
     assert names[0] == "input"
     assert names[1:] == [*model.architecture.names, *([] if model.architecture.ends_in_softmax else ["probs"])]
 
 
+def test_a_network_that_would_not_fit_begins_in_blocks_and_a_small_one_does_not(page):
+    model = tree_net()
+    columns = whole(page(model))["columns"]
+    assert len(columns) == len(folded(model.architecture)) < len(model.architecture.names)
+    assert whole(page(model))["chosen"][0] == columns[1]["name"]  # one that is seen
+    at = page(wide_net())
+    every = [column["name"] for column in whole(at)["columns"]]
+    at = layers(at, "all", "blocks")
+    assert [column["name"] for column in whole(at)["columns"]] == ["input", "pool1", "flatten", "fc1", "probs"]
+    assert {"conv1", "relu1"} <= set(every)
+
+
 def test_a_wide_layer_is_folded_and_opens(page):
     at = page(wide_net())
-    folded = shown(at)["conv1"]
-    assert len(folded) == 10
+    few = shown(at)["conv1"]
+    assert len(few) == 10
     at = tell(at, opened=["conv1"])
     assert whole(at)["opened"] == ["conv1"]
     opened = shown(at)["conv1"]
     assert sorted(opened) == list(range(24))
-    assert opened[:10] == folded  # the others join them, none moves
+    assert opened[:10] == few  # the others join them, none moves
     at = tell(at, opened=["nowhere"])
     assert whole(at)["opened"] == []
 
@@ -207,3 +231,20 @@ def test_what_a_browser_sends_as_the_shift_is_checked(page, space, told):
     before = whole(at)["columns"][0]["tiles"]
     at.session_state["magnifier.shift"] = {"by": told}
     assert whole(checked(at.run()))["columns"][0]["tiles"] == before
+
+
+def test_backwards_begins_with_what_the_run_of_the_model_remembered(space):
+    id = engine().submit(spec(owner=space.owner))
+    assert engine().wait(id, 60).state == "done"
+    at = AppTest.from_file(PAGE, default_timeout=60)
+    at.session_state[_session.keys.WORKSPACE] = space.id
+    at.session_state[_session.keys.MODEL] = f"run:{id}"
+    at.session_state[_session.keys.WIDGETS] = {"number.back": True}
+    at = checked(at.run())
+    steps = engine().snapshot(id).steps
+    assert any(f"at the end of the run, step {steps}." in caption.value for caption in at.caption)
+    assert any(f"**Step {steps + 1} of Adam**" in text.value for text in at.markdown)
+    (begins,) = [one for one in at.get("button_group") if one.key == "number.memory"]
+    at = checked(begins.set_value("fresh").run())
+    assert any("begins afresh" in caption.value for caption in at.caption)
+    assert any("**Step 1 of Adam**" in text.value for text in at.markdown)

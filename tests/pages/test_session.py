@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.workspace import ImageRef, Workspace, new_id
 from pages import _session
+from pages._session import looked
 
 
 def run(script: Callable[[], None], **state: object) -> AppTest:
@@ -261,7 +262,9 @@ def test_every_layer_brings_its_editor(kind: str) -> None:
     assert said(run(edit, kind=kind)) == ["True"]
 
 
-def test_a_menu_whose_labels_changed_shows_the_truth_again() -> None:
+def test_a_menu_whose_labels_changed_shows_the_truth_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looked, "TOLD_S", 0.0)
+
     def script() -> None:
         import streamlit as st
 
@@ -284,7 +287,7 @@ def test_a_menu_whose_labels_changed_shows_the_truth_again() -> None:
     assert at.selectbox(key="menu").value == "b"
 
 
-def test_what_was_set_is_told_again_until_a_page_came_to_its_end() -> None:
+def test_what_was_set_is_told_again_until_a_page_came_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streamlit tells a browser once; one whose page is drawn anew at once has not seen it."""
 
     def work() -> None:
@@ -308,6 +311,8 @@ def test_what_was_set_is_told_again_until_a_page_came_to_its_end() -> None:
     assert told(at.run())
     at.session_state.interrupted = False
     assert told(at.run())
+    assert told(at.run())  # the browser may not have come to show it yet
+    monkeypatch.setattr(looked, "TOLD_S", 0.0)
     assert not told(at.run())  # the browser's own choice is not written over
 
 
@@ -338,3 +343,24 @@ def test_a_control_shows_its_value_where_the_browser_missed_what_was_set() -> No
     at.toggle[0].set_value(True)
     for _again in range(2):  # the move itself, and what was kept of it
         assert defaults(at.run()) == [[1, 2], [1], 1, [7.0], True]
+
+
+def test_what_was_set_just_now_is_told_again_until_it_is_moved() -> None:
+    """A page drawn twice within milliseconds: the browser shows the second drawing only, and would send its own value."""
+
+    def work() -> None:
+        import streamlit as st
+
+        from pages import _session
+
+        _session.visit("descent")
+        st.number_input("N", -1.0, 1.0, key=_session.seed("n", 0.5))
+        _session.visited_whole()
+
+    at = run(work)
+    for _again in range(2):
+        (field,) = at.number_input
+        assert field.proto.set_value and field.proto.value == 0.5
+        at.run()
+    at.number_input[0].set_value(0.25).run()
+    assert not at.number_input[0].proto.set_value and at.number_input[0].value == 0.25

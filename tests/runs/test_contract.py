@@ -10,6 +10,7 @@ import torch
 from cnnlab.errors import NotAllowedError, RecipeError, RunError
 from cnnlab.model import Model
 from cnnlab.runs import Engine, EngineFace, Place, RunSpec, Snapshot
+from cnnlab.training.checkpoint import Checkpoint
 from tests.runs.labs import DEADLINE_S, LONG, NET, RECIPE, spec, uninterrupted, until
 
 
@@ -75,6 +76,11 @@ class Wire:
     @property
     def room(self):
         return tuple(wire([*self.far.room]))
+
+    def checkpoint(self, id, step):
+        data = self.far.checkpoint(wire(id), wire(step))
+        assert isinstance(data, bytes)
+        return Checkpoint.from_bytes(data)
 
     def model_step(self, id, step=None):
         return wire(self.far.model_step(wire(id), wire(step)))

@@ -40,6 +40,9 @@ def explain_gradient(back: Backward, unit: Address | str, image: int = 0, top: i
     terms, rest, count, total, size = pick(groups, top)
     says = Message("dL/d{unit} = upstream gradient · local derivative, added up over all that it goes into ({count}) = {value:.4g}",
                    unit=str(unit), count=len(terms) + count, value=total)  # fmt: skip
+    if not terms and not count:
+        says = Message("dL/d{unit} = 0: it changes nothing of what it goes into (another one won the pooling, or it was cut off)",
+                       unit=str(unit))  # fmt: skip
     return Explanation(unit, "Gradient", value, 0.0, terms, rest, count, total, size, says, {"loss": back.loss})
 
 

@@ -158,7 +158,7 @@ def _adam(
     m, v = one * m0 + (1 - one) * d, two * v0 + (1 - two) * d * d
     lines.append(Line("m", m, Message("first moment m = 0.9 · {m0:.4g} + 0.1 · {d:.4g} = {m:.4g}", m0=m0, d=d, m=m)))
     lines.append(
-        Line("v", v, Message("second moment v = 0.999 · {v0:.4g} + 0.001 · {d:.4g}² = {v:.4g}", v0=v0, d=d, v=v))
+        Line("v", v, Message("second moment v = 0.999 · {v0:.4g} + 0.001 · ({d:.4g})² = {v:.4g}", v0=v0, d=d, v=v))
     )
     mean, spread = m / (1 - one**number), v / (1 - two**number)
     lines.append(Line("corrected", mean, Message("both were pulled towards 0 at the start: m / (1 - 0.9^{t}) = {mean:.4g}, v / (1 - 0.999^{t}) = {spread:.4g}",
@@ -175,7 +175,9 @@ def _rmsprop(
     lines, d = _decayed(recipe, w, g)
     s0 = known.get("square_avg", 0.0)
     s = ALPHA * s0 + (1 - ALPHA) * d * d
-    lines.append(Line("s", s, Message("mean square s = 0.99 · {s0:.4g} + 0.01 · {d:.4g}² = {s:.4g}", s0=s0, d=d, s=s)))
+    lines.append(
+        Line("s", s, Message("mean square s = 0.99 · {s0:.4g} + 0.01 · ({d:.4g})² = {s:.4g}", s0=s0, d=d, s=s))
+    )
     by = d / (math.sqrt(s) + EPS)
     lines.append(
         Line(
@@ -200,7 +202,7 @@ def _adagrad(
     lines, d = _decayed(recipe, w, g)
     s0 = known.get("sum", 0.0)
     s = s0 + d * d
-    lines.append(Line("s", s, Message("sum of squares s = {s0:.4g} + {d:.4g}² = {s:.4g}", s0=s0, d=d, s=s)))
+    lines.append(Line("s", s, Message("sum of squares s = {s0:.4g} + ({d:.4g})² = {s:.4g}", s0=s0, d=d, s=s)))
     by = d / (math.sqrt(s) + ADAGRAD_EPS)
     lines.append(
         Line(

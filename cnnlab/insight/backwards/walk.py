@@ -10,11 +10,12 @@ from torch import Tensor
 
 from cnnlab.architecture import Address
 from cnnlab.insight.arithmetic.passes import training_network
+from cnnlab.insight.backwards.memory import Memory
 from cnnlab.insight.backwards.passes import Backward, backward_of
 from cnnlab.insight.backwards.steps import Step, step_of
 from cnnlab.model import Model
 from cnnlab.training.losses import loss_of
-from cnnlab.training.optim import make_optimizer, remembered
+from cnnlab.training.optim import make_optimizer, remember, remembered, set_layer_rates
 from cnnlab.training.recipe import Recipe
 
 
@@ -23,7 +24,9 @@ class Walk:
     """Where a model stands after some steps on one batch.
 
     Attributes:
-        recipe: its optimizer, learning rate and loss; no schedule, and neither l1 nor clipping of gradients.
+        recipe: its optimizer and loss; no schedule, and neither l1 nor clipping of gradients.
+        lr: the learning rate of every step, times what the recipe gives a layer of its own.
+        before: updates that a run had done; 0 where the optimizer began afresh.
         steps: how many steps were taken.
         model: the weights then.
         back: the batch's gradients there.
@@ -31,6 +34,8 @@ class Walk:
     """
 
     recipe: Recipe
+    lr: float
+    before: int
     steps: int
     model: Model
     back: Backward
@@ -46,7 +51,9 @@ class Walk:
             for owner, key, tensor in ((*full.rpartition("/")[::2], value) for full, value in self.memory.items())
             if owner == name
         }
-        return step_of(self.recipe, float(self.model.state[name][at.index]), gradient, known, self.steps + 1)
+        number = 1 + int(known.get("step", self.before + self.steps))
+        lr = self.lr * next((f for layer, f in self.recipe.layer_lr.items() if f"{name}.".startswith(f"{layer}.")), 1.0)
+        return step_of(self.recipe, float(self.model.state[name][at.index]), gradient, known, number, lr)
 
 
 def recipe_of(model: Model) -> Recipe:
@@ -56,11 +63,12 @@ def recipe_of(model: Model) -> Recipe:
 
 def walk(
     model: Model, images: Tensor, targets: Tensor, recipe: Recipe | None = None, steps: int = 0, *,
-    training: bool = True, seed: int = 0,
+    training: bool = True, seed: int = 0, memory: Memory | None = None,
 ) -> Walk:  # fmt: skip
-    """Return where ``model`` stands after ``steps`` steps on one batch with a fresh optimizer, and the gradients there.
+    """Return where ``model`` stands after ``steps`` steps on one batch, and the gradients there.
 
-    Everything happens in copies.
+    Everything happens in copies. The optimizer begins afresh, or with ``memory``, whose recipe and learning rate it
+    then has.
 
     Shape:
         images: (N, C, h, w) uint8.
@@ -69,19 +77,24 @@ def walk(
     Raises:
         ModelError, RecipeError: as ``backward_of`` and ``recipe_of``.
     """
-    recipe = recipe or recipe_of(model)
-    moved, memory = model, {}
+    recipe = memory.recipe if memory else recipe or recipe_of(model)
+    lr = memory.lr if memory else recipe.lr
+    moved, known = model, dict(memory.tensors) if memory else {}
     if steps:
         network = training_network(model, seed) if training else model.copy_network()
         network.requires_grad_(True)
         optimizer = make_optimizer(network.parameters(), recipe)
+        set_layer_rates(optimizer, network, recipe)
+        for group in optimizer.param_groups:
+            group["lr"] = lr * group["factor"]
+        remember(network, optimizer, recipe, known)
         x = model.preprocessing.apply(images)
         with torch.enable_grad():
             for _ in range(steps):
                 optimizer.zero_grad()
                 loss_of(network.logits(x), targets, recipe, model.architecture.ends_in_softmax).backward()
                 optimizer.step()
-        memory = {name: tensor.detach().clone() for name, tensor in remembered(network, optimizer).items()}
+        known = {name: tensor.detach().clone() for name, tensor in remembered(network, optimizer).items()}
         moved = Model(model.description, {name: tensor.detach() for name, tensor in network.state_dict().items()})
     back = backward_of(moved, images, targets, recipe, training=training, seed=seed)
-    return Walk(recipe, steps, moved, back, memory)
+    return Walk(recipe, lr, memory.step if memory else 0, steps, moved, back, known)
