@@ -163,15 +163,18 @@ def test_what_was_made_is_kept_and_every_page_offers_it(page):
 
 
 @needs_int8
-def test_int8_is_kept_and_asked_on_draw(page):
+def test_int8_is_kept_and_asked_on_draw(page, monkeypatch):
     at = made(choose(page, "smaller.way", "int8"))
     checked(at.button(key="smaller.keep").click().run())
     space = Workspace(at.session_state[_session.keys.WORKSPACE])
     (source,) = space.int8_models()
     assert space.models() == {} and not any(button.key == "smaller.open.0" for button in at.button)
+    gone: list[str] = []
+    monkeypatch.setattr("streamlit.switch_page", gone.append)
+    checked(at.button(key="smaller.ask.0").click().run())
+    assert gone == ["pages/draw.py"] and space.choices.widgets["draw.compare.1"] == source
     draw = AppTest.from_file(str(Path(PAGE).with_name("draw.py")), default_timeout=120)
     draw.session_state[_session.keys.WORKSPACE] = space.id
-    space.choose_widget("draw.compare.1", source)
     checked(draw.run())
     assert draw.selectbox(key="draw.compare.1").value == source
     assert "with mnist-sprint-int8" in draw.selectbox(key="draw.compare.1").options
