@@ -77,6 +77,8 @@ def network_of(chosen: str) -> Architecture | None:
     kind, _colon, value = chosen.partition(":")
     if kind == "bundled":
         return _bundled(value)
+    if kind == "file":
+        return _own(value)
     if kind == "weights":
         return PRESETS[value].architecture if value in PRESETS else None
     run = next((run for run in _names.own_runs().values() if run.id == value), None)
@@ -87,6 +89,13 @@ def network_of(chosen: str) -> Architecture | None:
 def _bundled(name: str) -> Architecture | None:
     try:
         return read_description(bundled_path(name)).architecture
+    except CnnLabError:
+        return None
+
+
+def _own(path: str) -> Architecture | None:
+    try:
+        return read_description(Path(path)).architecture
     except CnnLabError:
         return None
 

@@ -11,6 +11,7 @@ from cnnlab.i18n import _
 from pages import _choices, _names, _session
 
 if TYPE_CHECKING:
+    from cnnlab.description import ModelDescription
     from cnnlab.model import Model
 
 NONE = ""
@@ -43,7 +44,7 @@ def compare_choice(ref: ModelRef, model: Model) -> tuple[ModelRef, ...]:
     return tuple(ModelRef(source) for source in chosen)
 
 
-def comparable(model: Model) -> dict[str, str]:
+def comparable(model: Model | ModelDescription) -> dict[str, str]:
     """Return the learner's runs and the bundled models for the same pictures and classes as ``model``, with their names."""
     channels, data = model.preprocessing.data_shape[0], model.about.data
     found = {}

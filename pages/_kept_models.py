@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from cnnlab.errors import CnnLabError
@@ -36,13 +38,14 @@ def keep(file: bytes, name: str = "") -> str | None:
     return source
 
 
-def draw(page: str, title: str, new: str | None = None) -> None:
+def draw(page: str, title: str, new: str | None = None, then: str = "") -> None:
     """Draw the models that were kept, each with what can be done with it and a way to delete it.
 
     Args:
         page: before the keys of its controls.
         title: with ``{count}``, a translated text.
         new: the source of one that was just kept, so that the list stands open.
+        then: the file of the page that shows a model, where this one shows none.
     """
     space = _session.workspace()
     whole, int8 = space.models(), space.int8_models()
@@ -54,16 +57,16 @@ def draw(page: str, title: str, new: str | None = None) -> None:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.markdown(f"**{_widgets.plain(name)}**", width="stretch")
                 if source in whole:
-                    st.button(
-                        _("Look into it"), key=f"{page}.open.{place}", disabled=source == now, type="tertiary",
+                    if st.button(
+                        _("Look into it"), key=f"{page}.open.{place}", disabled=source == now and not then, type="tertiary",
                         icon=":material/visibility:", on_click=_session.set_model_ref, args=(source,),
-                    )  # fmt: skip
+                    ) and then:  # fmt: skip
+                        st.switch_page(then)
                 elif st.button(
                     _("Ask it on Draw"), key=f"{page}.ask.{place}", type="tertiary", icon=":material/gesture:",
                     help=_("It answers beside the model that is chosen there, where both tell the same classes apart."),
                 ):  # fmt: skip
-                    _session.keep("draw.compare.1", source)
-                    st.switch_page("pages/draw.py")
+                    _ask_on_draw(source)
                 st.button(
                     _("Delete"), key=f"{page}.delete.{place}", type="tertiary", icon=":material/delete:",
                     on_click=_delete, args=(source,),
@@ -93,6 +96,27 @@ def bring(page: str) -> str | None:
     if source is not None:
         _session.set_here(f"{page}.form", number + 1)
     return source
+
+
+def _ask_on_draw(source: str) -> None:
+    """Open Draw with the int8 model ``source`` beside a whole one for the same classes; say where there is none."""
+    from cnnlab.description import read_answering
+    from pages import _draw_choices
+
+    try:
+        described, _int8 = read_answering(Path(source.partition(":")[2]))
+    except CnnLabError as error:
+        _widgets.show_error(error)
+        return
+    int8 = _session.workspace().int8_models()
+    beside = [one for one in _draw_choices.comparable(described) if one not in int8]
+    if not beside:
+        st.warning(_("No model here tells the same classes apart, beside which it could answer."))
+        return
+    if _session.model_ref().source not in beside:
+        _session.set_model_ref(beside[0])
+    _session.keep("draw.compare.1", source)
+    st.switch_page("pages/draw.py")
 
 
 def _delete(source: str) -> None:

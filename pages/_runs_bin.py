@@ -49,7 +49,7 @@ def bar(chosen: list[tuple[int, Snapshot]]) -> None:
         _session.set_here(_BROUGHT, brought)
         st.rerun()
     if (now := _session.here(_BROUGHT)) is not None:
-        _kept_models.draw(_MODELS, _("Your own models: {count}", count="{count}"), now)
+        _kept_models.draw(_MODELS, _("Your own models: {count}", count="{count}"), now, "pages/explore.py")
     undo_line()
 
 

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from cnnlab.architecture.head import with_head
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.data.loader import load
-from cnnlab.description import ModelRef
+from cnnlab.description import ModelRef, bundled_path
 from cnnlab.runs import engine, resolve
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
@@ -105,6 +105,13 @@ def test_ones_own_run_can_be_borrowed_from_and_nobody_elses(space):
     assert at.selectbox(key="train.begin").value == f"run:{mine}" and "Taken: conv1" in said(at)
     at = train(space, model=f"run:{other}")
     assert at.selectbox(key="train.begin").value == _begin_state.NEW
+
+
+def test_a_model_that_was_brought_along_can_be_borrowed_from(space):
+    source = space.save_model(bundled_path("mnist-sprint").read_bytes())
+    at = train(space, model=source)
+    assert at.selectbox(key="train.begin").value == source and "Taken: conv1, bn1, conv2, bn2." in said(at)
+    assert "mnist-sprint: your own model · 5 of 5 learning layers" in at.selectbox(key="train.begin").options
 
 
 def test_what_the_picture_sends_is_checked(space, monkeypatch):

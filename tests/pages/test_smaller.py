@@ -93,16 +93,30 @@ def test_channels_go_and_the_rest_learns_on(page):
 
 
 @needs_int8
-def test_int8_and_chinese(page):
-    page.session_state[_session.keys.LANGUAGE] = "zh_CN"
+def test_int8_is_kept_and_asked_on_draw_and_chinese(page, monkeypatch):
     at = made(choose(page, "smaller.way", "int8"))
+    assert work.current(owner_of(at)).made.how["int8"]["layers"] == ["conv1", "conv2", "fc1"]
+    checked(at.button(key="smaller.keep").click().run())
+    space = Workspace(at.session_state[_session.keys.WORKSPACE])
+    (source,) = space.int8_models()
+    assert space.models() == {} and not any(button.key == "smaller.open.0" for button in at.button)
+    with monkeypatch.context() as patch:
+        gone: list[str] = []
+        patch.setattr("streamlit.switch_page", gone.append)
+        checked(at.button(key="smaller.ask.0").click().run())
+    assert gone == ["pages/draw.py"] and space.choices.widgets["draw.compare.1"] == source
+    draw = AppTest.from_file(str(Path(PAGE).with_name("draw.py")), default_timeout=120)
+    draw.session_state[_session.keys.WORKSPACE] = space.id
+    checked(draw.run())
+    assert draw.selectbox(key="draw.compare.1").value == source
+    assert "with mnist-sprint-int8" in draw.selectbox(key="draw.compare.1").options
+    at.session_state[_session.keys.LANGUAGE] = "zh_CN"
+    checked(at.run())
     words = [
-        *(one.value for one in at.markdown),
-        *(one.value for one in at.subheader),
+        *(one.value for one in (*at.markdown, *at.caption, *at.subheader) if one.value != "**mnist-sprint-int8**"),
         *(one.label for one in at.button),
     ]
     assert not {word: english_left(word) for word in words if english_left(word)}
-    assert work.current(owner_of(at)).made.how["int8"]["layers"] == ["conv1", "conv2", "fc1"]
 
 
 def test_a_small_network_is_taught(page):
@@ -160,18 +174,3 @@ def test_what_was_made_is_kept_and_every_page_offers_it(page):
     assert at.session_state[_session.keys.MODEL] == source
     checked(at.button(key="smaller.delete.0").click().run())
     assert not Workspace(at.session_state[_session.keys.WORKSPACE]).models()
-
-
-@needs_int8
-def test_int8_is_kept_and_asked_on_draw(page):
-    at = made(choose(page, "smaller.way", "int8"))
-    checked(at.button(key="smaller.keep").click().run())
-    space = Workspace(at.session_state[_session.keys.WORKSPACE])
-    (source,) = space.int8_models()
-    assert space.models() == {} and not any(button.key == "smaller.open.0" for button in at.button)
-    draw = AppTest.from_file(str(Path(PAGE).with_name("draw.py")), default_timeout=120)
-    draw.session_state[_session.keys.WORKSPACE] = space.id
-    space.choose_widget("draw.compare.1", source)
-    checked(draw.run())
-    assert draw.selectbox(key="draw.compare.1").value == source
-    assert "with mnist-sprint-int8" in draw.selectbox(key="draw.compare.1").options
