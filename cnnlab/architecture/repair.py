@@ -183,6 +183,7 @@ def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
         for other in ("projection", "pad", "identity"):
             if other != layer.shortcut:
                 yield from changed(shortcut=other)
+        yield from _keeping_sides(architecture, place, name, layer)
     if len(shape) == 1 and not isinstance(layer, Linear):
         yield from _maps_wanted(architecture, broken)
     yield from _input_sides(architecture)
@@ -192,6 +193,23 @@ def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
         else name
     )
     yield Message("Remove {name}", name=outer), architecture.remove(place)
+
+
+def _keeping_sides(architecture: Architecture, place: tuple[int, ...], name: str, layer: Residual) -> Iterator[_Edit]:
+    """Yield the block with a rim of zeros for each of its convolutions, so that height and width come through; then with a projection."""
+    rims = {n: one.dilation * (one.kernel_size - 1) // 2 for n, one in enumerate(layer.layers)
+            if isinstance(one, Conv2d) and one.stride == 1 and one.dilation * (one.kernel_size - 1) % 2 == 0}  # fmt: skip
+    body = tuple(
+        one.model_copy(update={"padding": rims[n]}) if n in rims else one for n, one in enumerate(layer.layers)
+    )
+    if body == layer.layers:
+        return
+    label = Message("{name}: let its convolutions keep height and width", name=name)
+    yield label, architecture.replace(place, layer.with_inner(body))
+    if layer.shortcut != "projection":
+        fitted = layer.with_inner(body).model_copy(update={"shortcut": "projection"})
+        label = Message("{name}: let its convolutions keep height and width, and set shortcut to projection", name=name)
+        yield label, architecture.replace(place, fitted)
 
 
 _Changed: TypeAlias = Callable[..., Iterator[_Edit]]
