@@ -157,6 +157,8 @@ def _count(architecture: Architecture) -> int:
 def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
     """Yield edits that may help the layer that does not fit; the mildest first."""
     place, name, layer, shape = broken.place, broken.name, broken.layer, broken.shape
+    if layer.nesting:  # the break is at its sum; what is changed is the block
+        name = next((block.name for block in architecture.trace().blocks if block.place == place), name)
 
     def changed(**fields: Any) -> Iterator[_Edit]:
         for field, value in fields.items():
@@ -187,12 +189,7 @@ def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
     if len(shape) == 1 and not isinstance(layer, Linear):
         yield from _maps_wanted(architecture, broken)
     yield from _input_sides(architecture)
-    outer = (
-        next((block.name for block in architecture.trace().blocks if block.place == place), name)
-        if layer.nesting
-        else name
-    )
-    yield Message("Remove {name}", name=outer), architecture.remove(place)
+    yield Message("Remove {name}", name=name), architecture.remove(place)
 
 
 def _keeping_sides(architecture: Architecture, place: tuple[int, ...], name: str, layer: Residual) -> Iterator[_Edit]:

@@ -125,5 +125,6 @@ def test_a_residual_whose_convolutions_shrink_the_maps_is_mended_by_their_rims()
     mended = [suggestion.architecture.layers[0] for suggestion in suggest(network)]
     assert any(getattr(layer, "shortcut", "") == "projection" and layer.layers[0].padding == 2 for layer in mended)
     same = network.replace((0, 0), make_layer("Conv2d", out_channels=1, kernel_size=3))
+    assert all(".add" not in str(suggestion.label) for suggestion in suggest(same))
     kept = [suggestion.architecture.layers[0] for suggestion in suggest(same)]
     assert any(getattr(layer, "shortcut", "") == "identity" and layer.layers[0].padding == 1 for layer in kept)
