@@ -9,6 +9,9 @@ from functools import lru_cache
 from cnnlab.home import ASSETS
 from cnnlab.i18n import LANGUAGES, current_language
 
+_CHINESE = r"\u4e00-\u9fff“（"
+_BROKEN = re.compile(rf"^(?![#|])(.*[{_CHINESE}，。；：、！？）”])\n(?=[{_CHINESE}])", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -29,8 +32,13 @@ def _read(name: str, language: str) -> str:
     for code in (language, next(iter(LANGUAGES))):
         path = ASSETS / "lessons" / code / f"{name}.md"
         if path.is_file():
-            return path.read_text(encoding="utf-8")
+            return _unbroken(path.read_text(encoding="utf-8"))
     return ""
+
+
+def _unbroken(text: str) -> str:
+    """Return Markdown whose Chinese goes on in one line: at a line's end a space would be shown, which Chinese does not have."""
+    return _BROKEN.sub(r"\1", text)
 
 
 def glossary(search: str = "", language: str | None = None) -> tuple[Entry, ...]:

@@ -146,8 +146,11 @@ def _block_buttons(index: int, layer: LayerSpec) -> None:
         last = st.selectbox(_("Up to"), names, key=_session.seed(f"{state.FIELD}.until.{now.place}.{index}", names[0]))
         end = index + (names.index(last) if last in names else 0)
         for kind in ("Sequence", "Residual", "Branches", "DenseBlock"):
-            st.button(kind, key=f"build.group.{kind}", width="stretch", on_click=state.group, args=(index, end, kind))
-            st.caption(_(BLOCKS[kind].explanation))
+            with st.container(gap="xxsmall"):
+                st.button(
+                    kind, key=f"build.group.{kind}", width="stretch", on_click=state.group, args=(index, end, kind)
+                )
+                st.caption(_(BLOCKS[kind].explanation))
 
 
 def _layer_buttons(index: int, last: int) -> None:

@@ -7,7 +7,18 @@ from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _build_drawer, _build_editor, _build_parts, _fault, _fault_state, _fields, _health, _session, _widgets
+from pages import (
+    _build_drawer,
+    _build_editor,
+    _build_parts,
+    _build_weights,
+    _fault,
+    _fault_state,
+    _fields,
+    _health,
+    _session,
+    _widgets,
+)
 from pages import _build_state as state
 from pages._links import go_to
 from pages._said import told
@@ -42,6 +53,7 @@ def bench() -> None:
             go_to("search", _("Let the lab search around this network"))
         _fields.at_start(architecture)
         _build_drawer.story(architecture)
+        _build_weights.offer(architecture)
     _build_drawer.drawer(architecture)
 
 

@@ -280,7 +280,7 @@ def test_repair_offers_edits_inside_blocks():
     for suggestion in suggest(broken):
         suggestion.architecture.check()
     labels = [str(suggestion.label) for suggestion in suggest(broken)]
-    assert "block1.residual1.add: set shortcut to projection" in labels
+    assert "block1.residual1: set shortcut to projection" in labels
     assert any("head.fc1" in str(edit) for suggestion in suggest(broken) for edit in suggestion.further)
 
 

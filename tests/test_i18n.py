@@ -331,3 +331,10 @@ def test_errors_and_messages_speak_the_current_language() -> None:
 )
 def test_the_browser_chooses_a_language_that_the_lab_speaks(wanted: list[str], spoken: str) -> None:
     assert best_language(wanted) == spoken
+
+
+def test_chinese_prose_is_shown_without_spaces_at_its_line_ends() -> None:
+    from cnnlab.lessons import _unbroken
+
+    text = "## 词\n一行，\n又一行\n\n- 甲\n- 乙\n\nReLU\n激活，见\nReLU\n\n### 头\n正文。\n“再来”\n完\n"
+    assert _unbroken(text) == "## 词\n一行，又一行\n\n- 甲\n- 乙\n\nReLU\n激活，见\nReLU\n\n### 头\n正文。“再来”完\n"

@@ -246,6 +246,8 @@ class Residual(Block):
         """
         same = arrives == leaves
         if self.shortcut == "identity" and not same:
+            if len(arrives) == len(leaves) == 3 and _stride(arrives, leaves) is None:  # no shortcut would fit
+                raise self._misfit(Message("let the body divide height and width by one whole number"), arrives, leaves)
             raise self._misfit(
                 Message("use shortcut=projection or shortcut=pad, or let the body keep the shape"), arrives, leaves
             )

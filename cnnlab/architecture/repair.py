@@ -157,6 +157,8 @@ def _count(architecture: Architecture) -> int:
 def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
     """Yield edits that may help the layer that does not fit; the mildest first."""
     place, name, layer, shape = broken.place, broken.name, broken.layer, broken.shape
+    if layer.nesting:  # the break is at its sum; what is changed is the block
+        name = next((block.name for block in architecture.trace().blocks if block.place == place), name)
 
     def changed(**fields: Any) -> Iterator[_Edit]:
         for field, value in fields.items():
@@ -183,15 +185,28 @@ def _edits(architecture: Architecture, broken: _Misfit) -> Iterator[_Edit]:
         for other in ("projection", "pad", "identity"):
             if other != layer.shortcut:
                 yield from changed(shortcut=other)
+        yield from _keeping_sides(architecture, place, name, layer)
     if len(shape) == 1 and not isinstance(layer, Linear):
         yield from _maps_wanted(architecture, broken)
     yield from _input_sides(architecture)
-    outer = (
-        next((block.name for block in architecture.trace().blocks if block.place == place), name)
-        if layer.nesting
-        else name
+    yield Message("Remove {name}", name=name), architecture.remove(place)
+
+
+def _keeping_sides(architecture: Architecture, place: tuple[int, ...], name: str, layer: Residual) -> Iterator[_Edit]:
+    """Yield the block with a rim of zeros for each of its convolutions, so that height and width come through; then with a projection."""
+    rims = {n: one.dilation * (one.kernel_size - 1) // 2 for n, one in enumerate(layer.layers)
+            if isinstance(one, Conv2d) and one.stride == 1 and one.dilation * (one.kernel_size - 1) % 2 == 0}  # fmt: skip
+    body = tuple(
+        one.model_copy(update={"padding": rims[n]}) if n in rims else one for n, one in enumerate(layer.layers)
     )
-    yield Message("Remove {name}", name=outer), architecture.remove(place)
+    if body == layer.layers:
+        return
+    label = Message("{name}: let its convolutions keep height and width", name=name)
+    yield label, architecture.replace(place, layer.with_inner(body))
+    if layer.shortcut != "projection":
+        fitted = layer.with_inner(body).model_copy(update={"shortcut": "projection"})
+        label = Message("{name}: let its convolutions keep height and width, and set shortcut to projection", name=name)
+        yield label, architecture.replace(place, fitted)
 
 
 _Changed: TypeAlias = Callable[..., Iterator[_Edit]]

@@ -130,9 +130,21 @@ def state_for(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _misfit(name: str, theirs: str, wanted: Tensor | None, given: Tensor | None) -> ModelError:
+    tensor = theirs[:120]
+    if given is None:
+        return ModelError(
+            "{tensor}: {net} needs {wanted}, the file has no such tensor",
+            tensor=tensor,
+            net=name,
+            wanted=_written(wanted),
+        )
+    if wanted is None:
+        return ModelError(
+            "{tensor}: the file has {given}, {net} has no such tensor", tensor=tensor, net=name, given=_written(given)
+        )
     return ModelError(
         "{tensor}: {net} needs {wanted}, the file has {given}",
-        tensor=theirs[:120],
+        tensor=tensor,
         net=name,
         wanted=_written(wanted),
         given=_written(given),
@@ -140,4 +152,4 @@ def _misfit(name: str, theirs: str, wanted: Tensor | None, given: Tensor | None)
 
 
 def _written(tensor: Tensor | None) -> str:
-    return "-" if tensor is None else f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+    return "" if tensor is None else f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

@@ -116,3 +116,15 @@ def test_the_longest_network_is_answered_while_a_page_waits() -> None:
         suggestion.architecture.check()
     assert suggest(broken(*[conv(kernel_size=100, in_channels=7)] * MAX_LAYERS)) == ()  # more edits than are offered
     assert time.perf_counter() - start < 10  # measured 0.1 s; a guard against an endless search only
+
+
+def test_a_residual_whose_convolutions_shrink_the_maps_is_mended_by_their_rims() -> None:
+    shrinking = make_layer("Residual", layers=(make_layer("Conv2d", out_channels=4, kernel_size=5),))
+    network = Architecture(name="n", input_shape=(1, 12, 12), layers=(shrinking, make_layer("Flatten")))
+    assert "shortcut=projection or" not in str(network.trace().error)
+    mended = [suggestion.architecture.layers[0] for suggestion in suggest(network)]
+    assert any(getattr(layer, "shortcut", "") == "projection" and layer.layers[0].padding == 2 for layer in mended)
+    same = network.replace((0, 0), make_layer("Conv2d", out_channels=1, kernel_size=3))
+    assert all(".add" not in str(suggestion.label) for suggestion in suggest(same))
+    kept = [suggestion.architecture.layers[0] for suggestion in suggest(same)]
+    assert any(getattr(layer, "shortcut", "") == "identity" and layer.layers[0].padding == 1 for layer in kept)
