@@ -1,4 +1,7 @@
-"""Published weights of a full-size classic, on the Build page: fetched or from a file; with them, it names what a picture shows."""
+"""Published weights of a full-size classic, on the Build page: fetched or from a file; with them, it names what a picture shows.
+
+All who use the lab share them, as they do data sets; so the teacher alone brings them in and deletes them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from cnnlab.architecture.zoo.names import NAMED
 from cnnlab.errors import CnnLabError
 from cnnlab.figures.numbers import bytes_text
 from cnnlab.i18n import N_, Message, _
-from pages import _begin_state, _widgets
+from pages import _begin_state, _session, _widgets
 from pages import _build_state as state
 from pages._said import told
 
@@ -47,8 +50,13 @@ def _contents(name: str) -> None:
     _said()
     if weights.saved(name).is_file():
         _here(name)
-    else:
+    elif _session.is_teacher():
         _absent(name, facts.address)
+    else:
+        st.info(
+            _("They are not on the lab's computer yet. Getting and deleting them is for the teacher, who sits there."),
+            icon=":material/lock:",
+        )
 
 
 def _said() -> None:
@@ -114,7 +122,10 @@ def _here(name: str) -> None:
         if st.button(_("Begin training with them"), icon=":material/show_chart:", key=f"{_PLACE}.train"):
             _begin_state.choose(f"weights:{name}")
             st.switch_page("pages/train.py")
-        st.button(_("Delete them"), icon=":material/delete:", key=f"{_PLACE}.forget", on_click=_forget, args=(name,))
+        if _session.is_teacher():
+            st.button(
+                _("Delete them"), icon=":material/delete:", key=f"{_PLACE}.forget", on_click=_forget, args=(name,)
+            )
 
 
 def _answers(name: str, picture: bytes) -> None:

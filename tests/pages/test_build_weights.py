@@ -88,6 +88,17 @@ def test_the_answers_are_those_of_torchvisions_own_network(lab_home: Path, file:
     assert [guess.prob for guess in found] == pytest.approx(best.values.tolist(), rel=1e-4)
 
 
+def test_a_learner_uses_what_the_teacher_has_brought(
+    lab_home: Path, file: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_session, "is_teacher", lambda: False)
+    at = page()
+    assert not keys(at)
+    assert any("for the teacher" in one.value for one in at.info)
+    keeping.keep_upload(NAME, "weights.pth", file)
+    assert keys(checked(at.run())) == {"build.weights.picture", "build.weights.train"}
+
+
 def test_a_file_of_other_weights_is_refused_with_the_shape_and_leaves_nothing(lab_home: Path) -> None:
     at = page()
     other = io.BytesIO()
