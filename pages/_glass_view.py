@@ -161,7 +161,10 @@ def draw_counts(stages: Sequence[Stage], layer: int, veil: Veil) -> None:
         return
     _channels, height, width = before.values.shape
     found = counts(operation, height, width)
-    st.subheader(_("What the small window saves"), anchor=False)
+    title = _("What the small window saves")
+    if any(one.layer for one in stages):  # of two layers it is the one that is set up, whichever is looked at
+        title += " · " + (_("Layer 1"), _("Layer 2"))[layer]
+    st.subheader(title, anchor=False)
     facts = {"inputs": found.inputs, "outputs": found.outputs, "seen": found.seen}
     rows = (
         (_("Dense layer"), _("each of {outputs:,} outputs has a weight for each of {inputs:,} inputs, and a bias", **facts)),

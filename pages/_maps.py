@@ -155,7 +155,13 @@ def draw_filters(model: Model, layer: str) -> None:
         if by != "number":
             st.html(f'<p class="lab-facts">{_order_text(places, found.is_conv)}</p>')
     limit = filter_pictures.filter_limit(weight)
-    st.html(f'<div style="max-width:320px">{colour_bar_html(-limit, limit, "signed", dark=dark)}</div>')
+    if found.is_conv and weight.shape[1] == 3:  # its colours are those of the picture, not those of a sign
+        st.caption(
+            _("Grey is a weight of 0 on red, green and blue. A colour that is stronger than that has a positive weight, up to "
+              "{limit}; one that is missing has a negative one.", limit=theme.number(theme.signed_limit(weight)))
+        )  # fmt: skip
+    else:
+        st.html(f'<div style="max-width:320px">{colour_bar_html(-limit, limit, "signed", dark=dark)}</div>')
 
 
 def _order_text(places: tuple[int, ...], is_conv: bool) -> str:

@@ -80,8 +80,9 @@ def _filters(model: Model, changed: Model, layer: str, unit: int) -> None:
         for when, weight in words.items():
             alt = _("{when}: the filter of {layer}[{unit}]", when=titles[when], layer=layer, unit=unit)
             picture = channel_img(weight, unit, alt, limit=limit, dark=dark)
+            said = f"{titles[when]} · {layer}[{unit}]" + ("" if weight[unit].any() else " · " + _("every weight 0"))
             st.html(
-                f'<figure style="margin:0"><figcaption class="lab-facts">{titles[when]}: {layer}[{unit}]</figcaption>{picture}</figure>',
+                f'<figure style="margin:0"><figcaption class="lab-facts">{said}</figcaption>{picture}</figure>',
                 width="content",
             )
 

@@ -141,7 +141,9 @@ def test_side_and_angle_are_those_that_the_kernel_has(page):
 def test_two_layers_in_a_row(page):
     at = put(page(), "two", True)
     assert [s["name"] for s in shown(at)["stages"]] == ["input", "conv1", "conv2"]
+    assert [head.value for head in at.subheader] == ["What the small window saves · Layer 1"]
     at = put(at, "layer", 1)
+    assert [head.value for head in at.subheader] == ["What the small window saves · Layer 2"]
     at = put(at, "1.stride", 2)
     assert stage(at, "conv2")["shape"] == [1, 12, 12] and stage(at, "conv1")["shape"] == [1, 26, 26]
     assert shown(at)["titles"]["conv2"] == "Convolution 2"

@@ -95,6 +95,13 @@ def test_a_convolution_shows_its_filters_and_a_dense_layer_its_weights(page):
     assert not any("Weights of" in text.value or "Filters of" in text.value for text in at.markdown)
 
 
+def test_filters_in_colour_are_read_as_colours(page):
+    at = choose(page(colour_net(), ImageRef(data="cifar10-sample")), CONTROL, "conv1")
+    assert any(text.value.startswith("Grey is a weight of 0") for text in at.caption)
+    at = choose(page(mnist_net()), CONTROL, "conv1")
+    assert not any(text.value.startswith("Grey is a weight of 0") for text in at.caption)
+
+
 def test_the_end_of_the_network_has_the_classes_names(page):
     at = choose(page(mnist_net()), CONTROL, "softmax")
     (chart,) = at.get("plotly_chart")

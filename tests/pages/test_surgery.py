@@ -198,6 +198,14 @@ def test_by_hand_is_offered_everywhere_and_says_what_it_needs(page):
     assert any("choose above from which input" in one.value for one in at.caption)
 
 
+def test_the_empty_picture_of_a_silent_filter_says_why(page):
+    shown = [html.proto.body for html in page.get("html") if html.proto.body.startswith("<figure")]
+    assert len(shown) == 2 and not any("every weight 0" in one for one in shown)
+    at = press(page, "surgery.operate")
+    before, after = [html.proto.body for html in at.get("html") if html.proto.body.startswith("<figure")]
+    assert "every weight 0" in after and "every weight 0" not in before
+
+
 def test_what_changes_nothing_on_a_silent_channel_is_said(page):
     at = choose(press(page, "surgery.operate"), "surgery.do", "sobel")
     assert any("silenced already" in one.value for one in at.caption)
