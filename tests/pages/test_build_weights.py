@@ -34,12 +34,13 @@ def picture() -> bytes:
     return made.getvalue()
 
 
-def page(name: str = NAME, language: str = "en", width: int = 0) -> AppTest:
+def page(name: str = NAME, language: str = "en", width: int = 0, teacher: bool = True) -> AppTest:
     at = AppTest.from_file(PAGE, default_timeout=60)
     at.session_state[_session.keys.LANGUAGE] = language
     network = PRESETS[name].architecture
     at.session_state[_session.keys.ARCHITECTURE] = network.remove(width) if width else network
     at.session_state["build.weights"] = True
+    at.session_state[_session.keys.TEACHER] = teacher
     return checked(at.run())
 
 
@@ -88,11 +89,8 @@ def test_the_answers_are_those_of_torchvisions_own_network(lab_home: Path, file:
     assert [guess.prob for guess in found] == pytest.approx(best.values.tolist(), rel=1e-4)
 
 
-def test_a_learner_uses_what_the_teacher_has_brought(
-    lab_home: Path, file: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_session, "is_teacher", lambda: False)
-    at = page()
+def test_a_learner_uses_what_the_teacher_has_brought(lab_home: Path, file: bytes) -> None:
+    at = page(teacher=False)
     assert not keys(at)
     assert any("for the teacher" in one.value for one in at.info)
     keeping.keep_upload(NAME, "weights.pth", file)
