@@ -56,7 +56,7 @@ def _controls(model: Model, passed: Pass) -> tuple[Walk, int]:
     recipe = memory.recipe if memory else recipe_of(model)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="gradient_choices"):
         classes = range(len(model.class_names))
-        target = _choices.menu("number.target", _("It should be"), list(classes), best,
+        target = _choices.menu(f"number.target.{best}", _("It should be"), list(classes), best,
                                lambda k: _(model.class_names[k]), width=170)  # fmt: skip
         size = _choices.segments("number.batch", _("The loss is that of"), tuple(sizes), 1, sizes.__getitem__)
         steps = _choices.menu("number.steps", _("After how many steps of {optimizer}", optimizer=_(LABELS[recipe.optimizer])),

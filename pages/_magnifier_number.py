@@ -10,6 +10,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from pages import _choices, _magnifier_back, _magnifier_texts, _session
+from pages._looking import data_title
 from pages._said import plain, show_error
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _pass(model: Model, seen: Look) -> Pass:
             return passed
         st.caption(
             _("In a batch of {size}: this picture and the first {first} training images of {data}; dropout draws from seed 0.",
-              size=len(batch.images), first=batch.others, data=plain(batch.data))
+              size=len(batch.images), first=batch.others, data=plain(data_title(batch.data)))
         )  # fmt: skip
     return trained
 

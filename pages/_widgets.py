@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from pages import _session
 from pages._editor import spec_editor
@@ -34,13 +35,21 @@ def what_is_this(text: str, label: str | None = None) -> None:
         st.markdown(text)
 
 
+_FIRST_TAP = st.components.v2.component(
+    "cnnlab.first_tap", js=(ASSETS / "components" / "first_tap.js").read_text(encoding="utf-8")
+)
+
+
 def plot(fig: go.Figure, key: str, height: int, alt: str | None = None, **options: Any) -> Any:
     """Draw a plotly figure at a fixed height, so that the page never shifts, with the lab's own template.
 
     ``alt`` says in words what the figure shows; ``options`` go to ``st.plotly_chart`` (``on_select=``).
     """
     config = {"displayModeBar": False, "displaylogo": False, "scrollZoom": False, "doubleClick": "reset"}
-    return st.plotly_chart(fig, theme=None, height=height, key=key, config=config, alt=alt, **options)
+    chart = st.plotly_chart(fig, theme=None, height=height, key=key, config=config, alt=alt, **options)
+    if "on_select" in options:
+        _FIRST_TAP(key=f"{key}.tap", height=1)
+    return chart
 
 
 __all__ = [

@@ -470,7 +470,7 @@ export function says(lab, sum) {
       : fill(text.weight_border, facts);
   }
   if (!first) return fill(text.nothing, { unit });
-  const facts = { unit, value, x: number(first.x), factor: factorText(first.factor), shift: number(sum.bias), kind: data.kind, ...lab.numbers };
+  const facts = { unit, value, x: (["norm", "scaled"].includes(data.sentence) ? factorText : number)(first.x), factor: factorText(first.factor), shift: number(sum.bias), kind: data.kind, ...lab.numbers };
   if (data.sentence === "add") return fill(text.add, { ...facts, parts: sum.terms.map((one) => factorText(one.x)).join(" + ") });
   if (data.sentence === "multiply") return fill(text.multiply, { ...facts, parts: data.incoming.map((map) => factorText(map.values[map.origin[lab.at]])).join(" · ") });
   if (data.sentence === "dropped") return fill(first.factor === 0 ? text.dropped : text.kept, facts);

@@ -1,7 +1,7 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { CURVES, erf, fill, number, partials, patchSays, ranked, reached, signs, softmaxFigures, sumAt, taps, unitOf } from "../../assets/components/number.js"
+import { CURVES, erf, fill, number, partials, patchSays, ranked, reached, says, signs, softmaxFigures, sumAt, taps, unitOf } from "../../assets/components/number.js"
 
 const map = (size, values, more = {}) => ({ layer: "conv1", channel: 2, vector: false, size, values: Float32Array.from(values), ...more })
 const ramp = (n) => Array.from({ length: n }, (_none, i) => i + 1)
@@ -101,4 +101,10 @@ test("a patch is written out, a large one by its largest products", () => {
   const large = map([4, 4], ramp(16), { kernel: new Float32Array(16).fill(-1) })
   const said = patchSays({ text }, large, ramp(16), -136)
   assert.ok(said.startsWith("conv1[2]: 16 · (\u22121) + 15 · (\u22121)") && said.endsWith("\u2212 28 from 7 = \u2212136"), said)
+})
+
+test("a negative number that a norm multiplies stands in brackets", () => {
+  const data = { view: "", sentence: "norm", kind: "BatchNorm2d", out: map([1, 1], [-5]), text: { norm: "{unit} = {factor} · {x} + {shift} = {value}" } }
+  const sum = { total: -5.5, bias: 1, terms: [{ x: -6.5, factor: 1, map: data.out, index: 0 }] }
+  assert.equal(says({ data, at: 0 }, sum), `${unitOf(data.out, 0)} = 1 · (\u22126.5) + 1 = \u22125.5`)
 })

@@ -248,3 +248,15 @@ def test_backwards_begins_with_what_the_run_of_the_model_remembered(space):
     at = checked(begins.set_value("fresh").run())
     assert any("begins afresh" in caption.value for caption in at.caption)
     assert any("**Step 1 of Adam**" in text.value for text in at.markdown)
+
+
+def test_what_a_picture_should_be_goes_with_the_picture(space):
+    at = AppTest.from_file(PAGE, default_timeout=60)
+    at.session_state[_session.keys.WORKSPACE] = space.id
+    at.session_state[_session.keys.WIDGETS] = {"number.back": True}
+    targets = loader.load("mnist").test.targets
+    for index in (0, 1, 2):
+        at.session_state[_session.keys.IMAGE] = ImageRef(index=index)
+        at = checked(at.run())
+        (should,) = [one for one in at.selectbox if str(one.key).startswith("number.target")]
+        assert should.value == int(targets[index])
