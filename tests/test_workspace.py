@@ -210,6 +210,13 @@ def test_tabs_keep_each_others_controls(space: Workspace) -> None:
         space.choose_widget("x" * 100, 1)
 
 
+def test_a_model_far_down_in_the_folders_can_be_chosen(space: Workspace) -> None:
+    ref = "file:/" + "/".join(["a folder with a long name"] * 20) + "/model.safetensors"
+    space.choose(model=ref)
+    space.choose_widget("draw.compare.1", ref)
+    assert (space.choices.model, space.choices.widgets["draw.compare.1"]) == (ref, ref)
+
+
 def test_deleting_removes_it_all(space: Workspace) -> None:
     space.rename("Ana")
     space.save_drawing(digit())

@@ -16,9 +16,11 @@ MAX_WIDGETS = 200
 MAX_PAST = 30
 MAX_BIN = 50
 MAX_PAST_CHARS = 20_000
+MAX_TEXT = 1_000
+"""Of one choice; a model that is a file is told by its whole path."""
 _OWNER = re.compile(r"[0-9a-f]{64}")
 
-Scalar = bool | int | float | Annotated[str, Field(max_length=200)] | None
+Scalar = bool | int | float | Annotated[str, Field(max_length=MAX_TEXT)] | None
 Plain = Scalar | Annotated[tuple[Scalar, ...], Field(max_length=100)]
 """What a control's choice can be: a plain value, or a few of them."""
 Document = Annotated[str, Field(max_length=MAX_PAST_CHARS)]
@@ -48,7 +50,7 @@ class Choices(BaseModel):
     architecture: str | None = Field(default=None, max_length=1_000_000)
     recipe: str | None = Field(default=None, max_length=20_000)
     data: str | None = Field(default=None, max_length=100)
-    model: str | None = Field(default=None, max_length=500)
+    model: str | None = Field(default=None, max_length=MAX_TEXT)
     image: ImageRef | None = None
     run: str | None = Field(default=None, max_length=100)
     visited: tuple[str, ...] = Field(default=(), max_length=50)
