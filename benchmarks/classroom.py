@@ -25,6 +25,7 @@ from benchmarks.client import Client
 from benchmarks.report import Row, not_measured, row
 
 if TYPE_CHECKING:
+    from cnnlab.model import Model
     from cnnlab.runs import Snapshot
 
 LEARNERS = 30
@@ -63,7 +64,6 @@ async def _measure(address: str, server: subprocess.Popen[bytes]) -> list[Row]:
     async with Client(address) as first:
         await _look_around(first, 0)
         alone = [await _run_alone(first) for _ in range(ALONE)]
-        reference = _weights(_runs(first)[0].id)
         before = _memory_mb(server)
         learners = [Client(address) for _ in range(LEARNERS)]
         for learner in learners:
@@ -75,7 +75,7 @@ async def _measure(address: str, server: subprocess.Popen[bytes]) -> list[Row]:
         answers = await _draw_until_over(learners)
         took = time.perf_counter() - began
         ended = [_runs(learner) for learner in learners]
-        same = sum(len(runs) == 1 and _weights(runs[0].id) == reference for runs in ended)
+        same = sum(len(runs) == 1 and _weights(runs[0]) == _weights_alone(runs[0]) for runs in ended)
         strange = _strange(learners, ended) + sum(len(learner.failures) for learner in learners)
         for learner in learners:
             await learner.__aexit__()
@@ -213,13 +213,34 @@ async def _over(learners: list[Client], count: int, poll_s: float = _POLL_S) -> 
     raise TimeoutError("the runs of the class are not over")
 
 
-def _weights(id: str) -> str:
-    """Return a fingerprint of a run's final weights alone, whoever owns it and however it is called."""
+def _weights(run: Snapshot) -> str:
+    """Return a fingerprint of the final weights of ``run``."""
     from cnnlab.model import Model
     from cnnlab.runs import engine
 
+    return _fingerprint(Model.from_bytes(engine().model(run.id)))
+
+
+def _weights_alone(run: Snapshot) -> str:
+    """Return a fingerprint of what the loop by itself makes of the recipe of ``run``, in this process."""
+    key = run.recipe.model_dump_json()
+    if key not in _alone:
+        from cnnlab.data.loader import load
+        from cnnlab.training.loop import Training
+
+        training = Training(run.architecture, load(run.data), run.recipe)
+        for _event in training.events():
+            pass
+        _alone[key] = _fingerprint(training.model())
+    return _alone[key]
+
+
+_alone: dict[str, str] = {}
+
+
+def _fingerprint(model: Model) -> str:
     digest = hashlib.sha256()
-    for name, tensor in sorted(Model.from_bytes(engine().model(id)).state.items()):
+    for name, tensor in sorted(model.state.items()):
         digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()
 

@@ -50,7 +50,7 @@ class Beginnings:
         first = _first_snapshot(spec)
         record = self._add(first, **moments.begins_with(spec))  # listed before torch and the data are here
         with self._or_none(first.id):
-            values, task, beginning = self._prepared(spec)
+            values, task, beginning = self._prepared(spec, first.id)
             record.set(**values)
             record.save(changes=[*task.changes])
             if beginning is not None:
@@ -83,7 +83,7 @@ class Beginnings:
     def _begin_again(self, run: Snapshot) -> None:
         """Begin a run that was broken off while it was being prepared."""
         spec = moments.asked(run, self._store.events(run.id))
-        values, task, beginning = self._prepared(spec)
+        values, task, beginning = self._prepared(spec, run.id)
         record = self._taken(run, None)
         record.note("state", state="queued", resumed_at=0, **moments.begins_with(spec))
         record.set(**values)
@@ -98,9 +98,11 @@ class Beginnings:
 
     # -- small things ---------------------------------------------------------------------------------------------
 
-    def _prepared(self, spec: RunSpec) -> tuple[dict[str, Any], Task, Checkpoint | None]:
+    def _prepared(self, spec: RunSpec, id: str) -> tuple[dict[str, Any], Task, Checkpoint | None]:
         """Return what ``moments.begun`` does, of a run for which there is memory."""
-        values, task, beginning = moments.begun(spec, lambda start: self._lend(start, spec.owner))
+        values, task, beginning = moments.begun(
+            spec, lambda start: self._lend(start, spec.owner), self._slots.crowded(id)
+        )
         check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
         return values, task, beginning
 

@@ -46,18 +46,21 @@ def cores() -> int:
         return max(1, os.cpu_count() or 1)
 
 
-def resolve_recipe(recipe: Recipe, architecture: Architecture) -> Recipe:
+def resolve_recipe(recipe: Recipe, architecture: Architecture, crowd: bool = False) -> Recipe:
     """Return ``recipe`` with what it leaves to the machine fixed: precision, memory format, threads.
 
-    The answer depends on the machine and the recipe alone, never on what else is running: the same recipe gives
-    the same run. Threads: all cores up to 8 where a step has more than 10^9 multiply-adds. Below that at most 2, which
-    leaves the other cores to pages and other runs: where the batch can be shared out among threads
-    (``training.checks.shares``) from 10^7 on; where they have to work together inside each operation from 5 * 10^7 on,
-    if they were timed to be worth it.
+    The same answer gives the same run, to the bit, whatever else is running then. Threads: all cores up to 8 where a
+    step has more than 10^9 multiply-adds. Below that at most 2, which leaves the other cores to pages and other runs:
+    where the batch can be shared out among threads (``training.checks.shares``) from 10^7 on; where they have to work
+    together inside each operation from 5 * 10^7 on, if they were timed to be worth it. In a crowd always one: side by
+    side, runs of one thread leave no core idle, and come to a sixth more together (``mnist-sprint``, two cores).
+
+    Args:
+        crowd: whether there are as many other runs as the machine lets learn at the same time.
     """
     from cnnlab.training.checks import shares  # brings torch, which a page that only describes does without
 
-    precision, memory_format, threads = recipe.precision, recipe.memory_format, recipe.threads
+    precision, memory_format, threads = recipe.precision, recipe.memory_format, recipe.threads or int(crowd)
     step_macs = architecture.trace().macs * recipe.batch_size
     if threads == 0 and step_macs > _BIG_STEP_MACS:
         threads = min(cores(), _MOST_THREADS)

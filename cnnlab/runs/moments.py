@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 
 def begun(
-    spec: RunSpec, model_of: Callable[[Start], tuple[str, Model]]
+    spec: RunSpec, model_of: Callable[[Start], tuple[str, Model]], crowd: bool
 ) -> tuple[dict[str, Any], Task, Checkpoint | None]:
     """Return what a new run learns for its snapshot once its data is here, what it is to do, and where it is to begin.
 
     Args:
         spec: what is asked for.
         model_of: opens the model that a run begins with, and says which it is, to the step.
+        crowd: as of ``machine.resolve_recipe``.
 
     Raises:
         ShapeError, ArchitectureError, BudgetError, DataError, RecipeError: it cannot be trained.
@@ -40,7 +41,7 @@ def begun(
 
     dataset = _loaded(spec.data)
     check_trainable(spec.architecture, dataset, spec.recipe)
-    recipe = machine.resolve_recipe(spec.recipe, spec.architecture)
+    recipe = machine.resolve_recipe(spec.recipe, spec.architecture, crowd)
     counts = {"images": count_images(dataset, recipe), "steps": count_steps(dataset, recipe)}
     values = {"data_hash": dataset.hash, "recipe": recipe, **counts}
     if spec.start is None:

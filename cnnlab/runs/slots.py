@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from cnnlab.errors import CnnLabError
@@ -64,6 +64,18 @@ class Slots:
         """Return where each waiting run of this machine stands, who begins first first; see ``Room.places``."""
         with self._store.database.read() as session:
             return self._room(session, self._live(session), begun).places(left_s)
+
+    def crowded(self, id: str) -> bool:
+        """Return whether as many runs of this machine as there are slots learn or wait, run ``id`` left out."""
+        others = (
+            select(func.count())
+            .select_from(RunRow)
+            .join(ProcessRow, RunRow.process == ProcessRow.id)
+            .where(RunRow.id != id, RunRow.state.in_(("queued", "running")))
+            .where(ProcessRow.host == self._store.process.host)
+        )
+        with self._store.database.read() as session:
+            return int(session.scalar(others) or 0) >= self.count
 
     def taken_by_others(self, id: str, begun: Collection[str] = ()) -> int:
         """Return how many bytes the runs of this machine take that are at work or paused, without run ``id``."""
