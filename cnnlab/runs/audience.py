@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 
 SHORTEST_S = 0.5
-EACH_S = 0.25
+EACH_S = 0.3
 FORGET_S = 15.0
 
 
 class Audience:
     """Who has asked lately, and the interval that follows from it.
 
-        interval = max(0.5 s, 0.25 s * watchers)
+        interval = max(0.5 s, 0.3 s * watchers)
 
-    so that all pages together ask at most four times a second, however many they are: less than a tenth of a core.
+    so that all pages together ask ten times in three seconds at most, however many they are: less than a tenth of a core.
 
     Args:
         clock: seconds that never run backwards.
