@@ -75,6 +75,11 @@ def test_the_shortcuts_freeze_or_slow_down_what_is_taken_and_the_run_does_as_was
     assert _time.moments(branch.id)[0][0] == "step 0: weights taken from mnist-sprint"
 
 
+def test_a_data_set_is_called_in_the_learners_language(space):
+    at = train(space, network=with_head(SPRINT, 3), model=_begin_state.NEW, language="zh_CN")
+    assert "网络有 3 个输出，而 Fashion-MNIST 样本 有 10 个类别" in said(at)
+
+
 def test_another_number_of_classes_is_one_button(space):
     at = train(space, network=with_head(SPRINT, 3), model=_begin_state.NEW)
     assert "has 3 outputs, but Fashion-MNIST sample has 10 classes" in said(at)
