@@ -132,15 +132,17 @@ def test_a_sparse_run_keeps_its_beginning_and_its_end(lab):
     assert [info.step for info in lab.checkpoints(id)] == [0, ended.step]
 
 
-def test_it_travels_in_a_zip_and_its_notebook_says_that_it_does_not_repeat_the_start(lab):
+def test_it_travels_in_a_zip_and_its_notebook_brings_the_borrowed_weights_along(lab):
     import io
 
     id = lab.submit(asked())
     ended = lab.wait(id, 60)
     there = lab.snapshot(unpack_run(lab, io.BytesIO(pack_run(lab, id)), "run.zip"))
     assert there.start == ended.start
-    unlike = [str(one) for one in of_model(Model.from_bytes(lab.model(id))).unlike]
-    assert len(unlike) == 1 and "mnist-sprint" in unlike[0] and "conv1, bn1, conv2, bn2" in unlike[0]
+    subject = of_model(Model.from_bytes(lab.model(id)))
+    assert not subject.unlike
+    assert {name.rpartition(".")[0] for name in subject.borrowed} == {"conv1", "bn1", "conv2", "bn2"}
+    assert all(torch.equal(tensor, SPRINT.state[name]) for name, tensor in subject.borrowed.items())
 
 
 @pytest.mark.parametrize(
