@@ -14,7 +14,7 @@ from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from cnnlab.lessons import lesson
 from pages import _begin_state as state
-from pages import _looking, _session, _widgets
+from pages import _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
@@ -69,7 +69,7 @@ def mend_head(network: Architecture, dataset: DataSet) -> bool:
     shape = "×".join(map(str, given))
     st.warning(
         _("The network has {given} outputs, but {data} has {classes} classes.",
-          given=shape, data=_widgets.plain(_looking.data_title(dataset.name)), classes=classes),
+          given=shape, data=_widgets.plain(_(dataset.title)), classes=classes),
         icon=":material/link_off:",
     )  # fmt: skip
     try:
