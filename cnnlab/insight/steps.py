@@ -1,4 +1,4 @@
-"""Steps of a job made of the numbers that the work yields."""
+"""Steps of a job made of what the work yields."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import TypeVar
 
 from cnnlab.runs.jobs import Step
 
+Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
-def told(work: Generator[int, None, Made], say: Callable[[int], Step] = Step) -> Generator[Step, None, Made]:
-    """Yield what ``say`` makes of each number that ``work`` yields; return what it returns."""
+def told(work: Generator[Given, None, Made], say: Callable[[Given], Step]) -> Generator[Step, None, Made]:
+    """Yield what ``say`` makes of whatever ``work`` yields; return what it returns."""
     while True:
         try:
-            done = next(work)
+            given = next(work)
         except StopIteration as end:
             made: Made = end.value
             return made
-        yield say(done)
+        yield say(given)

@@ -175,7 +175,8 @@ def _channels(table: Table, layer: str) -> int:
 def rounds(table: Table, layer: str, channels: int | None = None) -> list[Tensor]:
     """Return the places of the table's images that are asked together for ``layer``: few at first, then ever more.
 
-    How many depends on how many of its ``channels`` are silenced (None: all). All at once where that is no more work than ``FIRST_WORK``, and there is room for it.
+    How many depends on how many of its ``channels`` are silenced (None: all). All at once where that is no more work
+    than ``FIRST_WORK``, and there is room for it.
     """
     plan, count = _Plan.of(table.model, layer), len(table.index)
     each = (_channels(table, layer) if channels is None else channels) * passes(table.model) * plan.macs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -80,7 +80,7 @@ def unit_page(model: Model, layer: str, unit: int) -> Generator[Step, None, Unit
     yield Step(1, page)
     cost = found_for(model, layer)
     if cost is None:
-        cost = yield from _as_steps(in_rounds(table_for(model), layer, (unit,)), lambda _done: Step(1, page))
+        cost = yield from told(in_rounds(table_for(model), layer, (unit,)), lambda _step: Step(1, page))
     known = replace(page, lesion=cost)
     yield Step(2, known)
     climb = preferred(model, layer, [unit] * len(WAYS), tuple(WAYS))
@@ -98,7 +98,7 @@ def gallery(model: Model, layer: str) -> Generator[Step, None, Gallery]:
     yield Step(0)
     cost = found_for(model, layer)
     if cost is None:
-        cost = yield from _as_steps(searched(model, layer), Step)
+        cost = yield from told(searched(model, layer), lambda step: Step(step.done))
     pictures = []
     for first in range(0, count, _AT_ONCE):
         units = range(first, min(count, first + _AT_ONCE))
@@ -106,17 +106,6 @@ def gallery(model: Model, layer: str) -> Generator[Step, None, Gallery]:
         made = yield from told(climb, partial(_share, count + first, len(units)))
         pictures.append(made.pictures)
     return _galleries.put(model, layer, Gallery(answers, cost, np.concatenate(pictures)))
-
-
-def _as_steps(work: Generator[Step, None, Lesions], say: Callable[[int], Step]) -> Generator[Step, None, Lesions]:
-    """Yield what ``say`` makes of how far ``work`` is, whatever that has found so far; return what it returns."""
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as end:
-            made: Lesions = end.value
-            return made
-        yield say(step.done)
 
 
 def _share(first: int, count: int, done: int) -> Step:
