@@ -101,7 +101,7 @@ class Beginnings:
     def _prepared(self, spec: RunSpec, id: str) -> tuple[dict[str, Any], Task, Checkpoint | None]:
         """Return what ``moments.begun`` does, of a run for which there is memory."""
         values, task, beginning = moments.begun(
-            spec, lambda start: self._lend(start, spec.owner), self._slots.crowded(id)
+            spec, lambda start: self._lend(start, spec.owner), self._slots.crowded(id, self._crew.resting())
         )
         check_fits(task.architecture, task.recipe, self._slots.capacity, values["images"])
         return values, task, beginning

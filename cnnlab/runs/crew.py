@@ -67,6 +67,10 @@ class Crew:
         with self._lock:
             return frozenset(run.id for run in self._runs.values() if run.begun and run.record.live)
 
+    def resting(self) -> frozenset[str]:
+        """Return the runs that neither wait nor learn: they are paused, or over and not yet in the store."""
+        return frozenset(run.id for run in self.all() if run.snapshot().state not in ("queued", "running"))
+
     def start(self, record: Record, task: Task) -> None:
         """Let a run wait for its slot, and go.
 

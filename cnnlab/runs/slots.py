@@ -65,13 +65,16 @@ class Slots:
         with self._store.database.read() as session:
             return self._room(session, self._live(session), begun).places(left_s)
 
-    def crowded(self, id: str) -> bool:
-        """Return whether as many runs of this machine as there are slots learn or wait, run ``id`` left out."""
+    def crowded(self, id: str, resting: Collection[str] = ()) -> bool:
+        """Return whether as many runs of this machine as there are slots learn or wait, run ``id`` left out.
+
+        ``resting`` are this program's runs that do neither, whatever the database still says of them.
+        """
         others = (
             select(func.count())
             .select_from(RunRow)
             .join(ProcessRow, RunRow.process == ProcessRow.id)
-            .where(RunRow.id != id, RunRow.state.in_(("queued", "running")))
+            .where(RunRow.id.not_in([id, *resting]), RunRow.state.in_(("queued", "running")))
             .where(ProcessRow.host == self._store.process.host)
         )
         with self._store.database.read() as session:
