@@ -14,7 +14,7 @@ from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from cnnlab.lessons import lesson
 from pages import _begin_state as state
-from pages import _session, _widgets
+from pages import _choices, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
@@ -50,8 +50,8 @@ def choice(network: Architecture) -> str:
         return _("{model} · {taken} of {every} learning layers", model=label, taken=taken, every=every)
 
     now = state.source()
-    chosen = st.selectbox(
-        _("Begin with"), options, key=_session.seed("train.begin", now, {one: said(one) for one in options}), width=420,
+    chosen = _choices.seeded(st.selectbox,
+        _("Begin with"), options, key="train.begin", now=now, labels={one: said(one) for one in options}, width=420,
         format_func=said,
         help=_("What another model has learned can be a better beginning than chance, above all with few images."),
     )  # fmt: skip

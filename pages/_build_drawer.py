@@ -26,7 +26,8 @@ def drawer(architecture: Architecture) -> None:
     kept = _session.kept(_TAB, "presets")
     label = tabs[kept if kept in tabs else "presets"][0]
     key = _session.seed(f"{_TAB}.{_session.language()}", label)
-    places = st.tabs([label for label, _fill in tabs.values()], key=key, on_change="rerun")
+    labels = [label for label, _fill in tabs.values()]
+    places = st.tabs(labels, default=st.session_state[key], key=key, on_change="rerun")
     for place, (name, (_label, fill)) in zip(places, tabs.items()):
         if place.open:
             _session.keep(_TAB, name)

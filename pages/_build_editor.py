@@ -69,9 +69,9 @@ def panel() -> None:
 def _choose_layer() -> None:
     """A menu of names: a browser remembers the word that was chosen, and a name tells it when another stands there."""
     names = state.layer_names()
-    key = _session.seed("build.chosen", names[state.selected() - INPUT])
-    st.selectbox(
-        _("Layer"), names, format_func=lambda name: _("input") if name == "input" else name.rpartition(".")[2], key=key,
+    _choices.seeded(
+        st.selectbox, _("Layer"), names, key="build.chosen", now=names[state.selected() - INPUT],
+        format_func=lambda name: _("input") if name == "input" else name.rpartition(".")[2],
         on_change=lambda: state.choose_layer(st.session_state["build.chosen"]),
     )  # fmt: skip
 
@@ -90,8 +90,8 @@ def _input_editor() -> None:
     limits = ((_("Channels"), 64), (_("Height"), 1024), (_("Width"), 1024))
     numbers: list[int] = []
     for place, (label, most), value in zip(st.columns(3), limits, architecture.input_shape):
-        key = _session.seed(f"{state.FIELD}.input.{len(numbers)}", value)
-        numbers.append(int(place.number_input(label, 1, most, step=1, key=key)))
+        key = f"{state.FIELD}.input.{len(numbers)}"
+        numbers.append(int(_choices.seeded(place.number_input, label, 1, most, key=key, now=value, step=1)))
     _session.set_architecture(architecture.with_input((numbers[0], numbers[1], numbers[2])))
 
 
@@ -143,7 +143,9 @@ def _block_buttons(index: int, layer: LayerSpec) -> None:
         return
     with st.expander(_("Make a block of it"), icon=":material/select_all:"):
         names = [row.name.rpartition(".")[2] for row in now.rows[index:]]
-        last = st.selectbox(_("Up to"), names, key=_session.seed(f"{state.FIELD}.until.{now.place}.{index}", names[0]))
+        last = _choices.seeded(
+            st.selectbox, _("Up to"), names, key=f"{state.FIELD}.until.{now.place}.{index}", now=names[0]
+        )
         end = index + (names.index(last) if last in names else 0)
         for kind in ("Sequence", "Residual", "Branches", "DenseBlock"):
             with st.container(gap="xxsmall"):

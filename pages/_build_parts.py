@@ -13,7 +13,7 @@ from cnnlab.figures.network import shape_text
 from cnnlab.figures.numbers import bytes_text, count_text
 from cnnlab.i18n import Message, _
 from pages import _build_state as state
-from pages import _session, _widgets
+from pages import _choices, _session, _widgets
 from pages._network import NETWORK, crumbs
 from pages._said import told
 
@@ -124,8 +124,8 @@ def totals(architecture: Architecture) -> None:
             help=_("Outputs of all layers for one batch and the weights, at 4 bytes a number. Training needs about twice "
                    "as much, for the gradients."),
         )  # fmt: skip
-        st.number_input(
-            _("Batch size"), 1, 4096, step=1, key=_session.seed("build.batch", batch), width=140, on_change=_take_batch,
+        _choices.seeded(st.number_input,
+            _("Batch size"), 1, 4096, step=1, key="build.batch", now=batch, width=140, on_change=_take_batch,
             help=_("How many pictures the network sees at once; part of the recipe."),
         )  # fmt: skip
     try:

@@ -12,7 +12,7 @@ from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from cnnlab.source_in import Finding, Imported, read_source
 from pages import _build_state as state
-from pages import _session, _widgets
+from pages import _choices, _session, _widgets
 
 _SOURCE = "build.paste.source"
 _NETWORK = "build.paste.network"
@@ -50,12 +50,12 @@ _PLACEHOLDER = "class Net(nn.Module):\n    ..."
 def _ask(found: Imported, sized: bool) -> None:
     """Draw what the source leaves open: which of its networks is meant, how large its pictures are."""
     if found.choices:
-        st.selectbox(_("Network"), found.choices, key=_session.seed(_NETWORK, found.choices[0]), width=220)
+        _choices.seeded(st.selectbox, _("Network"), found.choices, key=_NETWORK, now=found.choices[0], width=220)
     if sized:
         labels = {"channels": _("Channels"), "height": _("Height"), "width": _("Width")}
         for name, (key, value, most) in _SIZE.items():
             start = found.channels if name == "channels" and found.channels else value
-            st.number_input(labels[name], 1, most, key=_session.seed(key, start), width=120)
+            _choices.seeded(st.number_input, labels[name], 1, most, key=key, now=start, width=120)
 
 
 def _read(opened: Callable[[Architecture], None]) -> None:

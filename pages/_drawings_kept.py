@@ -9,7 +9,7 @@ import streamlit as st
 from cnnlab.figures import seen
 from cnnlab.i18n import _
 from cnnlab.workspace import ImageRef, open_image
-from pages import _names, _registry, _session
+from pages import _choices, _names, _registry, _session
 
 if TYPE_CHECKING:
     from cnnlab.data.pictures import Steps
@@ -23,8 +23,8 @@ def keep_bar(model: Model, steps: Steps | None) -> None:
     """Draw the line that keeps the drawing, says what it is meant to be, and takes it to another page."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="draw_keep"):
         unsaid = len(model.class_names)
-        label = st.selectbox(
-            _("It is meant to be"), [unsaid, *range(unsaid)], key=_session.seed("draw.label", unsaid), width=150,
+        label = _choices.seeded(st.selectbox,
+            _("It is meant to be"), [unsaid, *range(unsaid)], key="draw.label", now=unsaid, width=150,
             help=_("Say it, and the lab counts below how many of your drawings a model reads as you meant them."),
             format_func=lambda k: _("not said") if k == unsaid else _(model.class_names[k]),
         )  # fmt: skip

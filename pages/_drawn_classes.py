@@ -50,8 +50,8 @@ def draw(steps: Steps | None) -> None:
     from cnnlab.data.drawings import GOOD, LEAST, MAX_CLASSES, counted
 
     with st.container(border=True, key="draw_own"):
-        told = st.text_input(
-            _("Your classes"), key=_session.seed("draw.own.text", str(_session.kept(_NAMES, ""))), max_chars=200,
+        told = _choices.seeded(st.text_input,
+            _("Your classes"), key="draw.own.text", now=str(_session.kept(_NAMES, "")), max_chars=200,
             placeholder=_("heart, star, moon"), help=_("Separated by commas."),
         )  # fmt: skip
         _session.keep(_NAMES, told)

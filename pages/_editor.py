@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import streamlit as st
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import N_, Message, _
 from cnnlab.validation import first_finding
-from pages import _session
+from pages import _choices
 from pages._said import told
 
 M = TypeVar("M", bound=BaseModel)
@@ -131,45 +131,32 @@ class _Field:
         if isinstance(value, BaseModel):
             with st.popover(self.label, help=self.help, disabled=self.disabled):
                 return spec_editor(type(value), value, self.key, labels=self.labels, fresh=self.fresh)
-        common = {"help": self.help, "key": self.key, "disabled": self.disabled}
         if typing.get_origin(self.kind) is Literal:
             options = list(typing.get_args(self.kind))
             said = {option: self._said(option) for option in options}
-            first = {"index": options.index(value)} if self._begins_with(value, said) else {}
-            return st.selectbox(self.label, options, format_func=self._said, **first, **common)
+            return self._shown(st.selectbox, options, now=value, labels=said, format_func=self._said)
         if self.kind is bool:
-            first = {"value": bool(value)} if self._begins_with(bool(value)) else {}
-            return st.toggle(self.label, **first, **common)
+            return self._shown(st.toggle, now=bool(value))
         if self.kind is int or self.kind is float:
-            return self._number(value, common)
-        text = "" if value is None else str(value)
-        return st.text_input(self.label, **({"value": text} if self._begins_with(text) else {}), **common)
+            return self._number(value)
+        return self._shown(st.text_input, now="" if value is None else str(value))
 
     def _said(self, option: Any) -> str:
         return _(self.labels.get(option, str(option)))
 
-    def _begins_with(self, value: Any, labels: Mapping[Any, str] | None = None) -> bool:
-        """Return whether the widget is to begin with ``value`` of itself; else it is told so here.
+    def _shown(self, draw: Callable[..., Any], *more: Any, now: Any, **options_of: Any) -> Any:
+        options_of = {"help": self.help, "disabled": self.disabled, **options_of}
+        return _choices.seeded(draw, self.label, *more, key=self.key, now=now, told=not self.fresh, **options_of)
 
-        A menu sends back the label that it shows: in another language than before it must show another one.
-        """
-        if not self.fresh:
-            _session.seed(self.key, value, labels)
-        return self.fresh
-
-    def _number(self, value: Any, common: dict[str, Any]) -> Any:
+    def _number(self, value: Any) -> Any:
         kind = self.kind
         shown = None if value is None else kind(value)
         low = None if self.low is None or not self.bounded else kind(self.low)
         high = None if self.high is None or not self.bounded else kind(self.high)
-        if kind is float:
-            common |= {"step": _float_step(value), "format": "%.6g"}
-        else:
-            common["step"] = 1
-        empty: dict[str, Any] = {"value": None, "placeholder": _("automatic")} if self.optional else {}
-        if self._begins_with(shown):
-            empty["value"] = shown
-        raw = st.number_input(self.label, min_value=low, max_value=high, **empty, **common)
+        looks: dict[str, Any] = {"step": _float_step(value), "format": "%.6g"} if kind is float else {"step": 1}
+        if self.optional:
+            looks["placeholder"] = _("automatic")
+        raw = self._shown(st.number_input, low, high, now=shown, **looks)
         if raw is None:
             return None if self.optional else value
         return kind(float(f"{raw:.6g}")) if kind is float else int(raw)

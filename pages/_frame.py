@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnnlab.home import ASSETS
 from cnnlab.i18n import LANGUAGES, _
-from pages import _continue, _run_line, _session
+from pages import _choices, _continue, _run_line, _session
 from pages._glossary import glossary_button
 
 _SHORT = {"en": "EN", "zh_CN": "中文"}
@@ -36,12 +36,12 @@ def draw() -> None:
 
 
 def _language_switch() -> None:
-    key = _session.seed("frame.language", _session.language())
-    st.segmented_control(
+    _choices.seeded(
+        st.segmented_control,
         _("Language"),
         list(LANGUAGES),
-        default=st.session_state[key],
-        key=key,
+        key="frame.language",
+        now=_session.language(),
         format_func=lambda code: _SHORT.get(code, code),
         label_visibility="collapsed",
         required=True,
@@ -52,9 +52,11 @@ def _language_switch() -> None:
 def _workspace_menu() -> None:
     space = _session.workspace()
     with st.popover(space.name or _("My workspace"), icon=":material/person:", type="tertiary"):
-        name = st.text_input(
+        name = _choices.seeded(
+            st.text_input,
             _("Name of this workspace"),
-            key=_session.seed("frame.workspace_name", space.name),
+            key="frame.workspace_name",
+            now=space.name,
             max_chars=40,
             placeholder=_("for example: Ana and Wei"),
         )

@@ -175,8 +175,14 @@ def _side(layer: int, preset: str) -> None:
     if len(sizes) == 1:
         return
     key = f"{_key(layer, 'side')}.{preset}"
-    chosen = st.segmented_control(
-        _("Side of the window: *kernel_size*"), list(sizes), key=_session.seed(key, size), required=True, wrap=True
+    chosen = _choices.seeded(
+        st.segmented_control,
+        _("Side of the window: *kernel_size*"),
+        list(sizes),
+        key=key,
+        now=size,
+        required=True,
+        wrap=True,
     )
     if chosen is not None and chosen != size:
         _resize(layer, int(chosen))
@@ -211,7 +217,7 @@ def _slide(layer: int) -> dict[str, Any]:
 def _whole(layer: int, name: str, label: str, low: int, high: int) -> int:
     key = _key(layer, name)
     now = _kept(layer, name, _DEFAULTS[name])
-    value = st.number_input(label, low, high, step=1, key=_session.seed(key, now))
+    value = _choices.seeded(st.number_input, label, low, high, step=1, key=key, now=now)
     _session.take(key, int(value))
     return int(value)
 
@@ -219,8 +225,8 @@ def _whole(layer: int, name: str, label: str, low: int, high: int) -> int:
 def _bias(layer: int) -> float:
     key = _key(layer, "bias")
     now = _kept(layer, "bias", 0.0)
-    value = st.number_input(
-        _("Constant: *bias*"), -1000.0, 1000.0, step=0.1, format="%.6g", key=_session.seed(key, now)
+    value = _choices.seeded(
+        st.number_input, _("Constant: *bias*"), -1000.0, 1000.0, step=0.1, format="%.6g", key=key, now=now
     )
     value = round(float(value), 4)
     _session.take(key, value)

@@ -35,10 +35,13 @@ def model_line() -> tuple[ModelRef, Model]:
     labels = _names.model_labels()
     labels.setdefault(current, ref.value)  # weights that are just being laid out
     with st.container(key="model_line", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        chosen = st.selectbox(
+        chosen = _choices.seeded(
+            st.selectbox,
             _("Model"),
             list(labels),
-            key=_session.seed("model_line.ref", current, labels),
+            key="model_line.ref",
+            now=current,
+            labels=labels,
             format_func=lambda ref: labels.get(ref, ref),
             width=360,
         )
@@ -140,12 +143,12 @@ def image_line(model: Model) -> Tensor | None:
     problem: CnnLabError | None = None
     image = None
     with st.container(key="image_line", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        key = _session.seed("image_line.kind", ref.kind if ref.kind in kinds else "test")
-        kind = st.segmented_control(
+        kind = _choices.seeded(
+            st.segmented_control,
             _("Image"),
             list(kinds),
-            default=st.session_state[key],
-            key=key,
+            key="image_line.kind",
+            now=ref.kind if ref.kind in kinds else "test",
             format_func=lambda k: kinds[k],
             required=True,
         )
@@ -240,12 +243,14 @@ def _test_image(model: Model, ref: ImageRef) -> ImageRef:
     )
     indices = list(range(len(dataset.test))) if wanted == every else dataset.test.of_class(wanted).tolist()
     place = indices.index(index) if index in indices else 0
-    number = st.number_input(
+    number = _choices.seeded(
+        st.number_input,
         _("Number, 0 to {last:,}", last=len(indices) - 1),
         0,
         len(indices) - 1,
         step=1,
-        key=_session.seed(f"{key}.place", place),
+        key=f"{key}.place",
+        now=place,
         width=150,
     )
     return ImageRef(kind="test", data=dataset.name, index=indices[int(number)])
@@ -262,10 +267,12 @@ def _drawing(model: Model, ref: ImageRef) -> ImageRef | None:
         d.id: _("drawing {number}: {label}", number=numbers[d.id], label="?" if d.label is None else d.label)
         for d in drawings
     }
-    chosen = st.selectbox(
+    chosen = _choices.seeded(
+        st.selectbox,
         _("Drawing"),
         ids,
-        key=_session.seed("image_line.drawing", ref.id if ref.id in names else ids[0]),
+        key="image_line.drawing",
+        now=ref.id if ref.id in names else ids[0],
         format_func=lambda id: names.get(id, id),
         width=220,
     )

@@ -74,9 +74,9 @@ def _place(mark: str, found: Landscape) -> Pair:
         low, high = found.plane.reach[axis]
         at = min(max(place[axis], low), high)
         written.append(
-            st.number_input(
+            _choices.seeded(st.number_input,
                 axis_short(found)[axis], low, high, step=(high - low) / 24,
-                key=_session.seed(f"descent.{name}", at), format="%.4f",
+                key=f"descent.{name}", now=at, format="%.4f",
             )
         )  # fmt: skip
     place = (float(written[0]), float(written[1]))
@@ -101,9 +101,9 @@ def _rates(mark: str, found: Landscape) -> tuple[float, float]:
     for name, label in labels.items():
         noted = f"descent.lr.{name} {mark}"
         begun = float(f"{suits[name]:.1g}")
-        value = st.number_input(
+        value = _choices.seeded(st.number_input,
             label, 1e-9, 1e6, step=begun / 2, format="%.6g",
-            key=_session.seed(f"descent.lr.{name}", float(_session.here(noted, begun))),
+            key=f"descent.lr.{name}", now=float(_session.here(noted, begun)),
         )  # fmt: skip
         _session.set_here(noted, float(value))
         rates.append(float(value))

@@ -97,8 +97,8 @@ def channel(page: str, layer: str, count: int) -> int:
     """Draw the choice of one of the ``count`` channels of ``layer`` and return it, the one chosen before at first."""
     key = f"units.unit.{layer}"
     now = min(int(_session.kept(key, 0)), count - 1)
-    value = st.number_input(
-        _("Channel, 0 to {last:,}", last=count - 1), 0, count - 1, step=1, key=_session.seed(f"{page}.unit.{layer}", now),
+    value = _choices.seeded(st.number_input,
+        _("Channel, 0 to {last:,}", last=count - 1), 0, count - 1, step=1, key=f"{page}.unit.{layer}", now=now,
         width=150,
     )  # fmt: skip
     _session.keep(key, int(value))

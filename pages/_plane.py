@@ -82,9 +82,9 @@ def _steps(ref: ModelRef) -> tuple[int, ...]:
 
 def _seed() -> int:
     noted = "descent.seed"
-    value = st.number_input(
+    value = _choices.seeded(st.number_input,
         _("Directions drawn with the seed"), 0, MOST_SEED, step=1, width=190,
-        key=_session.seed("descent.draw", int(_session.kept(noted, 0))),
+        key="descent.draw", now=int(_session.kept(noted, 0)),
     )  # fmt: skip
     _session.keep(noted, int(value))
     return int(value)
@@ -96,8 +96,8 @@ def _weights(model: Model) -> tuple[str, str]:
     chosen = []
     for number, label in enumerate((_("First weight"), _("Second weight"))):
         noted = f"descent.weight.{number}.{model.architecture.name}"
-        value = st.text_input(
-            label, key=_session.seed(f"descent.weight.{number}", str(_session.kept(noted, defaults[number]))), width=230,
+        value = _choices.seeded(st.text_input,
+            label, key=f"descent.weight.{number}", now=str(_session.kept(noted, defaults[number])), width=230,
             max_chars=80, help=_("An address such as {example}.", example=f"`{defaults[number]}`"),
         )  # fmt: skip
         value = value.strip() or defaults[number]

@@ -73,10 +73,13 @@ def _network_choice() -> Architecture:
             return _(PRESETS[option].title)
         return _("{name}, yours", name=(kept[option] if option in kept else current).name or _("unnamed"))
 
-    chosen = st.selectbox(
+    chosen = _choices.seeded(
+        st.selectbox,
         _("Network"),
         options,
-        key=_session.seed("train.network", same, {option: said(option) for option in options}),
+        key="train.network",
+        now=same,
+        labels={option: said(option) for option in options},
         format_func=said,
         help=_("Yours is the network of the Build page. A preset brings its own recipe and data."),
         width=300,
@@ -97,10 +100,12 @@ def _data_choice() -> DataSet | None:
     name = _session.data_name()
     if name not in here and here:
         name = next((one for one in loader.alike(name) if one in here), here[0])
-    chosen = st.selectbox(
+    chosen = _choices.seeded(
+        st.selectbox,
         _("Data"),
         here,
-        key=_session.seed("train.data", name),
+        key="train.data",
+        now=name,
         width=240,
         format_func=data_title,
         help=_("What the network learns from. The Data page shows the images and gets others."),

@@ -11,7 +11,7 @@ import streamlit as st
 from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
-from pages import _export, _session, _started, _widgets
+from pages import _choices, _export, _session, _started, _widgets
 from pages._said import told
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ def draw(number: int, run: Snapshot) -> None:
             st.warning(told(said), icon=":material/error:")
     _started.line(run)
     with st.container(horizontal=True, vertical_alignment="top", gap="medium", key="runs_one"):
-        name = st.text_input(
-            _("Name"), key=_session.seed(f"runs.{run.id}.name", run.name), max_chars=80, width=260,
+        name = _choices.seeded(st.text_input,
+            _("Name"), key=f"runs.{run.id}.name", now=run.name, max_chars=80, width=260,
         )  # fmt: skip
-        notes = st.text_area(
-            _("Notes"), key=_session.seed(f"runs.{run.id}.notes", run.notes), max_chars=10_000, height=80, width=520,
+        notes = _choices.seeded(st.text_area,
+            _("Notes"), key=f"runs.{run.id}.notes", now=run.notes, max_chars=10_000, height=80, width=520,
             placeholder=_("What you wanted to find out, and what you found"),
         )  # fmt: skip
     if (name.strip() and name.strip() != run.name) or notes != run.notes:

@@ -43,8 +43,8 @@ def filters(mine: Numbered) -> Numbered:
         state = _choices.menu("runs.state", _("State"), list(states), "", lambda one: states[one], width=170)
         net = _choices.menu("runs.net", _("Network"), ["", *nets], "", lambda n: n or _("all networks"), width=210)
         name = _choices.menu("runs.data", _("Data"), ["", *data], "", lambda n: _title(n) or _("all data"), width=190)
-        text = st.text_input(
-            _("Search"), key=_session.seed("runs.text", _session.kept("runs.text", "")), max_chars=80, width=210,
+        text = _choices.seeded(st.text_input,
+            _("Search"), key="runs.text", now=_session.kept("runs.text", ""), max_chars=80, width=210,
             placeholder=_("name, network, note"), help=_("Every word has to occur in the name, network, data, recipe or notes."),
         )  # fmt: skip
         _session.keep("runs.text", text)

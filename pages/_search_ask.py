@@ -122,8 +122,8 @@ def _budgets(recipe: Recipe) -> dict[str, Any]:
 
 def _kept_number(name: str, label: str, default: int | None, low: int, high: int | None, **more: Any) -> int | None:
     key = f"search.budget.{name}"
-    _session.seed(key, _session.kept(key, default))
-    value = st.number_input(label, min_value=low, max_value=high, step=1, key=key, **more)
+    now = _session.kept(key, default)
+    value = _choices.seeded(st.number_input, label, low, high, key=key, now=now, step=1, **more)
     _session.keep(key, value)
     return value
 

@@ -18,8 +18,8 @@ from cnnlab.search import Choice
 from cnnlab.search.knobs import EVERY_ACTIVATION, IN_OR_OUT, Knob, knobs
 from cnnlab.search.space import ACTIVATION, MAX_CHOICES
 from cnnlab.training.recipe import Recipe
+from pages import _choices, _session, _widgets
 from pages import _search_space as space
-from pages import _session, _widgets
 from pages._editor import field_label
 
 _NAMES = {
@@ -70,9 +70,9 @@ def _said_of(one: Choice) -> str:
 def _panel(network: Architecture, recipe: Recipe, found: dict[str, Choice], refused: list[str]) -> None:
     """Draw the ranges of the chosen layer; ``found`` is changed to what they say."""
     now, every = space.here(), space.names()
-    key = _session.seed("search.chosen", every[space.selected() - INPUT])
-    st.selectbox(
-        _("Layer"), every, format_func=lambda name: _("input") if name == "input" else name.rpartition(".")[2], key=key,
+    _choices.seeded(
+        st.selectbox, _("Layer"), every, key="search.chosen", now=every[space.selected() - INPUT],
+        format_func=lambda name: _("input") if name == "input" else name.rpartition(".")[2],
         on_change=lambda: space.choose(st.session_state["search.chosen"]),
     )  # fmt: skip
     index = space.selected()
@@ -126,11 +126,10 @@ def _one(knob: Knob, found: dict[str, Choice], refused: list[str]) -> None:
     target, offer = knob.target, knob.offer
     if offer is None:
         return
-    _session.seed(f"search.vary.{target}", target in found)
     label = _label(knob)
     if knob.field != IN_OR_OUT:
         label += f" · {_('now {value}', value=_widgets.plain(_now(knob)))}"
-    if not st.toggle(label, key=f"search.vary.{target}"):
+    if not _choices.seeded(st.toggle, label, key=f"search.vary.{target}", now=target in found):
         found.pop(target, None)
         return
     base = found.get(target, offer.choice)
@@ -164,16 +163,15 @@ def _options(knob: Knob, base: Choice) -> Choice:
     every = list(dict.fromkeys(every))
     if all(type(value) is int for value in every):
         every.sort()
-    _session.seed(key, [one for one in base.options if one in every])
-    chosen = st.pills(
-        _label(knob), every, default=[one for one in st.session_state[key] if one in every], selection_mode="multi",
-        key=key, format_func=drawn_text, label_visibility="collapsed",
+    chosen = _choices.seeded(
+        st.pills, _label(knob), every, key=key, now=[one for one in base.options if one in every],
+        selection_mode="multi", format_func=drawn_text, label_visibility="collapsed",
     )  # fmt: skip
     return Choice.of({**base.model_dump(), "options": tuple(one for one in every if one in chosen)})
 
 
 def _number(label: str, key: str, value: Any, whole: bool) -> Any:
-    _session.seed(key, int(value) if whole else float(value))
     if whole:
-        return st.number_input(label, step=1, key=key, min_value=0)
-    return st.number_input(label, key=key, format="%g", step=float(abs(value) or 0.1), min_value=0.0)
+        return _choices.seeded(st.number_input, label, 0, key=key, now=int(value), step=1)
+    step = float(abs(value) or 0.1)
+    return _choices.seeded(st.number_input, label, 0.0, key=key, now=float(value), format="%g", step=step)

@@ -33,8 +33,8 @@ def shown() -> Search | None:
     found = next((one for one in mine if one.id == kept), mine[0])
     if len(mine) > 1:
         names = {one.id: _name(len(mine) - place, one) for place, one in enumerate(mine)}
-        chosen = st.selectbox(
-            _("Your searches"), list(names), key=_session.seed(_SHOWN, found.id, names), width=420,
+        chosen = _choices.seeded(st.selectbox,
+            _("Your searches"), list(names), key=_SHOWN, now=found.id, labels=names, width=420,
             format_func=lambda id: names.get(id, id),
         )  # fmt: skip
         _session.keep(_SHOWN, chosen)
@@ -229,8 +229,8 @@ def _chosen(search: Search) -> None:
     number = _chosen_number(search)
     if number is None or number not in trials:
         number = next(iter(trials))
-    chosen = st.selectbox(
-        _("Look at"), list(trials), key=_session.seed("search.look", number, trials), on_change=_looked,
+    chosen = _choices.seeded(st.selectbox,
+        _("Look at"), list(trials), key="search.look", now=number, labels=trials, on_change=_looked,
         format_func=lambda one: trials.get(one, str(one)), help=_("Tap a point in the picture, or choose here."),
     )  # fmt: skip
     trial = search.trial(chosen if chosen in trials else number)

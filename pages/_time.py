@@ -10,7 +10,7 @@ import streamlit as st
 from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import _
-from pages import _session
+from pages import _choices, _session
 
 if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
@@ -46,15 +46,14 @@ def _slider(ref: ModelRef) -> None:
     if len(labels) < 2:
         return
     place = at(ref.step, labels, stands_for)
-    key = _session.seed(f"time.{ref.value}", place, labels)
-    if st.session_state[key] not in labels:
-        st.session_state[key] = place
     with st.container(key="time_line"):  # a line of its own: nothing that appears beside it may move it
-        chosen = st.select_slider(
+        chosen = _choices.seeded(
+            st.select_slider,
             _("Moment"),
             list(labels),
-            value=place,  # what a browser's word for a moment means that is no longer called so: not the first moment
-            key=key,
+            key=f"time.{ref.value}",
+            now=place,
+            labels=labels,
             format_func=lambda step: labels.get(step, str(step)),
             help=_(
                 "Each moment of this run that was kept: move it to see what the network was like then. All pages "

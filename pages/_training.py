@@ -11,7 +11,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures import live as pictures
 from cnnlab.i18n import _
 from cnnlab.runs.snapshot import state_word
-from pages import _accuracy, _branch, _class, _hand, _names, _run_line, _runs_bin, _session, _started, _time
+from pages import _accuracy, _branch, _choices, _class, _hand, _names, _run_line, _runs_bin, _session, _started, _time
 from pages._said import told
 
 if TYPE_CHECKING:
@@ -39,12 +39,15 @@ def _run_choice(run: Snapshot) -> None:
     names = {mine.id: _names.run_label(number, mine) for number, mine in _names.own_runs().items()}
     if len(names) < 2:
         return
-    chosen = st.selectbox(  # a menu of its own for each run: what a browser still says of the last one is no choice
+    chosen = _choices.seeded(
+        st.selectbox,  # a menu of its own for each run: what a browser still says of the last one is no choice
         _("Run"),
         list(names),
         format_func=lambda id: names.get(id, id),
         width=320,
-        key=_session.seed(_menu_of(run.id), run.id, names),
+        key=_menu_of(run.id),
+        now=run.id,
+        labels=names,
         help=_("Your runs, the newest first. A run keeps its number when another one is deleted."),
     )
     if chosen != run.id and chosen in names:

@@ -12,6 +12,7 @@ from pages import (
     _build_editor,
     _build_parts,
     _build_weights,
+    _choices,
     _fault,
     _fault_state,
     _fields,
@@ -58,8 +59,8 @@ def bench() -> None:
 
 
 def _bar() -> None:
-    st.text_input(
-        _("Name"), key=_session.seed(state.NAME, _session.architecture().name), max_chars=MAX_NAME, width=320,
+    _choices.seeded(st.text_input,
+        _("Name"), key=state.NAME, now=_session.architecture().name, max_chars=MAX_NAME, width=320,
         on_change=state.rename,
     )  # fmt: skip
     back, forth = _session.undo_steps()

@@ -28,10 +28,12 @@ def _data_line() -> str:
     current = _session.data_name() if _session.data_name() in names else names[0]
     with st.container(key="data_line", horizontal=True, vertical_alignment="bottom", gap="medium"):
         rows = {row.name: row for row in catalog()}
-        name = st.selectbox(
+        name = _choices.seeded(
+            st.selectbox,
             _("Data set"),
             names,
-            key=_session.seed("data.name", current),
+            key="data.name",
+            now=current,
             format_func=lambda name: _(rows[name].title),
             width=280,
             help=_("What is on this computer. The list at the foot of the page says how to get the others."),
@@ -106,12 +108,14 @@ def _first(dataset: loader.DataSet, split: str, target: int) -> int:
     count = len(part) if target == names else part.counts(names)[target]
     *place, kept = _session.kept("data.first", (dataset.name, split, target, 0))
     begin = int(kept) if place == [dataset.name, split, target] else 0
-    first = st.number_input(
+    first = _choices.seeded(
+        st.number_input,
         _("From number, of {count:,}", count=count),
         0,
         max(0, count - 1),
         step=WALL,
-        key=_session.seed(f"data.{dataset.name}.{split}.{target}.first", min(begin, max(0, count - 1))),
+        key=f"data.{dataset.name}.{split}.{target}.first",
+        now=min(begin, max(0, count - 1)),
         width=165,
     )
     _session.keep("data.first", (dataset.name, split, target, int(first)))

@@ -7,7 +7,7 @@ import streamlit as st
 from cnnlab import runs
 from cnnlab.figures.qr import qr_html
 from cnnlab.i18n import N_, _
-from pages import _class, _continue, _session, _widgets
+from pages import _choices, _class, _continue, _session, _widgets
 
 _widgets.begin_page(N_("Your class"), N_("Let the learners in, see what everybody trains, and keep the queue moving."))
 
@@ -27,12 +27,14 @@ def _limits() -> None:
     """Draw how many live runs each learner may have."""
     now = runs.limits()
     st.subheader(_("At once"), anchor=False)
-    most = st.number_input(
+    most = _choices.seeded(
+        st.number_input,
         _("Live runs of one learner, at most"),
         1,
         1000,
         step=1,
-        key=_session.seed("teacher.live_runs", now.live_runs),
+        key="teacher.live_runs",
+        now=now.live_runs,
         help=_("Runs that wait, learn or are paused. It holds from the next start on; runs that are live go on."),
         width=220,
     )

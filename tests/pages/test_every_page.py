@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import ButtonGroup, Selectbox, SelectSlider, Slider
 
 from cnnlab.i18n import LANGUAGES
 from cnnlab.lessons import glossary
@@ -91,3 +93,44 @@ def test_the_glossary_finds_words_before_texts() -> None:
     assert glossary("步幅", "zh_CN")[0].word.startswith("步幅")
     assert glossary("no such word", "en") == ()
     assert len(glossary(language="en")) == len(glossary(language="zh_CN")) > 40
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_a_control_shows_is_its_default_too(name: str, opened: Callable[[str, str], AppTest]) -> None:
+    """A browser that missed what a control was set to shows its default."""
+    at = opened(name, "en")
+    controls = [one for one in _elements(at._tree) if getattr(one, "key", None) and f"{one.key}~" in at.session_state]
+    assert "frame.language" in {one.key for one in controls}
+    assert {one.key: _default(one.proto) for one in controls} == {one.key: _value(one, at) for one in controls}
+
+
+def _elements(element: Any) -> Iterator[Any]:
+    yield element
+    for child in getattr(element, "children", {}).values():
+        yield from _elements(child)
+
+
+def _default(proto: Any) -> Any:
+    if hasattr(proto, "tab_container"):
+        return proto.tab_container.default_tab_index
+    if proto.DESCRIPTOR.fields_by_name["default"].is_repeated:
+        return [round(one, 6) for one in proto.default]
+    return round(proto.default, 6) if isinstance(proto.default, float) else proto.default
+
+
+def _value(control: Any, at: AppTest) -> Any:
+    """Return what a control holds, as its default says it."""
+    if hasattr(control.proto, "tab_container"):
+        return [tab.label for tab in control.children.values()].index(at.session_state[control.key])
+    if isinstance(control, Selectbox):
+        return control.index
+    if isinstance(control, ButtonGroup):
+        return list(control.indices)
+    if isinstance(control, (Slider, SelectSlider)):
+        place = [*control.options].index(str(control.value)) if isinstance(control, SelectSlider) else control.value
+        return [round(place, 6)]
+    return (
+        round(control.value, 6)
+        if isinstance(control.value, float)
+        else control.value or type(_default(control.proto))()
+    )
