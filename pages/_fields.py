@@ -114,7 +114,8 @@ def at_start(architecture: Architecture) -> None:
     try:
         found = _at_start(architecture.key, row.name, architecture)
     except CnnLabError:
-        return  # said above
+        st.caption(_("It is drawn again as soon as the network runs."))  # what is wrong with it is said above
+        return
     with st.container(horizontal=True, gap="medium", vertical_alignment="center", key="build_effect"):
         if found is None:
             st.markdown(_("The network is too large to try that out while it is edited."))

@@ -1,4 +1,4 @@
-"""The Explore page's parts: a layer's maps with one of them large, its filters, a vector of units."""
+"""The Explore page's parts: a layer's maps with one of them large, a vector of units."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlab.figures import filters as filter_pictures
 from cnnlab.figures import sheets, theme, tiles, units
 from cnnlab.figures.heat import colour_bar_html
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
-from pages import _choices, _session, _widgets
+from pages import _session, _widgets
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from cnnlab.insight import Look
     from cnnlab.model import Model, Tensor
-
-_MOST_NUMBERS = 128
 
 _COMPONENT = st.components.v2.component(
     "cnnlab_map_grid",
@@ -111,90 +106,3 @@ def draw_units(seen: Look, layer: str, names: tuple[str, ...] | None, scale: str
     strip = units.strip_png(values, scale=(low, high), dark=dark)
     st.html(tiles.hard_img(strip, alt, width="min(100%, 768px)"))
     st.html(f'<div style="max-width:320px">{colour_bar_html(low, high, mode, dark=dark)}</div>')
-
-
-def draw_filters(model: Model, layer: str) -> None:
-    """Draw all filters of a convolution, or the weights of a dense layer, in the chosen order, with their colour bar."""
-    from cnnlab.attribution import fingerprint
-    from cnnlab.insight import ORDERS, filters, order
-
-    found = filters(model, layer)
-    dark = _session.dark()
-    names = dict(zip(ORDERS, (_("by number"), _("largest norm first"), _("most alike side by side"))))
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="explore_filters"):
-        by = _choices.segments("explore.filters.order", _("Order"), ORDERS, "number", names.__getitem__)
-        if st.button(_("Look at one channel"), icon=":material/fingerprint:", key="explore.unit", type="tertiary"):
-            _session.keep("units.layer", layer)
-            _session.keep("units.view", "one")
-            _session.keep(f"units.unit.{layer}", int(_session.kept(f"explore.unit.{layer}", 0)))
-            st.switch_page("pages/units.py")
-    places = order(found, by)
-    weight = found.weight.numpy()[list(places)]
-    shape = "×".join(map(str, weight.shape))
-    st.markdown(
-        _filters_caption(layer, weight) if found.is_conv else _(
-            "**Weights of {layer}**, {shape}: a row for each unit, a column for each input", layer=layer, shape=shape
-        )
-    )  # fmt: skip
-    if found.is_conv and weight.shape[1] in (1, 3):
-        norms = found.weight.flatten(1).norm(dim=1)
-        alts = [
-            _("Filter {unit} of {layer}, norm {norm}", unit=unit, layer=layer, norm=theme.number(float(norms[unit])))
-            for unit in places
-        ]
-        captions = [f"{unit} · {float(norms[unit]):.2f}" for unit in places]
-        st.html(tiles.tiles_html(filter_pictures.filter_tiles(weight, dark=dark), alts, captions, size=64))
-    else:
-        picture = _filter_picture(fingerprint(model), layer, by, dark, weight)
-        if found.is_conv:
-            alt = _("All filters of {layer}, {shape}", layer=layer, shape=shape)
-        else:
-            alt = _("The weights of {layer}, {shape}", layer=layer, shape=shape)
-        image = tiles.hard_img(picture, alt, width=None if found.is_conv else "100%")
-        st.html(f'<div tabindex="0" style="max-height:540px;overflow:auto">{image}</div>' if found.is_conv else image)
-        if by != "number":
-            st.html(f'<p class="lab-facts">{_order_text(places, found.is_conv)}</p>')
-    limit = filter_pictures.filter_limit(weight)
-    if found.is_conv and weight.shape[1] == 3:  # its colours are those of the picture, not those of a sign
-        st.caption(
-            _("Grey is a weight of 0 on red, green and blue. A colour that is stronger than that has a positive weight, up to "
-              "{limit}; one that is missing has a negative one.", limit=theme.number(theme.signed_limit(weight)))
-        )  # fmt: skip
-    else:
-        st.html(f'<div style="max-width:320px">{colour_bar_html(-limit, limit, "signed", dark=dark)}</div>')
-
-
-def _order_text(places: tuple[int, ...], is_conv: bool) -> str:
-    """Return the numbers of the filters as they stand in the picture."""
-    numbers = ", ".join(map(str, places[:_MOST_NUMBERS])) + (" …" if len(places) > _MOST_NUMBERS else "")
-    if is_conv:
-        return _("From the left: {numbers}", numbers=numbers)
-    return _("From the top: {numbers}", numbers=numbers)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _filter_picture(model_print: str, layer: str, by: str, dark: bool, _weight: NDArray[Any]) -> bytes:
-    """Return the picture of a layer's weights in the order ``by``, made once for all who look at this model."""
-    draw = filter_pictures.filters_png if _weight.ndim == 4 else filter_pictures.matrix_png
-    return draw(_weight, dark=dark)
-
-
-def _filters_caption(layer: str, weight: NDArray[Any]) -> str:
-    count, channels, height, width = weight.shape
-    values = {"layer": layer, "count": count, "channels": channels, "kernel": f"{height}×{width}"}
-    if channels == 1:
-        return _("**Filters of {layer}**: {count} filters of {kernel}", **values)
-    if channels == 3:
-        return _("**Filters of {layer}**: {count} filters of {kernel}, each on red, green and blue", **values)
-    values["count"] = filter_pictures.shown_filters(weight)
-    if values["count"] < count:
-        return _(
-            "**Filters of {layer}**: a column for each of the first {count} of {all} filters, a row for each of "
-            "{channels} input channels, {kernel} each",
-            all=count, **values,
-        )  # fmt: skip
-    return _(
-        "**Filters of {layer}**: a column for each of {count} filters, a row for each of {channels} input channels, "
-        "{kernel} each",
-        **values,
-    )

@@ -10,7 +10,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.figures.sheets import SCALES
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _answers, _choices, _live, _maps, _run_line, _session, _widgets
+from pages import _answers, _choices, _filters, _live, _maps, _run_line, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
@@ -69,7 +69,7 @@ def _draw(model: Model, seen: Look, image: Tensor, state: str | None) -> None:
         _maps.draw_units(seen, layer, model.class_names if layer in last else None, scale)
     _answers.mirror_remark(model)
     if spec.kind in ("Conv2d", "Linear"):
-        _maps.draw_filters(model, layer)
+        _filters.draw_filters(model, layer)
 
 
 _widgets.begin_page(

@@ -1,23 +1,26 @@
-"""All filters of a layer as one picture of hard pixels."""
+"""All filters of a layer: pictures of hard pixels, and the numbers of a sheet in the browser."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnlab.figures.sheets import pack
 from cnnlab.figures.theme import lookup, signed_limit
-from cnnlab.figures.tiles import enlarge, filter_png, levels, png, tile_png
+from cnnlab.figures.tiles import enlarge, levels, png, tile_png
+from cnnlab.insight import Filters
 
-MOST_KERNELS = 65_536
-"""Kernels in one picture; of a larger layer the first filters are drawn."""
+MOST_KERNELS = 16_384
+"""Kernels on one sheet; a larger layer is looked at in parts."""
 MANY = 2_000
 """From so many weights on, the colour scale leaves out the few largest."""
 
 
 def shown_filters(weight: NDArray[Any]) -> int:
-    """Return how many filters of ``weight`` (C_out, C_in, kH, kW) fit into the picture."""
+    """Return how many filters of ``weight`` (C_out, C_in, kH, kW) are on one sheet."""
     return max(1, min(weight.shape[0], MOST_KERNELS // weight.shape[1]))
 
 
@@ -32,25 +35,22 @@ def filter_limit(weight: NDArray[Any]) -> float:
     return limit if limit > 0 else signed_limit(weight)
 
 
-def filters_png(weight: NDArray[Any], *, dark: bool = False, zoom: int | None = None) -> bytes:
-    """Return all filters of a convolution.
+def sheet_data(found: Filters, places: Sequence[int], *, dark: bool = False) -> dict[str, Any]:
+    """Return what the sheet of kernels needs: a column for each filter at ``places``, a row for each input channel.
 
-    Filters on one input channel are a grid of tiles, filters on three a grid of small colour pictures. Others are a
-    table: one column for each filter, one row for each input channel. One signed scale for the whole layer.
-
-    Shape:
-        weight: (C_out, C_in, kH, kW)
+    ``weights`` is float32 (places, C_in / groups, kH, kW), ``firsts`` the first input channel that each filter sees,
+    ``limit`` where the colours of the layer end.
     """
-    count, channels, height, width = weight.shape
-    if channels == 1:
-        return tile_png(weight[:, 0], "signed", columns=8, zoom=zoom or max(1, 48 // width), dark=dark)
-    if channels == 3:
-        return filter_png(weight, columns=8, zoom=zoom or max(1, 48 // width), dark=dark)
-    shown = shown_filters(weight)
-    kernels = weight[:shown].swapaxes(0, 1).reshape(-1, height, width)
-    limit = filter_limit(weight)
-    fitting = max(1, min(6, 1080 // (shown * (width + 1)), 480 // (channels * (height + 1))))
-    return tile_png(kernels, "signed", scale=(-limit, limit), columns=shown, zoom=zoom or fitting, dark=dark)
+    weight = found.weight.numpy()
+    return {
+        "layer": found.layer,
+        "shape": [len(places), *weight.shape[1:]],
+        "filters": list(places),
+        "firsts": [found.channels_of(unit)[0] for unit in places],
+        "weights": pack(weight[list(places)]),
+        "limit": filter_limit(weight),
+        "signed": pack(lookup("signed", dark), np.uint8),
+    }
 
 
 def filter_tiles(weight: NDArray[Any], *, dark: bool = False) -> list[bytes]:

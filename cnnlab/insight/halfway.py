@@ -12,6 +12,11 @@ from cnnlab.architecture import tape
 from cnnlab.architecture.tape import Row
 from cnnlab.build import Network
 
+PART_BYTES = 8 * 2**20
+"""What may arrive at one layer at a time; memory for larger maps is fetched anew each time, which takes longer than
+the sums in them: 10,000 pictures go through 32 filters in 0.7 s in parts of 20 MB, in 0.1 s in parts of 5 MB."""
+_MOST_TOGETHER = 250
+
 Values = dict[int, Tensor]
 """Outputs by the index of their row, ``tape.INPUT`` for the network's input: just those that a later row still takes."""
 
@@ -35,6 +40,13 @@ def numbers(network: Network, start: int) -> int:
         network.architecture.input_shape if source == tape.INPUT else rows[source].output_shape for source in sources
     ]
     return sum(prod(shape or ()) for shape in shapes)
+
+
+def together(network: Network, stop: int | None = None, passes: int = 1) -> int:
+    """Return how many images go through the rows before ``stop`` (None: all) together, ``passes`` times each."""
+    last = len(rows_of(network)) if stop is None else stop
+    largest = max(numbers(network, start) for start in range(last + 1))
+    return max(1, min(_MOST_TOGETHER, PART_BYTES // (4 * largest * passes)))
 
 
 def before(network: Network, x: Tensor, start: int) -> Values:

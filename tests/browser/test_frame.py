@@ -40,6 +40,19 @@ def test_the_language_can_be_changed_and_is_kept(visit: Callable[..., Page]) -> 
     page.wait_for_function("text => document.querySelector('h1')?.innerText === text", arg=chinese)
 
 
+@pytest.mark.parametrize(("locale", "shown"), [("en-US", True), ("zh-CN", False)])
+def test_what_streamlit_says_in_english_only_is_not_on_a_chinese_page(
+    visit: Callable[..., Page], locale: str, shown: bool
+) -> None:
+    page = visit("convolution", locale=locale)
+    page.locator(".st-key-convolution-predict label").first.click()
+    field = page.locator(".st-key-glass_card_params input").first
+    field.fill("26")
+    hint = page.locator('.st-key-glass_card_params [data-testid="InputInstructions"]').first
+    expect(hint).to_have_text(re.compile("Enter"))
+    assert hint.is_visible() == shown
+
+
 def test_the_model_and_the_image_stay_from_page_to_page(visit: Callable[..., Page]) -> None:
     page = visit("explore")
     for name in ("Explain", "Explore", "Draw", "Explore", "Home", "Explain"):

@@ -155,3 +155,28 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(visit: Callable[..., Pa
         box = rect(canvas)
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= view["x"] + view["width"] + 1
+
+
+def test_a_finger_finds_every_kernel_of_a_wide_layer(visit: Callable[..., Page]) -> None:
+    page = visit("explore", width=390, height=844)
+    page.get_by_label("Model", exact=True).click()
+    page.get_by_role("option", name="cifar-blocks").click()
+    page.get_by_role("radio", name="conv2", exact=True).click()
+    sheet = page.locator("canvas.sheet")
+    expect(sheet).to_be_visible()
+    settled(page)
+    sheet.scroll_into_view_if_needed()
+    box = rect(sheet)
+    cell = box["width"] / 64, box["height"] / 24
+    assert min(cell) >= 24
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.touchscreen.tap(box["x"] + 2.5 * cell[0], box["y"] + 4.5 * cell[1])
+    expect(page.locator(".said b")).to_have_text("conv2.weight[2,4]")
+    shown = [float(text.replace(MINUS, "-")) for text in page.locator(".numbers span").all_inner_texts()]
+    assert shown == pytest.approx(named("cifar-blocks").state["conv2.weight"][2, 4].flatten().tolist(), rel=0.06)
+    sheet.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".said b")).to_have_text("conv2.weight[63,5]")
+    marked, scrolled = rect(page.locator(".mark")), rect(page.locator(".scroll"))
+    assert marked["x"] + marked["width"] <= scrolled["x"] + scrolled["width"] + 1  # brought into sight

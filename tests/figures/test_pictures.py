@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import itertools
 import re
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cnnlab.figures import filters, heat, theme, tiles
+from cnnlab.insight import Filters
 
 
 def decode(data: bytes, mode: str | None = None) -> np.ndarray:
@@ -144,29 +147,28 @@ def test_html_carries_the_text_and_cannot_be_broken_out_of():
 
 
 # ------------------------------------------------------------------ filters
-def test_one_channel_filters_are_a_grid_and_many_are_a_table():
-    assert decode(filters.filters_png(rng().normal(size=(16, 1, 5, 5)), zoom=1)).shape == (11, 47, 4)
-    weight = rng().normal(size=(6, 4, 3, 3))
-    table = decode(filters.filters_png(weight, zoom=1))
-    assert table.shape == (4 * 4 - 1, 6 * 4 - 1, 4)  # a row for each input channel, a column for each filter
-    limit = np.abs(weight).max()
-    level = round(255 * (weight[5, 2, 1, 1] + limit) / (2 * limit))
-    assert np.abs(table[2 * 4 + 1, 5 * 4 + 1, :3].astype(int) - theme.lookup("signed")[level]).max() <= 3
-
-
 def test_filters_on_rgb_are_colour_pictures():
     weight = np.zeros((2, 3, 2, 2))
     weight[0, 0] = 1.0
     weight[1, 2] = -1.0
-    sheet = decode(filters.filters_png(weight, zoom=1))
-    assert tuple(sheet[0, 0]) == (255, 128, 128, 255)
-    assert tuple(sheet[0, 3]) == (128, 128, 0, 255)
+    first, second = (decode(one) for one in filters.filter_tiles(weight))
+    assert tuple(first[0, 0]) == (255, 128, 128)
+    assert tuple(second[0, 0]) == (128, 128, 0)
 
 
-def test_a_huge_layer_is_drawn_in_part():
-    weight = np.zeros((512, 512, 1, 1), dtype=np.float32)
-    assert filters.shown_filters(weight) == filters.MOST_KERNELS // 512 == 128
-    assert decode(filters.filters_png(weight, zoom=1)).shape[1] == 2 * filters.shown_filters(weight) - 1
+def test_a_sheet_carries_every_weight_in_the_order_that_is_asked_for():
+    weight = torch.randn(6, 4, 3, 3)
+    data = filters.sheet_data(Filters("conv2", weight, None, groups=2), (5, 0, 2))
+    sent = np.frombuffer(base64.b64decode(data["weights"]), dtype="<f4").reshape(data["shape"])
+    assert data["shape"] == [3, 4, 3, 3] and data["filters"] == [5, 0, 2]
+    assert (sent == weight[[5, 0, 2]].numpy()).all()
+    assert data["firsts"] == [4, 0, 0]  # filters 3 to 5 look at the second half of the channels
+    assert data["limit"] == pytest.approx(float(weight.abs().max()))
+
+
+def test_a_huge_layer_is_shown_in_parts():
+    assert filters.shown_filters(np.zeros((512, 512, 1, 1), dtype=np.float32)) == filters.MOST_KERNELS // 512 == 32
+    assert filters.shown_filters(np.zeros((64, 24, 3, 3), dtype=np.float32)) == 64
 
 
 def test_dense_weights_are_a_matrix():

@@ -295,7 +295,7 @@ def large() -> Model:
 @pytest.mark.parametrize("mirror", [False, True])
 def test_what_is_too_large_is_neither_remembered_nor_held(monkeypatch, mirror):
     model = mirrored(large()) if mirror else large()
-    monkeypatch.setattr(tables, "PART_BYTES", 20 * 16 * 16 * 16 * 4 * (2 if mirror else 1))  # 20 images
+    monkeypatch.setattr(halfway, "PART_BYTES", 20 * 16 * 16 * 16 * 4 * (2 if mirror else 1))  # 20 images
     monkeypatch.setattr(tables, "MOST_BYTES", 30 * 16 * 16 * 16 * 4 * (2 if mirror else 1))
     table = Table(model, images_for(model, 100))
     alive, sizes = [], []

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cnnlab.errors import ModelError
-from cnnlab.insight import look
+from cnnlab.insight import halfway, look
 from cnnlab.insight.surgery import table_for
 from cnnlab.insight.surgery.lesions import found_for
 from cnnlab.insight.units import (
@@ -52,6 +52,24 @@ def test_the_answers_are_those_of_the_networks_own_pass(net):
                 assert float(means[image, unit]) == pytest.approx(float(answer), rel=1e-4, abs=1e-5)
         by_class = [means[split.targets == k].mean(0) for k in range(len(model.class_names))]
         torch.testing.assert_close(torch.tensor(found.by_class).float(), torch.stack(by_class, 1), rtol=1e-4, atol=1e-5)
+
+
+def test_the_answers_are_the_same_however_few_images_go_through_together(monkeypatch):
+    model = grey()
+    split = images_for(model, 70).test
+    whole = responses(model, split, "conv1")
+    monkeypatch.setattr(halfway, "PART_BYTES", 9 * 4 * halfway.numbers(model.network, 1))
+    assert halfway.together(model.network, 1) == 9
+    found = responses(model, split, "conv1")
+    assert (found.strongest == whole.strongest).all()
+    assert (found.rows == whole.rows).all() and (found.columns == whole.columns).all()
+    np.testing.assert_allclose(found.by_class, whole.by_class, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.answers, whole.answers, rtol=1e-4, atol=1e-6)
+
+
+def test_memory_is_not_fetched_anew_for_each_layer():
+    """Maps of more than some megabytes are, and that takes several times as long as the sums in them."""
+    assert 4 * 32 * 26 * 26 * halfway.together(named("article-003-keras").network) <= 8 * 2**20
 
 
 @pytest.mark.parametrize("net", NETS)

@@ -57,6 +57,16 @@ def test_go_inside_edit_there_and_come_back(tree: Callable[..., AppTest]) -> Non
     assert at.selectbox(key="build.chosen").value == "stage", "the block that was left is the one to edit"
 
 
+def test_what_counts_for_a_unit_is_said_to_come_back_while_the_block_does_not_fit(tree: Callable[..., AppTest]) -> None:
+    at = click(click(tree(), "build.inside"), "build.inside")
+    at = checked(next(one for one in at.toggle if one.key == "build.field_shown").set_value(True).run())
+    assert any("make nine tenths of the effect" in text.value for text in at.markdown)
+    at.number_input(key="build.field.2.0.0.Conv2d.kernel_size").set_value(5)  # the shortcut no longer fits
+    checked(at.run())
+    assert network(at).trace().error is not None
+    assert "It is drawn again as soon as the network runs." in [text.value for text in at.caption]
+
+
 def test_add_duplicate_move_and_remove_inside_a_block(tree: Callable[..., AppTest]) -> None:
     at = click(tree(), "build.inside")
     click(at, "build.duplicate")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.data.dataset import DataSet
-from cnnlab.insight.halfway import Values, advance, before, numbers, onward, rows_of
+from cnnlab.insight.halfway import Values, advance, before, numbers, onward, together
 from cnnlab.insight.memo import Memo
 from cnnlab.insight.own_data import check_fits, dataset_for
 from cnnlab.insight.surgery.edits import Edit, operated
@@ -25,10 +25,7 @@ WORK = 45_000_000_000
 """Multiply-adds of one pass over all images; of a larger network fewer images are looked at."""
 MOST_BYTES = 160 * 2**20
 """What may be remembered for one model, and as much again held for a lesion table; beyond that the way is gone anew."""
-PART_BYTES = 32 * 2**20
-"""What may arrive at one layer at a time: of larger maps fewer images go through together."""
 MOST_TABLES = 4
-_CHUNK = 250
 _MOST_OPERATED = 8
 _Done = tuple[tuple[Edit, ...], tuple[bytes, ...]]
 
@@ -150,7 +147,7 @@ class Table:
             first = max((row for row in self._kept if row <= start), default=None)
             kept = self._kept[first] if first is not None else []
         if first is None:
-            for part in self.index.split(_together(self.model)):
+            for part in self.index.split(together(self.model.network, passes=passes(self.model))):
                 yield before(self.model.network, self._input(part), start)
         for values in kept:
             held = dict(values)
@@ -253,12 +250,6 @@ def table_for(model: Model) -> Table:
 def passes(model: Model) -> int:
     """Return how often a picture goes through: once more, mirrored, where the model averages over both."""
     return 2 if model.about.mirror else 1
-
-
-def _together(model: Model) -> int:
-    """Return how many images go through together."""
-    largest = max(numbers(model.network, start) for start in range(len(rows_of(model.network)) + 1))
-    return max(1, min(_CHUNK, PART_BYTES // (4 * largest * passes(model))))
 
 
 def _sample(model: Model, count: int, most: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from cnnlab.architecture.tape import Row
 from cnnlab.data.dataset import Split
 from cnnlab.errors import ModelError
-from cnnlab.insight.halfway import output
+from cnnlab.insight.halfway import output, together
 from cnnlab.model import Model
 from cnnlab.training.images import some_index
 
@@ -25,7 +26,6 @@ ELEMENT = 50
 FEWEST = 500
 NO_UNITS = frozenset({"Flatten", "Dropout", "Dropout2d", "Softmax"})
 """Layers whose channels are not worth a page: they hand on what arrives."""
-_CHUNK = 250
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,19 @@ def responses(model: Model, split: Split, layer: str) -> Responses:
     row = model.architecture.trace().row(layer)
     index = some_index(len(split), _count(model, row, len(split)))
     targets = split.targets[index]
-    parts = [_part(model, split.images[chosen], row) for chosen in index.split(_CHUNK)]
-    highest, place, mean = (torch.cat(part) for part in zip(*parts))  # (N, channels) each
+    at_once = together(model.network, row.index + 1)
+    parts = [_part(model, split.images[chosen], row) for chosen in index.split(at_once)]
+    mean = torch.cat([part.mean for part in parts])
     classes = len(model.class_names)
     if int(targets.max()) >= classes:
         raise ModelError("the data set has more classes than the model knows")
     sums = torch.zeros(classes, mean.shape[1], dtype=torch.float64).index_add_(0, targets, mean.double())
     counts = torch.bincount(targets, minlength=classes)
+    highest = torch.cat([part.highest for part in parts])  # (some images of each part, channels); so the next two
+    image = torch.cat([part.image + at_once * number for number, part in enumerate(parts)])
+    where = torch.cat([part.where for part in parts])
     values, chosen = highest.T.topk(min(STRONGEST, len(index)))  # (channels, k)
-    where = place.T.gather(1, chosen)
+    image, where = image.T.gather(1, chosen), where.T.gather(1, chosen)
     width = row.output_shape[2] if row.output_shape is not None and len(row.output_shape) == 3 else 0
     nowhere = torch.full_like(where, -1)
     return Responses(
@@ -93,21 +97,36 @@ def responses(model: Model, split: Split, layer: str) -> Responses:
         len(index),
         counts.numpy(),
         (sums / counts.clamp_min(1)[:, None]).T.numpy(),
-        index[chosen].numpy(),
+        index[image].numpy(),
         values.numpy(),
-        mean.T.gather(1, chosen).numpy(),
+        mean.T.gather(1, image).numpy(),
         (where // width if width else nowhere).numpy(),
         (where % width if width else nowhere).numpy(),
     )
 
 
+class _Part(NamedTuple):
+    """What some images say.
+
+    Shape:
+        mean: (images, channels)
+        highest, image, where: (k, channels): the largest numbers of the maps that have the largest ones, whose map
+            it is, counted in these images, and where in the map, counted along its rows.
+    """
+
+    mean: Tensor
+    highest: Tensor
+    image: Tensor
+    where: Tensor
+
+
 @torch.no_grad()
-def _part(model: Model, images: Tensor, row: Row) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the largest number of each map, where it is, and the mean. Shape of each: (N, channels)."""
+def _part(model: Model, images: Tensor, row: Row) -> _Part:
     out = output(model.network, model.preprocessing.apply(images), row.index)
     flat = out.flatten(2) if out.dim() > 2 else out[:, :, None]
-    highest, place = flat.max(2)
-    return highest, place, flat.mean(2)
+    highest, image = flat.amax(2).topk(min(STRONGEST, len(images)), dim=0)
+    maps = flat[image, torch.arange(flat.shape[1])]  # (k, channels, places): only of these it matters where
+    return _Part(flat.mean(2), highest, image, maps.argmax(2))
 
 
 def _count(model: Model, row: Row, there_are: int) -> int:
