@@ -7,6 +7,7 @@ English sentences are the ids. The Chinese ones are gettext catalogues in ``asse
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -106,6 +107,35 @@ class Message:
     def text(self, language: str | None = None) -> str:
         """Return the sentence in ``language`` (None: the current one)."""
         return translate(self.template, self.values, language)
+
+
+class Formula(Message):
+    """A sentence with sums in it, written as by hand: ``1 - 2`` and ``3 · (-2)``, never ``1 + -2`` and ``3 · -2``.
+
+    Where a page shows it, a negative number has the minus sign of print, as those that the browser writes.
+    """
+
+    def __str__(self) -> str:
+        """Return the English sentence, with the hyphens that a program reads."""
+        return by_hand(super().__str__())
+
+    def text(self, language: str | None = None) -> str:
+        """Return the sentence in ``language`` (None: the current one), with print's minus signs."""
+        return _MINUS.sub("\u2212", by_hand(super().text(language)))
+
+
+_NUMBER = r"(?:\d[\d.]*(?:e[+-]?\d+)?|inf|nan)"
+_FACTOR = re.compile(rf"(?<=[·×/^] )-{_NUMBER}")
+_EXPONENT = re.compile(r"(?<=\de)([+-])0*(?=\d)")
+_NOUGHT = re.compile(r"(?<![\w.)\]])-0(?![\d.e])")
+_MINUS = re.compile(r"(?<=\de)-(?=\d)|(?<![\w\])])-(?=\d|inf|nan)|(?<= )-(?= )")
+
+
+def by_hand(text: str) -> str:
+    """Return ``text`` with its sums as one writes them by hand: brackets around a negative factor, no two signs in a row."""
+    text = _EXPONENT.sub(lambda found: "-" * (found[1] == "-"), _NOUGHT.sub("0", text))
+    text = text.replace("+ -", "- ").replace("- -", "+ ")
+    return _FACTOR.sub(r"(\g<0>)", text)
 
 
 errors.set_translator(translate)

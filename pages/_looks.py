@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.4
 """How often a page looks how far it is, in seconds."""
+LONG_S = 15.0
+"""A look that takes longer than this, in seconds, says how long is left."""
 
 
 def begin(kind: str, key: str, total: int, steps: Callable[[], Steps]) -> None:
@@ -85,8 +87,7 @@ def _view(
     slot = st.container(horizontal=True, vertical_alignment="center", key=f"{kind}_progress")
     if job.live:
         with slot:
-            said = _("Another look comes first.") if job.state == "waiting" else told(job)
-            st.progress(min(1.0, job.done / max(1, job.total)), text=said)
+            st.progress(min(1.0, job.done / max(1, job.total)), text=_said(job, told))
             st.button(
                 _("Cancel"), icon=":material/close:", key=f"{kind}.cancel", on_click=jobs.cancel, args=(owner, kind)
             )
@@ -99,3 +100,15 @@ def _view(
             st.rerun()
     if job.found is not None:
         draw(job.found)
+
+
+def _said(job: Job, told: Callable[[Job], str]) -> str:
+    """Say how far it is, and where that is long, how long is left."""
+    from cnnlab.figures.live import seconds
+
+    if job.state == "waiting":
+        return _("Another look comes first.")
+    left = job.left_s
+    if left is None or left + job.spent_s < LONG_S:
+        return told(job)
+    return _("{far} · about {time} left", far=told(job), time=seconds(left))

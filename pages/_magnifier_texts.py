@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.i18n import _
+from pages import _session
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Address
@@ -51,6 +52,12 @@ def _norm() -> str:
 def texts() -> dict[str, str | list[str]]:
     """Return all words of the component."""
     return {**_pictures(), **_sentences(), **_tables(), **_gradients()}
+
+
+def finish(data: dict[str, Any], title: str, key: str) -> None:
+    """Add to the component's ``data`` its title, all of its words, and what tells it from other data."""
+    data["title"], data["text"] = title, texts()
+    data["key"] = f"{key}|{_session.dark()}|{_session.language()}"
 
 
 def _pictures() -> dict[str, str]:

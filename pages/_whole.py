@@ -14,12 +14,14 @@ from pages import _choices, _session
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
     from cnnlab.insight import Look
-    from cnnlab.insight.overview import Column, Order
+    from cnnlab.insight.overview import Column, Fold, Order
     from cnnlab.model import Model, Tensor
 
 KEY = "magnifier.whole"
 MOST_COLUMNS = 16
 """A network with more layers than this begins with them folded: all of them would not fit a screen."""
+MOST_BLOCKS = 24
+"""One with more blocks than this begins in stages, where it has any."""
 
 _ORDER = "magnifier.order"
 _CHOSEN = "magnifier.unit"
@@ -33,34 +35,39 @@ _COMPONENT = st.components.v2.component(
 )
 
 
-def layers(model: Model) -> bool:
-    """Draw the choice between all layers and blocks where they differ; return whether layers are to be folded."""
-    from cnnlab.insight.overview import columns, folded
+def layers(model: Model) -> Fold:
+    """Draw the choice between all layers, blocks and stages where they differ; return what is chosen."""
+    from cnnlab.insight.overview import drawn
 
-    count, fewer = len(columns(model.architecture)), len(folded(model.architecture))
-    if fewer == count:
-        return False
-    names = {"all": _("all of them"), "blocks": _("in blocks")}
-    begun = "all" if count <= MOST_COLUMNS else "blocks"
+    names: dict[Fold, str] = {"all": _("all of them"), "blocks": _("in blocks"), "stages": _("in stages")}
+    counts: dict[Fold, int] = {}
+    for fold in names:
+        count = len(drawn(model.architecture, fold))
+        if count not in counts.values():
+            counts[fold] = count
+    if len(counts) == 1:
+        return "all"
+    limits: dict[Fold, int] = {"all": MOST_COLUMNS, "blocks": MOST_BLOCKS}
+    begun = next((fold for fold in counts if counts[fold] <= limits.get(fold, 0)), [*counts][-1])
     key = f"magnifier.layers.{begun}"  # what is chosen for a small network says nothing about a large one
-    return bool(_choices.segments(key, _("Layers"), tuple(names), begun, names.__getitem__) == "blocks")
+    return _choices.segments(key, _("Layers"), tuple(counts), begun, names.__getitem__)
 
 
-def draw(ref: ModelRef, model: Model, seen: Look, picture: Tensor, scale: str, fold: bool) -> tuple[str, int]:
+def draw(ref: ModelRef, model: Model, seen: Look, picture: Tensor, scale: str, fold: Fold) -> tuple[str, int]:
     """Draw the network and return which map is chosen: its column's name and its number.
 
     Args:
         picture: the input as bytes, with its border. Shape: (C, H, W) uint8
         scale: one of ``sheets.SCALES``.
-        fold: a column for each block instead of one for each layer.
+        fold: a column for each layer, block or stage.
     """
-    from cnnlab.insight.overview import columns, folded, overview
+    from cnnlab.insight.overview import columns, drawn, overview
 
     found = columns(model.architecture)
     opened = _opened([column.name for column in found])
     order = _order(ref, model, seen)
-    chosen = _chosen(found, folded(model.architecture)[1].name if fold else found[1].name, order)
-    view = overview(model, seen, order, opened, fold=fold)
+    chosen = _chosen(found, drawn(model.architecture, fold)[1].name, order)
+    view = overview(model, seen, order, opened, fold=fold, chosen=chosen)
     data = whole.to_data(
         view, seen, picture.numpy(), [_(name) for name in model.class_names], scale, dark=_session.dark()
     )
@@ -133,6 +140,11 @@ def _texts() -> dict[str, Any]:
         "each": _("own scales"),
         "folded": _("{count} layers: {list}", count=count, list=list_),
         "here": _("{map}: mean {mean}.", map="{map}", mean=mean),
+        "inside": _(
+            "{map} is chosen. It stands inside {block}, which is folded: this column shows only its last layer.",
+            map="{map}",
+            block="{block}",
+        ),
         "value": _("{map}: {mean}.", map="{map}", mean=mean),
         "gets": _("Fed by: {list}.", list=list_),
         "hidden": _("Maps not shown: {share}.", share=share),

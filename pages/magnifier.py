@@ -14,6 +14,7 @@ from pages import _answers, _choices, _drawing, _live, _magnified, _run_line, _s
 
 if TYPE_CHECKING:
     from cnnlab.description import ModelRef
+    from cnnlab.insight.overview import Fold
     from cnnlab.model import Model, Tensor
 
 
@@ -27,8 +28,8 @@ def _mode(model: Model) -> str:
     return str(_choices.segments("magnifier.mode", _("The picture"), modes, LOOK, names.__getitem__))
 
 
-def _controls(model: Model, said: str, state: str | None) -> tuple[str, bool]:
-    """Draw what the network says and the choices for its picture; return what shares a scale, and whether to fold."""
+def _controls(model: Model, said: str, state: str | None) -> tuple[str, Fold]:
+    """Draw what the network says and the choices for its picture; return what shares a scale, and how far to fold."""
     labels = dict(zip(SCALES, (_("each map"), _("each layer"), _("all"))))
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="magnifier_choices"):
         scale = _choices.segments(

@@ -67,7 +67,7 @@ def keywords() -> set[str]:
     while size < len(found):  # children of children
         size = len(found)
         found |= {c.name for c in classes if {ast.unparse(base).split(".")[-1] for base in c.bases} & found}
-    return found | {"_", "N_", "Message", "translate"}
+    return found | {"_", "N_", "Message", "Formula", "translate"}
 
 
 def tree(path: Path) -> ast.Module:

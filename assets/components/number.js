@@ -18,8 +18,6 @@ export function number(value, digits = 4) {
   return text.replace("-", "\u2212");
 }
 
-const factorText = (value) => (value < 0 ? `(${number(value)})` : number(value));
-
 // ---------------------------------------------------------------------------------------------- the arithmetic
 
 // What arrived, with its numbers as typed arrays; a vector is a map of one row.
@@ -428,10 +426,13 @@ export function ranked(data) {
   return [...data.incoming].sort((one, other) => size.get(other) - size.get(one));
 }
 
-// As one writes it by hand: 1 - 2, not 1 + -2.
-export const signs = (text) => text.replaceAll("+ \u2212", "\u2212 ").replaceAll("\u2212 \u2212", "+ ");
+// As one writes it by hand: 1 - 2, not 1 + -2; and 3 · (-2), not 3 · -2. cnnlab.i18n.by_hand writes Python's sums so.
+export const signs = (text) => text.replaceAll("+ \u2212", "\u2212 ").replaceAll("\u2212 \u2212", "+ ")
+  .replace(/([·/] )(\u2212[\d.]+(?:e[+\u2212]?\d+)?)/g, "$1($2)");
 
-export function says(lab, sum) {
+export const says = (lab, sum) => signs(sentence(lab, sum));
+
+function sentence(lab, sum) {
   const { data } = lab;
   const { text } = data;
   const unit = unitOf(data.out, lab.at);
@@ -466,13 +467,13 @@ export function says(lab, sum) {
     const here = sum.terms.find((one) => one.place === lab.at);
     const facts = { unit: data.says_unit, value, place: unit, count: data.out.values.length };
     return here
-      ? fill(text.weight_here, { ...facts, x: factorText(here.x), source: unitOf(here.map, here.index), gradient: factorText(here.factor), product: number(here.product) })
+      ? fill(text.weight_here, { ...facts, x: number(here.x), source: unitOf(here.map, here.index), gradient: number(here.factor), product: number(here.product) })
       : fill(text.weight_border, facts);
   }
   if (!first) return fill(text.nothing, { unit });
-  const facts = { unit, value, x: (["norm", "scaled"].includes(data.sentence) ? factorText : number)(first.x), factor: factorText(first.factor), shift: number(sum.bias), kind: data.kind, ...lab.numbers };
-  if (data.sentence === "add") return fill(text.add, { ...facts, parts: sum.terms.map((one) => factorText(one.x)).join(" + ") });
-  if (data.sentence === "multiply") return fill(text.multiply, { ...facts, parts: data.incoming.map((map) => factorText(map.values[map.origin[lab.at]])).join(" · ") });
+  const facts = { unit, value, x: number(first.x), factor: number(first.factor), shift: number(sum.bias), kind: data.kind, ...lab.numbers };
+  if (data.sentence === "add") return fill(text.add, { ...facts, parts: sum.terms.map((one) => number(one.x)).join(" + ") });
+  if (data.sentence === "multiply") return fill(text.multiply, { ...facts, parts: data.incoming.map((map) => number(map.values[map.origin[lab.at]])).join(" · ") });
   if (data.sentence === "dropped") return fill(first.factor === 0 ? text.dropped : text.kept, facts);
   if (data.sentence === "move") return fill(text.move, { ...facts, source: unitOf(first.map, first.index) });
   return fill(text[data.sentence], { ...facts, second: second ? number(second.x) : "" });
@@ -508,7 +509,7 @@ export function patchSays(data, map, patch, sum) {
   const order = [...found].sort((a, b) => Math.abs(b.x * b.w) - Math.abs(a.x * a.w));
   const shown = found.length > most ? order.slice(0, most) : found;
   const rest = order.slice(most).reduce((all, one) => all + one.x * one.w, 0);
-  const parts = shown.map((one) => `${factorText(one.x)} · ${factorText(one.w)}`).join(" + ");
+  const parts = shown.map((one) => `${number(one.x)} · ${number(one.w)}`).join(" + ");
   const facts = { name: nameOf(map), parts, sum: number(sum), rest: number(rest), count: found.length - most };
   return signs(fill(found.length > most ? data.text.spelled_part : data.text.spelled, facts));
 }
@@ -668,7 +669,7 @@ function point(lab, index) {
     one.note.textContent = number(one.values[index]);
   }
   if (lab.here) lab.here.replaceChildren(element("b", "", {}, unitOf(data.out, index)), element("small", "", {}, number(data.out.values[index])));
-  lab.says.textContent = signs(says(lab, sum));
+  lab.says.textContent = says(lab, sum);
   lab.more_words.textContent = data.remark ? fill(data.remark, lab.numbers) : "";
   lab.gone.hidden = true;
   drawClose(lab);

@@ -1,7 +1,7 @@
 // The whole network at a glance: a column of small maps for each layer, links between them. Pointing at a map, or moving
 // to it with the keys, lights what feeds it and what it feeds; that is answered here. The server is asked when a layer is
 // opened or closed (state "opened": names) and when a map is chosen (state "chosen": [layer, map]).
-// data: {columns, colours, grey, signed, sequential, opened, chosen, text}, see figures/whole.py
+// data: {columns, colours, grey, signed, sequential, opened, chosen, marked, text}, see figures/whole.py
 
 const NARROW = 640; // below, the layers stand under each other
 const TILE = 36; // a row of numbers is so wide
@@ -249,6 +249,14 @@ const svg = (tag, attributes = {}) => {
 
 const span = ({ mode, low, high }) => (mode === "signed" ? `±${number(high, 2)}` : `${number(low, 2)}…${number(high, 2)}`);
 
+// Where the chosen map stands: [column, tile]; -1 for the tile where it is folded away in the column; null where nowhere.
+export function chosenIn({ columns, chosen, marked }) {
+  const c = chosen ? columns.findIndex((column) => column.name === chosen[0]) : -1;
+  if (c >= 0) return columns[c].shown.includes(chosen[1]) ? [c, columns[c].shown.indexOf(chosen[1])] : null;
+  if (!marked || !columns[marked[0]]?.holds.includes(chosen?.[0])) return null;
+  return [marked[0], marked[1] === null ? -1 : columns[marked[0]].shown.indexOf(marked[1])];
+}
+
 class Whole {
   constructor(root) {
     this.root = root;
@@ -417,16 +425,16 @@ class Whole {
   }
 
   chosenAt() {
-    const { columns, chosen } = this.data;
-    const c = chosen ? columns.findIndex((column) => column.name === chosen[0]) : -1;
-    const t = c < 0 ? -1 : columns[c].shown.indexOf(chosen[1]);
-    return t < 0 ? null : [c, t];
+    const at = chosenIn(this.data);
+    return at && at[1] >= 0 ? at : null;
   }
 
   mark() {
     const chosen = this.chosenAt();
     this.stage.querySelectorAll('[aria-pressed="true"]').forEach((node) => node.setAttribute("aria-pressed", "false"));
     if (chosen) this.tileAt(chosen).setAttribute("aria-pressed", "true");
+    const [inside] = chosen ? [-1] : (chosenIn(this.data) ?? [-1]);
+    this.nodes.forEach(({ head }, c) => head.classList.toggle("inside-it", c === inside));
     this.reach(this.at && this.tileAt(this.at) ? this.at : chosen ?? [0, 0]);
     this.light(this.pointed);
   }
@@ -447,7 +455,7 @@ class Whole {
     this.stage.classList.toggle("pointing", Boolean(at));
     if (!here || !this.layout) {
       this.lit.replaceChildren();
-      this.says.textContent = this.data.text.hint;
+      this.says.textContent = this.hint();
       return;
     }
     const [c, t] = here;
@@ -468,6 +476,15 @@ class Whole {
     for (const link of out.slice().reverse()) draw(link, this.line(c, t, link.column, link.tile));
     this.lit.replaceChildren(...paths);
     this.tell_(here, into, hidden, out);
+  }
+
+  // Nothing is pointed at: what to do, or where the chosen map is folded away.
+  hint() {
+    const { columns, chosen, text } = this.data;
+    const [c] = chosenIn(this.data) ?? [-1];
+    if (c < 0) return text.hint;
+    const { block, holds } = columns[c];
+    return `${fill(text.inside, { map: `${chosen[0]}[${chosen[1]}]`, block: block || `${holds[0]} \u2013 ${holds.at(-1)}` })} ${text.hint}`;
   }
 
   nameOf({ column, tile }) {

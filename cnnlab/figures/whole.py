@@ -42,6 +42,7 @@ def to_data(
     ]  # fmt: skip
     return {
         "columns": [_input(view, picture), *drawn],
+        "marked": list(view.chosen) if view.chosen else None,
         "colours": list(CLASS_COLOURS),
         "grey": pack(np.repeat(np.arange(256)[:, None], 3, axis=1), np.uint8),
         "signed": pack(lookup("signed", dark), np.uint8),

@@ -1,4 +1,4 @@
-"""The whole network with its layers folded: a column for each block, and for each layer with what only follows it."""
+"""The whole network with its layers folded: a column for each block or stage, and for each layer with what only follows it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from cnnlab.model import Model
 
 
 @lru_cache(maxsize=64)
-def folded(architecture: Architecture) -> tuple[Column, ...]:
+def folded(architecture: Architecture, stages: bool = False) -> tuple[Column, ...]:
     """Return the columns of ``architecture`` with its layers folded; ``holds`` says which layers one stands for.
 
     A block becomes one column: of the layers whose names begin alike, the most that meet in at most one join and that
     nothing leaves but the last of them. So do a layer and those behind it that work on each of its maps alone
     (activation, pooling, BatchNorm, dropout), as long as maps stay maps and nothing else takes what is in between.
     What a column shows is its last layer.
+
+    Args:
+        stages: a block may have any number of joins: where blocks stand in one block, that is a column, all of them.
     """
     every = columns(architecture)
-    blocks = _blocks(every)
+    blocks = _blocks(every, stages)
     groups = _chains(every, [members for _name, members in blocks])
     names = {members[0]: name for name, members in blocks}
     place = {member: number for number, group in enumerate(groups) for member in group}
@@ -44,7 +47,7 @@ def folded(architecture: Architecture) -> tuple[Column, ...]:
     return tuple(found)
 
 
-def _blocks(every: Sequence[Column]) -> list[tuple[str, list[int]]]:
+def _blocks(every: Sequence[Column], stages: bool) -> list[tuple[str, list[int]]]:
     """Return each block's name and the numbers of its columns, in order; a layer that is in none is a block itself.
 
     A block in a block is not folded by itself.
@@ -62,7 +65,7 @@ def _blocks(every: Sequence[Column]) -> list[tuple[str, list[int]]]:
             while end < len(every) and every[end].name.startswith(scope):
                 end += 1
             members = list(range(start, end))
-            if _is_block(every, members):
+            if _is_block(every, members, stages):
                 name, whole = scope[:-1], members
                 break
         groups.append((name, whole))
@@ -70,9 +73,9 @@ def _blocks(every: Sequence[Column]) -> list[tuple[str, list[int]]]:
     return groups
 
 
-def _is_block(every: Sequence[Column], members: list[int]) -> bool:
-    """Return whether ``members`` meet in at most one join, and nothing leaves them but the last."""
-    joins = sum(len(every[member].inputs) > 1 for member in members)
+def _is_block(every: Sequence[Column], members: list[int], stages: bool) -> bool:
+    """Return whether nothing leaves ``members`` but the last; where stages are no blocks, they meet in one join at most."""
+    joins = 0 if stages else sum(len(every[member].inputs) > 1 for member in members)
     inner = set(members[:-1])
     leaks = any(inner & set(column.inputs) for number, column in enumerate(every) if number not in members)
     return joins <= 1 and not leaks and not any(every[member].classes for member in members)
@@ -95,6 +98,25 @@ def _chains(every: Sequence[Column], groups: list[list[int]]) -> list[list[int]]
         else:
             found.append(list(group))
     return found
+
+
+def stands_in(architecture: Architecture, found: Sequence[Column], layer: str, item: int) -> tuple[int, int | None]:
+    """Return the column of ``found`` that ``layer`` stands in, and which of its maps comes from map ``item`` alone.
+
+    None for the map where those of a folded layer are mixed before the column ends.
+
+    Raises:
+        StopIteration: there is no such layer.
+    """
+    number = next(i for i, column in enumerate(found) if layer in (column.name, *column.holds))
+    column, every = found[number], columns(architecture)
+    here = next(i for i, one in enumerate(every) if one.name == layer)
+    while every[here].name != column.name:
+        takers = [i for i, one in enumerate(every) if here in one.inputs]
+        if len(takers) != 1 or not keeps_numbers(every[here], every[takers[0]]):
+            return number, None
+        here = takers[0]
+    return number, item
 
 
 def through(model: Model, seen: Look, column: Column, shown: Sequence[int]) -> dict[str, Tensor]:

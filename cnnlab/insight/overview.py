@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,11 +14,26 @@ from cnnlab.architecture import Architecture
 from cnnlab.insight.activations import Look
 from cnnlab.insight.arithmetic.passes import INPUT
 from cnnlab.insight.columns import Column, columns, keeps_numbers, values
-from cnnlab.insight.folding import folded, through
+from cnnlab.insight.folding import folded, stands_in, through
 from cnnlab.insight.links import incoming
 from cnnlab.model import Model
 
-__all__ = ["Column", "Fed", "Order", "Overview", "columns", "folded", "overview", "strongest", "values"]
+__all__ = [
+    "Column",
+    "Fed",
+    "Fold",
+    "Order",
+    "Overview",
+    "columns",
+    "drawn",
+    "folded",
+    "overview",
+    "strongest",
+    "values",
+]
+
+Fold = Literal["all", "blocks", "stages"]
+"""A column for each layer, for each block, or for each outermost block with all the blocks in it."""
 
 LIMIT = 10
 """How many maps of a layer are shown until it is opened."""
@@ -73,16 +89,24 @@ class Overview:
         columns: input, layers, probabilities.
         shown: for each column the numbers of its maps that are shown, in order.
         fed: for each column, one entry for each of its inputs.
+        chosen: the column that the chosen map stands in, and its number there; None where it is folded away in it.
     """
 
     columns: tuple[Column, ...]
     shown: tuple[tuple[int, ...], ...]
     fed: tuple[tuple[Fed, ...], ...]
+    chosen: tuple[int, int | None] | None = None
+
+
+def drawn(architecture: Architecture, fold: Fold = "all") -> tuple[Column, ...]:
+    """Return the columns of the picture of ``architecture``, folded or not."""
+    return columns(architecture) if fold == "all" else folded(architecture, fold == "stages")
 
 
 @torch.no_grad()
 def overview(
-    model: Model, seen: Look, order: Order, opened: Collection[str] = (), *, fold: bool = False
+    model: Model, seen: Look, order: Order, opened: Collection[str] = (), *, fold: Fold = "all",
+    chosen: tuple[str, int] | None = None,
 ) -> Overview:  # fmt: skip
     """Return which maps are shown and how strongly each feeds those of the next layers.
 
@@ -96,15 +120,19 @@ def overview(
     Args:
         order: what ``strongest`` returned, now or for an earlier look: maps that stay in place can be compared.
         opened: the columns of which all maps are shown, not only the first few.
-        fold: a column for each block, see ``folding.folded``; what feeds it comes as shares, see ``folding.through``.
+        fold: for blocks and stages see ``folding.folded``; what feeds them comes as shares, see ``folding.through``.
+        chosen: a layer and the number of a map in it, which is shown whether or not it is one of the strongest.
     """
-    found = folded(model.architecture) if fold else columns(model.architecture)
+    found = drawn(model.architecture, fold)
+    at = stands_in(model.architecture, found, *chosen) if chosen else None
     ranked = [_ranked(column, order) for column in found]
     limits = _limits(found, ranked)
     shown = tuple(
         maps if column.name in opened or column.count <= limit + _SPARE else maps[:limit]
         for column, maps, limit in zip(found, ranked, limits)
     )
+    if at is not None and at[1] is not None and at[1] not in shown[at[0]]:
+        shown = (*shown[: at[0]], (*shown[at[0]], at[1]), *shown[at[0] + 1 :])
     modules = dict(model.network.leaves())
     rows = {row.name: row for row in model.architecture.trace().rows}
     fed = []
@@ -118,7 +146,7 @@ def overview(
             rows.get(column.name), modules.get(column.name), arriving, values(column, seen), torch.tensor(wanted)
         ) if arriving else []  # fmt: skip
         fed.append(tuple(_fed(source, part, shown[source]) for source, part in zip(column.inputs, parts)))
-    return Overview(found, shown, tuple(fed))
+    return Overview(found, shown, tuple(fed), at)
 
 
 def _fed(source: int, strength: Tensor, shown: tuple[int, ...]) -> Fed:

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 
 from cnnlab.errors import CnnLabError, RunError
@@ -19,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 _MOST = 100
 _END_S = 10.0
+SURE_S = 3.0
+"""How long a job works before it says how long is left."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Job:
         done: how many of the steps are done.
         found: what there is of the result so far; all of it once it is done.
         error: why it failed.
+        spent_s: how long it has worked, up to the last step that is done.
     """
 
     key: str
@@ -40,6 +44,14 @@ class Job:
     done: int = 0
     found: Any = None
     error: Message | None = None
+    spent_s: float = 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """How long the steps that are left will take, if each takes as long as those done; None before it can be said."""
+        if not self.live or self.spent_s < SURE_S or self.done < 1:
+            return None
+        return self.spent_s / self.done * max(0, self.total - self.done)
 
     @property
     def live(self) -> bool:
@@ -157,6 +169,7 @@ class _Worker:
         give_way()
         own_threads(1)
         self._tell(state="running")
+        began = monotonic()
         steps = begin()
         while not self._stopped.is_set():
             try:
@@ -164,7 +177,7 @@ class _Worker:
             except StopIteration as end:
                 self._tell(state="done", done=self.job.total, found=end.value)
                 return
-            self._tell(done=step.done, found=step.found)
+            self._tell(done=step.done, found=step.found, spent_s=monotonic() - began)
         steps.close()
 
     def stop(self) -> None:

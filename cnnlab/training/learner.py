@@ -14,7 +14,6 @@ from itertools import chain
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 from cnnlab.architecture import Architecture
 from cnnlab.build import GeneratorDropout, build
@@ -25,7 +24,7 @@ from cnnlab.errors import RecipeError
 from cnnlab.training.checks import can_share, part_size, share_count
 from cnnlab.training.images import generator_for, training_split
 from cnnlab.training.losses import loss_of
-from cnnlab.training.optim import add_l1, make_optimizer, set_layer_rates
+from cnnlab.training.optim import make_optimizer, set_layer_rates, shape_gradients
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.threads import own_threads, wide
 from cnnlab.training.watching import PIECE
@@ -209,10 +208,7 @@ class Learner:
         return ThreadPoolExecutor(self.recipe.threads - 1, "share", own_threads, (1,))
 
     def _move(self) -> None:
-        if self.recipe.l1:
-            add_l1(self._learning, self.recipe.l1)
-        if self.recipe.clip_norm:
-            clip_grad_norm_(self._learning, self.recipe.clip_norm)
+        shape_gradients(self._learning, self.recipe)
         self._optimizer.step()
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:

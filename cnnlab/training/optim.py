@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -187,6 +187,17 @@ def _triangle(step: int, steps: int, warmup: float) -> float:
 
 def _cosine_between(start: float, end: float, part: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
+
+
+def shape_gradients(parameters: Sequence[nn.Parameter], recipe: Recipe) -> None:
+    """Make the gradients what the optimizer is to get: add the L1 penalty's, then shorten the whole to ``clip_norm``.
+
+    Source: torch.nn.utils.clip_grad_norm_; the length is that of all gradients together.
+    """
+    if recipe.l1:
+        add_l1(parameters, recipe.l1)
+    if recipe.clip_norm:
+        nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
 
 
 def add_l1(parameters: Iterable[nn.Parameter], strength: float) -> None:

@@ -1,7 +1,7 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { above, arrange, fedBy, feeding, number, percent, route, shares, tileSize, zooms } from "../../assets/components/whole.js"
+import { above, arrange, chosenIn, fedBy, feeding, number, percent, route, shares, tileSize, zooms } from "../../assets/components/whole.js"
 
 const pack = (values) => Buffer.from(new Float32Array(values).buffer).toString("base64")
 const column = (more) => ({
@@ -129,4 +129,14 @@ test("above a column stands the block that begins, above folded layers their blo
   const block = at("stage1.relu1", ["stage1.block1.conv1", "stage1.block1.add", "stage1.relu1"], "stage1.block1")
   assert.equal(above(block, chain), "stage1.block1")
   assert.equal(above(at("stage1.block2.add", ["stage1.block2.conv1", "stage1.block2.add"], "stage1.block2"), block), "block2")
+})
+
+test("the chosen map is marked where it is, or the column that it is folded away in", () => {
+  const columns = [NET[0], NET[1], column({ name: "relu2", holds: ["conv2", "relu2"], shown: [4, 7] })]
+  assert.deepEqual(chosenIn({ columns, chosen: ["conv1", 1], marked: [1, 1] }), [1, 1])
+  assert.deepEqual(chosenIn({ columns, chosen: ["conv2", 7], marked: [2, 7] }), [2, 1])
+  assert.deepEqual(chosenIn({ columns, chosen: ["conv2", 7], marked: [2, null] }), [2, -1])
+  assert.equal(chosenIn({ columns, chosen: ["conv9", 7], marked: [2, 7] }), null)
+  assert.equal(chosenIn({ columns, chosen: ["conv1", 2], marked: [1, 1] }), null)
+  assert.equal(chosenIn({ columns, chosen: null, marked: null }), null)
 })

@@ -156,24 +156,42 @@ RECIPES = [
     Recipe(optimizer="rmsprop", lr=0.01, momentum=0.0, weight_decay=0.01),
     Recipe(optimizer="rmsprop", lr=0.01, momentum=0.9, weight_decay=0.0),
     Recipe(optimizer="adagrad", lr=0.05, weight_decay=0.01),
+    Recipe(optimizer="sgd", lr=0.1, momentum=0.9, l1=0.03, weight_decay=0.01),
+    Recipe(optimizer="sgd", lr=0.1, momentum=0.0, clip_norm=0.7),
+    Recipe(optimizer="adam", lr=0.01, l1=0.2, clip_norm=0.3, weight_decay=0.02),
+    Recipe(optimizer="rmsprop", lr=0.01, l1=0.1, clip_norm=1e-4),
 ]
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: f"{r.optimizer}-{r.momentum}-{r.weight_decay}")
+def recipe_name(recipe: Recipe) -> str:
+    words = ("momentum", "weight_decay", "l1", "clip_norm")
+    return "-".join([recipe.optimizer, *(str(getattr(recipe, word)) for word in words)])
+
+
+def torchs_step(loss: torch.Tensor, parameters: list[torch.nn.Parameter], optimizer, recipe: Recipe) -> None:
+    """Take one step as one writes it in torch: the penalty is part of the loss, and torch clips."""
+    penalty = sum(parameter.abs().sum() for parameter in parameters if parameter.dim() > 1)
+    optimizer.zero_grad()
+    (loss + recipe.l1 * penalty).backward()
+    if recipe.clip_norm:
+        torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
+    optimizer.step()
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=recipe_name)
 @settings(max_examples=15, deadline=None)
 @given(
     weight=st.floats(-2, 2, width=32),
     gradients=st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=6),
 )
 def test_a_step_is_torchs(recipe, weight, gradients):
-    parameter = torch.nn.Parameter(torch.tensor([weight], dtype=torch.float32))
+    parameter = torch.nn.Parameter(torch.tensor([[weight]], dtype=torch.float32))
     optimizer = make_optimizer([parameter], recipe)
     remembered: dict[str, float] = {}
     for number, gradient in enumerate(gradients, 1):
         before = float(parameter.detach())
         told = step_of(recipe, before, gradient, remembered, number)
-        parameter.grad = torch.tensor([gradient], dtype=torch.float32)
-        optimizer.step()
+        torchs_step(gradient * parameter.sum(), [parameter], optimizer, recipe)
         assert told.after == pytest.approx(float(parameter.detach()), abs=1e-5 * max(1.0, abs(before))), told
         state = optimizer.state[parameter]
         assert told.remembers.keys() == {name for name, value in state.items() if value is not None}
@@ -183,7 +201,78 @@ def test_a_step_is_torchs(recipe, weight, gradients):
         assert told.lines[-1].value == told.after and all(str(line.says) for line in told.lines)
 
 
-@pytest.mark.parametrize("recipe", RECIPES[1:], ids=lambda r: f"{r.optimizer}-{r.momentum}-{r.weight_decay}")
+@settings(max_examples=12, deadline=None)
+@given(
+    drawn=networks(),
+    optimizer=st.sampled_from(["sgd", "adam", "adamw", "rmsprop", "adagrad"]),
+    l1=st.sampled_from([0.0, 0.01, 0.5]),
+    clip_norm=st.sampled_from([0.0, 1e-3, 0.5, 900.0]),
+    seed=st.integers(0, 1000),
+)
+def test_a_step_in_any_network_is_torchs(drawn, optimizer, l1, clip_norm, seed):
+    """Also with the L1 penalty and with clipping, whose factor depends on every weight of the network."""
+    architecture = ending_in_a_vector(drawn)
+    model = model_of(architecture.input_shape, architecture.layers, seed=seed)
+    images = torch.stack([image_of(architecture.input_shape, seed + i) for i in range(3)])
+    targets = torch.arange(3) % len(model.class_names)
+    recipe = Recipe(optimizer=optimizer, lr=0.01, l1=l1, clip_norm=clip_norm)
+    here = walk(model, images, targets, recipe, training=False)
+    network = model.copy_network().requires_grad_(True)
+    parameters = dict(network.named_parameters())
+    scores = network.logits(model.preprocessing.apply(images))
+    loss = torch.nn.functional.cross_entropy(scores, targets)
+    if not parameters or not math.isfinite(float(loss.detach())):
+        return
+    torchs_step(loss, list(parameters.values()), make_optimizer(parameters.values(), recipe), recipe)
+    draw = torch.Generator().manual_seed(seed)
+    for name, parameter in parameters.items():
+        index = tuple(int(torch.randint(length, (1,), generator=draw)) for length in parameter.shape)
+        layer, _, last = name.rpartition(".")
+        told = here.next_step(Address(layer, last, index))
+        if recipe.optimizer != "sgd" and 0 < abs(told.gradient) < 1e-6:
+            continue  # g / |g| of a gradient that is rounding alone says nothing
+        after = float(parameter.detach()[index])
+        assert told.after == pytest.approx(after, abs=1e-5 * max(1.0, abs(told.before), abs(after))), told
+        names = {line.name for line in told.lines}
+        assert ("clipped" in names) == bool(clip_norm) and ("l1" in names) == (bool(l1) and parameter.dim() > 1)
+
+
+def test_the_page_is_told_the_length_that_is_clipped():
+    model = grey()
+    images = torch.stack([picture_for(model, seed) for seed in range(4)])
+    recipe = Recipe(optimizer="sgd", lr=0.1, l1=0.01, clip_norm=0.2)
+    step = walk(model, images, torch.arange(4), recipe, training=False).next_step("conv1.weight[2,0,1,1]")
+    network = model.copy_network().requires_grad_(True)
+    loss = torch.nn.functional.cross_entropy(network(model.preprocessing.apply(images)), torch.arange(4))
+    (loss + 0.01 * sum(p.abs().sum() for p in network.parameters() if p.dim() > 1)).backward()
+    length = float(torch.nn.utils.clip_grad_norm_(network.parameters(), 0.2))
+    said = {line.name: str(line.says) for line in step.lines}
+    assert "L1 penalty: g + l1 · sign(w) = " in said["l1"]
+    assert f"together is {length:.4g} long" in said["clipped"] and f"= {0.2 / (length + 1e-6):.4g}: " in said["clipped"]
+    assert step.lines[1].value == pytest.approx(float(network.conv1.weight.grad[2, 0, 1, 1]), rel=1e-4)
+
+
+def test_what_is_frozen_or_whitened_stands_still():
+    from cnnlab.insight.backwards import Memory
+
+    model = grey()
+    images = torch.stack([picture_for(model, seed) for seed in range(4)])
+    recipe = Recipe(optimizer="sgd", lr=0.1, whiten=True, clip_norm=0.2)
+    here = walk(
+        model, images, torch.arange(4), recipe, 2, training=False, memory=Memory(7, False, 0.1, recipe, ("fc1",), {})
+    )
+    assert here.still == {"conv1.weight", "fc1.weight", "fc1.bias"}
+    for name in here.still:
+        assert torch.equal(here.model.state[name], model.state[name])
+    assert not torch.equal(here.model.state["conv2.weight"], model.state["conv2.weight"])
+    moving = [value for name, value in here.back.weights.items() if name not in here.still]
+    length = float(torch.nn.utils.get_total_norm(moving))
+    assert here.length == pytest.approx(length, rel=1e-5)
+    step = here.next_step("fc1.weight[0,3]")
+    assert step.after == step.before and "stands still" in str(step.lines[0].says) and step.number == 10
+
+
+@pytest.mark.parametrize("recipe", RECIPES[1:], ids=recipe_name)
 def test_the_step_after_some_steps_is_the_next_one_of_the_walk(recipe):
     model = grey()
     images = torch.stack([picture_for(model, seed) for seed in range(4)])
@@ -196,7 +285,7 @@ def test_the_step_after_some_steps_is_the_next_one_of_the_walk(recipe):
         name = f"{at.layer}.{at.tensor}"
         assert told.before == float(here.model.state[name][at.index])
         assert told.after == pytest.approx(float(there.model.state[name][at.index]), rel=1e-5, abs=1e-6)
-        assert told.number == 4 and told.remembered
+        assert told.number == 4 and bool(told.remembered) == (recipe.optimizer != "sgd" or recipe.momentum > 0)
         check(here.back, at, 0)
     assert torch.equal(model.state["conv1.weight"], grey().state["conv1.weight"])
 

@@ -15,8 +15,8 @@ from tests.insight.makers import picture_for
 from tests.insight.test_overview import fresh
 
 
-def check_partition(architecture):
-    every, fewer = columns(architecture), folded(architecture)
+def check_partition(architecture, stages=False):
+    every, fewer = columns(architecture), folded(architecture, stages)
     held = [name for column in fewer for name in (column.holds or (column.name,))]
     assert held == [column.name for column in every]
     place = {name: number for number, column in enumerate(fewer) for name in (column.holds or (column.name,))}
@@ -31,6 +31,7 @@ def check_partition(architecture):
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_layer_of_a_preset_is_in_one_block_and_only_its_last_is_taken(name):
     check_partition(PRESETS[name].architecture)
+    check_partition(PRESETS[name].architecture, stages=True)
 
 
 def ended(architecture):
@@ -45,6 +46,27 @@ def ended(architecture):
 @given(architecture=trees().map(running).map(ended))
 def test_every_layer_of_any_network_is_in_one_block(architecture):
     check_partition(architecture)
+    check_partition(architecture, stages=True)
+
+
+def test_a_stage_is_one_column_however_many_blocks_it_has():
+    def names(preset):
+        return [column.block or column.name for column in folded(PRESETS[preset].architecture, stages=True)]
+
+    stages = ["denseblock1", "transition1", "denseblock2", "transition2", "denseblock3", "transition3", "denseblock4"]
+    assert [name for name in names("densenet121") if "." not in name and name in stages] == stages
+    assert len(names("densenet121")) <= 14
+    assert names("resnet20-cifar") == [
+        "input",
+        "conv1",
+        "stage1",
+        "stage2",
+        "stage3",
+        "pool1",
+        "flatten",
+        "fc1",
+        "probs",
+    ]
 
 
 def test_what_blocks_there_are():
@@ -58,9 +80,9 @@ def test_what_blocks_there_are():
     assert block.block == "stage1.block2" and block.holds[0] == "stage1.block2.conv1"
 
 
-def ways(model, seen, order):
+def ways(model, seen, order, stages=False):
     """Return for each layer of the network, for each column of its picture in blocks, the shares: forwards, all maps."""
-    every, fewer = columns(model.architecture), folded(model.architecture)
+    every, fewer = columns(model.architecture), folded(model.architecture, stages)
     view = overview(model, seen, order, opened={column.name for column in every})
     group = {name: column for column in fewer for name in (column.holds or (column.name,))}
     found = {}
@@ -82,10 +104,10 @@ def ways(model, seen, order):
     return found
 
 
-def check_shares(model, image):
+def check_shares(model, image, fold="blocks"):
     seen = look(model, image)
     order = strongest(model.architecture, seen)
-    wanted, view = ways(model, seen, order), overview(model, seen, order, fold=True)
+    wanted, view = ways(model, seen, order, fold == "stages"), overview(model, seen, order, fold=fold)
     for column, shown, feds in zip(view.columns, view.shown, view.fed):
         if not column.holds:
             continue
@@ -108,6 +130,31 @@ def test_the_shares_of_blocks_are_multiplied_along_every_way(name):
     check_shares(model, picture_for(model))
 
 
+def test_the_shares_of_a_stage_are_multiplied_through_all_of_its_blocks():
+    model = fresh(PRESETS["densenet-mnist"].architecture)
+    check_shares(model, picture_for(model), "stages")
+
+
+def test_the_chosen_map_is_always_there():
+    model = named("cifar-blocks")
+    seen = look(model, picture_for(model))
+    order = strongest(model.architecture, seen)
+    weakest = order["conv5"][-1]
+    view = overview(model, seen, order, chosen=("conv5", weakest))
+    column = next(i for i, one in enumerate(view.columns) if one.name == "conv5")
+    assert view.chosen == (column, weakest) and view.shown[column][-1] == weakest
+    assert view.fed[column][0].strength.shape[0] == len(view.shown[column])
+    before = ("bn4", order["bn4"][-1])  # of the same block, before its curve
+    view = overview(model, seen, order, fold="blocks", chosen=before)
+    column, item = view.chosen
+    assert "bn4" in view.columns[column].holds and item == order["bn4"][-1] and item in view.shown[column]
+    resnet = fresh(PRESETS["resnet-mnist"].architecture)
+    seen = look(resnet, picture_for(resnet))
+    inner = next(row.name for row in resnet.architecture.trace().rows if row.name.endswith(".conv1"))
+    view = overview(resnet, seen, strongest(resnet.architecture, seen), fold="blocks", chosen=(inner, 0))
+    assert inner in view.columns[view.chosen[0]].holds and view.chosen[1] is None
+
+
 @settings(max_examples=15)
 @given(architecture=trees().map(running).map(ended))
 def test_the_shares_of_any_network_in_blocks(architecture):
@@ -119,7 +166,7 @@ def test_the_picture_says_what_a_block_holds():
     model = named("cifar-blocks")
     image = picture_for(model)
     seen = look(model, image)
-    view = overview(model, seen, strongest(model.architecture, seen), fold=True)
+    view = overview(model, seen, strongest(model.architecture, seen), fold="blocks")
     data = whole.to_data(view, seen, image.numpy(), model.class_names, "layer")
     block = data["columns"][2]
     assert block["holds"] == ["conv2", "pool1", "bn1", "gelu2"] and block["block"] == "conv2"

@@ -123,6 +123,17 @@ def test_a_map_that_is_chosen_is_shown_below_and_outlives_a_reload(page, space):
     assert whole(page(wide_net()))["chosen"] == ["relu1", 7]
 
 
+def test_a_chosen_map_that_is_weak_or_folded_away_is_marked(page):
+    at = page(wide_net())
+    hidden = next(k for k in range(24) if k not in shown(at)["conv1"])
+    at = tell(at, chosen=["conv1", hidden])
+    assert shown(at)["conv1"][-1] == hidden and len(shown(at)["conv1"]) == 11
+    at = layers(at, "all", "blocks")
+    data = whole(at)
+    assert data["chosen"] == ["conv1", hidden] and data["marked"] == [1, hidden]
+    assert data["columns"][1]["name"] == "pool1" and data["columns"][1]["shown"][-1] == hidden
+
+
 @pytest.mark.parametrize(
     "told", [["conv1", 99], ["conv1", -1], ["conv9", 0], ["conv1"], "conv1", [0, "conv1"], ["conv1", None]]
 )

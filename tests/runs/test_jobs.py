@@ -95,3 +95,29 @@ def test_what_goes_on_is_not_forgotten_for_somebody_elses_sake(monkeypatch):
     jobs.start("third", "room", "c", 1, counting(1))
     assert jobs.wait("third", "room", 30).state == "done"
     assert jobs.current("first", "room") is None  # over, and the oldest
+
+
+def test_it_says_how_long_is_left_once_it_can_be_said(monkeypatch):
+    clock = iter(range(0, 10_000, 2))
+    monkeypatch.setattr(jobs, "monotonic", lambda: next(clock))
+    gate, told = threading.Event(), threading.Event()
+
+    def steps():
+        yield Step(0)
+        yield Step(1)  # after 4 s: 9 more of 4 s each
+        told.set()
+        gate.wait(30)
+        yield Step(2)
+        return "all"
+
+    jobs.start("me", "timed", "to ten", 10, steps)
+    try:
+        assert told.wait(30)
+        job = jobs.current("me", "timed")
+        assert (job.done, job.spent_s, job.left_s) == (1, 4, 36)
+    finally:
+        gate.set()
+    job = jobs.wait("me", "timed", 30)
+    assert job.state == "done" and job.left_s is None
+    assert jobs.Job("k", 10, "running", 0, spent_s=9).left_s is None
+    assert jobs.Job("k", 10, "running", 5, spent_s=1).left_s is None

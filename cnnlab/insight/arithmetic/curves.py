@@ -8,7 +8,7 @@ from collections.abc import Callable
 from cnnlab.architecture import later
 from cnnlab.architecture import layers as specs
 from cnnlab.architecture.spec import LayerSpec
-from cnnlab.i18n import Message
+from cnnlab.i18n import Formula
 from cnnlab.insight.arithmetic.parts import At, Parts
 
 Curve = Callable[[float], float]
@@ -55,10 +55,10 @@ def curve(at: At) -> Parts:
     y, zero = f(x), f(0.0)
     slope = (y - zero) / x if x else 0.0
     says = (
-        Message("{unit} = {kind}({x:.4g}) = {value:.4g}, which is {slope:.4g} · {x:.4g}",
+        Formula("{unit} = {kind}({x:.4g}) = {value:.4g}, which is {slope:.4g} · {x:.4g}",
                 unit=at.unit, kind=at.layer.kind, x=x, value=y, slope=slope)
         if zero == 0
-        else Message("{unit} = {kind}({x:.4g}) = {value:.4g}, which is {zero:.4g} (its value at 0) + {slope:.4g} · {x:.4g}",
+        else Formula("{unit} = {kind}({x:.4g}) = {value:.4g}, which is {zero:.4g} (its value at 0) + {slope:.4g} · {x:.4g}",
                      unit=at.unit, kind=at.layer.kind, x=x, value=y, slope=slope, zero=zero)
     )  # fmt: skip
     return Parts(says, [at.copied(*at.index, factor=slope)], zero, {"at_zero": zero, "slope": slope})

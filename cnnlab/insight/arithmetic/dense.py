@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cnnlab.i18n import Message
+from cnnlab.i18n import Formula
 from cnnlab.insight.arithmetic.parts import At, Group, Parts
 
 
@@ -14,7 +14,7 @@ def linear(at: At) -> Parts:
     (unit,) = at.index
     values, weight, bias = at.source.values.double(), at.tensor("weight")[unit].double(), at.number("bias", unit)
     group = Group(at.source.name, _positions(values), values, weight, (at.name, "weight", _pairs(unit, values)))
-    says = Message("{unit} = {bias:.4g} (bias) + the sum of {count} products of input and weight = {value:.4g}",
+    says = Formula("{unit} = {bias:.4g} (bias) + the sum of {count} products of input and weight = {value:.4g}",
                    unit=at.unit, bias=bias, count=len(values), value=bias + float(group.products.sum()))  # fmt: skip
     return Parts(says, [group], bias)
 
@@ -25,7 +25,7 @@ def rbf(at: At) -> Parts:
     values, code = at.source.values.double(), at.tensor("weight")[unit].double()
     amounts, minus = (values - code).square(), torch.full_like(values, -1.0)
     group = Group(at.source.name, _positions(values), values, minus, None, amounts)
-    says = Message("{unit} = minus the sum of {count} squared differences from the code of class {unit_index} = {value:.4g}",
+    says = Formula("{unit} = minus the sum of {count} squared differences from the code of class {unit_index} = {value:.4g}",
                    unit=at.unit, unit_index=unit, count=len(values), value=float(group.products.sum()))  # fmt: skip
     return Parts(says, [group])
 

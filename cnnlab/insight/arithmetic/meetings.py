@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import torch
 
-from cnnlab.i18n import Message
+from cnnlab.i18n import Formula
 from cnnlab.insight.arithmetic.parts import At, Parts
 
 
 def add(at: At) -> Parts:
     """Take a sum of branches apart: each branch's number, once."""
     groups = [at.copied(*at.index, of=number) for number in range(len(at.sources))]
-    says = Message("{unit} = the sum of {count} branches at the same place = {value:.4g}",
+    says = Formula("{unit} = the sum of {count} branches at the same place = {value:.4g}",
                    unit=at.unit, count=len(groups), value=sum(float(group.products.sum()) for group in groups))  # fmt: skip
     return Parts(says, groups)
 
@@ -30,6 +30,6 @@ def multiply(at: At) -> Parts:
     first = at.copied(*places[0], factor=factor)
     if len(others) == 1:
         first = replace(first, weight=(at.sources[1].name, None, torch.tensor([places[1]])))
-    says = Message("{unit} = {x:.4g} · {factor:.4g} = {value:.4g}, the product of {count} branches",
+    says = Formula("{unit} = {x:.4g} · {factor:.4g} = {value:.4g}, the product of {count} branches",
                    unit=at.unit, x=float(first.values), factor=factor, value=float(first.products), count=len(places))  # fmt: skip
     return Parts(says, [first])

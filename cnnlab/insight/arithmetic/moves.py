@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnnlab.architecture import joins, later, rare
 from cnnlab.architecture import layers as specs
-from cnnlab.i18n import Message
+from cnnlab.i18n import Formula
 from cnnlab.insight.arithmetic.parts import At, Parts
 
 
@@ -16,7 +16,7 @@ def flatten(at: At) -> Parts:
         return _moved(at, (position,))
     channel, pixel = divmod(position, shape[1] * shape[2])
     row, column = divmod(pixel, shape[2])
-    says = Message(
+    says = Formula(
         "{unit} is channel {channel}, row {row}, column {column} of {source}: "
         "({channel} · {height} + {row}) · {width} + {column} = {position}",
         unit=at.unit, source=at.source.name, channel=channel, row=row, column=column,
@@ -33,7 +33,7 @@ def zero_pad2d(at: At) -> Parts:
     row, column, shape = i - layer.top, j - layer.left, at.source.values.shape
     if 0 <= row < shape[1] and 0 <= column < shape[2]:
         return _moved(at, (channel, row, column))
-    return Parts(Message("{unit} = 0: it stands in the border of zeros", unit=at.unit))
+    return Parts(Formula("{unit} = 0: it stands in the border of zeros", unit=at.unit))
 
 
 def channel_shuffle(at: At) -> Parts:
@@ -70,7 +70,7 @@ def pad_shortcut(at: At) -> Parts:
     source = channel - layer.before(channels)
     if 0 <= source < channels:
         return _moved(at, (source, i * layer.stride, j * layer.stride))
-    return Parts(Message("{unit} = 0: it stands in one of the added maps of zeros", unit=at.unit))
+    return Parts(Formula("{unit} = 0: it stands in one of the added maps of zeros", unit=at.unit))
 
 
 def concat(at: At) -> Parts:
@@ -89,20 +89,20 @@ def dropout(at: At) -> Parts:
         raise TypeError(layer.kind)
     x = at.arriving(*at.index)
     if at.drawn is None or at.drawn.mask is None:
-        says = Message("{unit} = {x:.4g}: outside training, dropout lets everything pass", unit=at.unit, x=x)
+        says = Formula("{unit} = {x:.4g}: outside training, dropout lets everything pass", unit=at.unit, x=x)
         return Parts(says, [at.copied(*at.index)])
     factor = float(at.drawn.mask.expand(at.output_shape)[at.index])
     says = (
-        Message("{unit} = {x:.4g} / (1 - {p:.4g}) = {value:.4g}: this number was kept", unit=at.unit, x=x, p=layer.p,
+        Formula("{unit} = {x:.4g} / (1 - {p:.4g}) = {value:.4g}: this number was kept", unit=at.unit, x=x, p=layer.p,
                 value=x * factor)
         if factor
-        else Message("{unit} = 0: this number ({x:.4g}) was dropped, as happens with a share of {p:.4g}", unit=at.unit,
+        else Formula("{unit} = 0: this number ({x:.4g}) was dropped, as happens with a share of {p:.4g}", unit=at.unit,
                      x=x, p=layer.p)
     )  # fmt: skip
     return Parts(says, [at.copied(*at.index, factor=factor)], numbers={"p": layer.p})
 
 
 def _moved(at: At, index: tuple[int, ...], of: int = 0) -> Parts:
-    says = Message("{unit} is {source}[{index}] = {value:.4g}, carried to another place", unit=at.unit,
+    says = Formula("{unit} is {source}[{index}] = {value:.4g}, carried to another place", unit=at.unit,
                    source=at.sources[of].name, index=",".join(map(str, index)), value=at.arriving(*index, of=of))  # fmt: skip
     return Parts(says, [at.copied(*index, of=of)])

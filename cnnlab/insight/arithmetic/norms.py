@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cnnlab.architecture import later
 from cnnlab.architecture import layers as specs
-from cnnlab.i18n import Message
+from cnnlab.i18n import Formula
 from cnnlab.insight.arithmetic.parts import At, Group, Parts, grid
 
 
@@ -65,7 +65,7 @@ def local_response_norm(at: At) -> Parts:
     base = layer.k + layer.alpha / layer.size * total
     factor = base**-layer.beta
     x = at.arriving(*at.index)
-    says = Message(
+    says = Formula(
         "{unit} = {x:.4g} · ({k:.4g} + {alpha:.4g} / {size} · {squares:.4g}) ^ -{beta:.4g} = {value:.4g}; "
         "{squares:.4g} is the sum of the squares of {count} channels at this place",
         unit=at.unit, x=x, k=layer.k, alpha=layer.alpha, size=layer.size, beta=layer.beta, squares=total,
@@ -89,7 +89,7 @@ def _normed(
 ) -> Parts:  # fmt: skip
     scale = gamma / math.sqrt(var + eps)
     x = at.arriving(*at.index)
-    says = Message(
+    says = Formula(
         "{unit} = {gamma:.4g} · ({x:.4g} - {mean:.4g}) / √({var:.4g} + {eps:.4g}) + {beta:.4g} = {value:.4g}",
         unit=at.unit, gamma=gamma, x=x, mean=mean, var=var, eps=eps, beta=beta, value=(x - mean) * scale + beta,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import torch
 from cnnlab.architecture import Address, LayerSpec, joins, later, rare
 from cnnlab.architecture import layers as specs
 from cnnlab.errors import ModelError
-from cnnlab.i18n import Message
+from cnnlab.i18n import Formula
 from cnnlab.insight.arithmetic import curves, dense, meetings, moves, norms, shares, windows
 from cnnlab.insight.arithmetic.parts import At, Group, Parts, Source, pick, summed
 from cnnlab.insight.arithmetic.passes import IMAGE, INPUT, PROBS, Pass
@@ -108,7 +108,7 @@ def _parts(passed: Pass, unit: Address) -> tuple[Parts, str]:
     elif unit.layer == INPUT:
         return _preprocessed(passed, unit), "Preprocessing"
     else:
-        pixel = Message("{unit} = {value}: a pixel of the picture, from 0 to 255", unit=str(unit),
+        pixel = Formula("{unit} = {value}: a pixel of the picture, from 0 to 255", unit=str(unit),
                         value=int(passed.image[unit.index]))  # fmt: skip
         return Parts(pixel, bias=float(passed.image[unit.index])), "Picture"
     sources = tuple(Source(name, passed.values(name)) for name in names)
@@ -124,7 +124,7 @@ def _preprocessed(passed: Pass, unit: Address) -> Parts:
     i, j, shape = row - top, column - left, passed.image.shape
     inside = 0 <= i < shape[1] and 0 <= j < shape[2]
     pixel = int(passed.image[channel, i, j]) if inside else 0
-    says = Message("{unit} = ({pixel} / 255 - {mean:.4g}) / {std:.4g} = {value:.4g}",
+    says = Formula("{unit} = ({pixel} / 255 - {mean:.4g}) / {std:.4g} = {value:.4g}",
                    unit=str(unit), pixel=pixel, mean=mean, std=std, value=(pixel / 255 - mean) / std)  # fmt: skip
     groups = []
     if inside:

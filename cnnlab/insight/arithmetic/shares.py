@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cnnlab.i18n import Message
+from cnnlab.i18n import Formula
 from cnnlab.insight.arithmetic.parts import At, Group, Parts, grid
 
 
@@ -41,7 +41,7 @@ def softmax(at: At) -> Parts:
         amounts[own : own + 1],
     )
     largest = float(scores.max())
-    says = Message(
+    says = Formula(
         "{unit} = e^({x:.4g} - {largest:.4g}) / the sum of e^(x - {largest:.4g}) over all {count} scores "
         "= {amount:.4g} / {total:.4g} = {value:.4g}; {largest:.4g} is the largest score",
         unit=at.unit, x=float(scores[own]), largest=largest, count=len(scores), amount=float(amounts[own]), total=total,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.architecture import layers as specs
-from cnnlab.i18n import Message
+from cnnlab.i18n import Formula
 from cnnlab.insight.arithmetic.parts import At, Group, Parts, grid
 
 
@@ -47,10 +47,10 @@ def conv2d(at: At) -> Parts:
     bias = at.number("bias", channel)
     padded = weight.numel() - len(own)
     says = (
-        Message("{unit} = {bias:.4g} (bias) + the sum of {count} products of input and weight = {value:.4g}",
+        Formula("{unit} = {bias:.4g} (bias) + the sum of {count} products of input and weight = {value:.4g}",
                 unit=at.unit, bias=bias, count=len(own), value=bias + float(group.products.sum()))
         if not padded
-        else Message("{unit} = {bias:.4g} (bias) + the sum of {count} products of input and weight = {value:.4g}; "
+        else Formula("{unit} = {bias:.4g} (bias) + the sum of {count} products of input and weight = {value:.4g}; "
                      "{padded} more weights meet the zeros of the padding",
                      unit=at.unit, bias=bias, count=len(own), padded=padded, value=bias + float(group.products.sum()))
     )  # fmt: skip
@@ -64,7 +64,7 @@ def max_pool2d(at: At) -> Parts:
     winner = int(values.argmax())
     factors = torch.zeros(len(values), dtype=torch.float64)
     factors[winner] = 1.0
-    says = Message("{unit} = the largest of {count} numbers: {value:.4g}, at row {row}, column {column}",
+    says = Formula("{unit} = the largest of {count} numbers: {value:.4g}, at row {row}, column {column}",
                    unit=at.unit, count=len(values), value=float(values[winner]),
                    row=int(looked[winner, 1]), column=int(looked[winner, 2]))  # fmt: skip
     return Parts(says, [Group(at.source.name, looked, values, factors)])
@@ -106,6 +106,6 @@ def _window(at: At) -> Tensor:
 def _mean(at: At, looked: Tensor, size: int) -> Parts:
     values = at.source.values[tuple(looked.T)].double()
     factors = torch.full((len(values),), 1 / size, dtype=torch.float64)
-    says = Message("{unit} = the mean of {count} numbers: {sum:.4g} / {count} = {value:.4g}",
+    says = Formula("{unit} = the mean of {count} numbers: {sum:.4g} / {count} = {value:.4g}",
                    unit=at.unit, count=size, sum=float(values.sum()), value=float(values.sum()) / size)  # fmt: skip
     return Parts(says, [Group(at.source.name, looked, values, factors)], numbers={"size": size})

@@ -1,9 +1,10 @@
 """Every gradient as the sum that it is, and the optimizer's step with its numbers."""
 
 from cnnlab.insight.backwards.gradients import explain_gradient
+from cnnlab.insight.backwards.line import Line
 from cnnlab.insight.backwards.memory import Memory, memory_of
 from cnnlab.insight.backwards.passes import Backward, backward_of
-from cnnlab.insight.backwards.steps import Line, Step, step_of
+from cnnlab.insight.backwards.steps import Step, step_of
 from cnnlab.insight.backwards.walk import Walk, recipe_of, walk
 
 __all__ = [

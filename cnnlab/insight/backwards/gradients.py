@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cnnlab.architecture import Address
 from cnnlab.architecture import layers as specs
-from cnnlab.i18n import Message
+from cnnlab.i18n import Formula, Message
 from cnnlab.insight.arithmetic.parts import Group, pick
 from cnnlab.insight.arithmetic.passes import PROBS, Remembering
 from cnnlab.insight.arithmetic.terms import Explanation
@@ -38,10 +38,10 @@ def explain_gradient(back: Backward, unit: Address | str, image: int = 0, top: i
         return _of_loss(back, unit, image, value, top)
     groups = [_through(back, unit, image, taker) for taker in back.takers(unit.layer)]
     terms, rest, count, total, size = pick(groups, top)
-    says = Message("dL/d{unit} = upstream gradient · local derivative, added up over all that it goes into ({count}) = {value:.4g}",
+    says = Formula("dL/d{unit} = upstream gradient · local derivative, added up over all that it goes into ({count}) = {value:.4g}",
                    unit=str(unit), count=len(terms) + count, value=total)  # fmt: skip
     if not terms and not count:
-        says = Message("dL/d{unit} = 0: it changes nothing of what it goes into (another one won the pooling, or it was cut off)",
+        says = Formula("dL/d{unit} = 0: it changes nothing of what it goes into (another one won the pooling, or it was cut off)",
                        unit=str(unit))  # fmt: skip
     return Explanation(unit, "Gradient", value, 0.0, terms, rest, count, total, size, says, {"loss": back.loss})
 
@@ -110,21 +110,21 @@ def _of_loss(back: Backward, unit: Address, image: int, value: float, top: int |
     wanted, own = float(shares[k]), slice(k, k + 1)
     if recipe.loss == "cross_entropy":
         group = Group(PROBS, index[own], probs[own], torch.full((1,), 1 / count, dtype=torch.float64))
-        says = Message("dL/d{unit} = (p - q) / N = ({p:.4g} - {q:.4g}) / {count} = {value:.4g}; q is what the class should be",
+        says = Formula("dL/d{unit} = (p - q) / N = ({p:.4g} - {q:.4g}) / {count} = {value:.4g}; q is what the class should be",
                        unit=str(unit), p=float(probs[k]), q=wanted, count=count, value=(float(probs[k]) - wanted) / count)  # fmt: skip
         return _told(back, unit, value, -wanted / count, group, says, top)
     scale = 2 / (count * classes)
     if not back.architecture.ends_in_softmax:
         logits = back.values[unit.layer][image].double()
         group = Group(unit.layer, index[own], logits[own], torch.full((1,), scale, dtype=torch.float64))
-        says = Message("dL/d{unit} = 2 · ({x:.4g} - {q:.4g}) / ({count} · {classes}) = {value:.4g}",
+        says = Formula("dL/d{unit} = 2 · ({x:.4g} - {q:.4g}) / ({count} · {classes}) = {value:.4g}",
                        unit=str(unit), x=float(logits[k]), q=wanted, count=count, classes=classes,
                        value=scale * (float(logits[k]) - wanted))  # fmt: skip
         return _told(back, unit, value, -scale * wanted, group, says, top)
     delta = torch.zeros(classes, dtype=torch.float64)
     delta[k] = 1.0
     group = Group(PROBS, index, probs, probs * (delta - probs[k]), None, scale * (probs - shares))
-    says = Message("dL/d{unit} = the sum over all {classes} probabilities: 2 · (p - q) / ({count} · {classes}), times dp/d{unit}, = {value:.4g}",
+    says = Formula("dL/d{unit} = the sum over all {classes} probabilities: 2 · (p - q) / ({count} · {classes}), times dp/d{unit}, = {value:.4g}",
                    unit=str(unit), count=count, classes=classes, value=float(group.products.sum()))  # fmt: skip
     return _told(back, unit, value, 0.0, group, says, top)
 

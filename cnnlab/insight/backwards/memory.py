@@ -24,6 +24,7 @@ class Memory:
         last: whether the run ended there, so that it has no next step.
         lr: the learning rate of the next step by the run's schedule; of the last one where it is over.
         recipe: the one in force then.
+        frozen: the layers that stood still then.
         tensors: what it remembers, as ``PARAMETER/KEY``.
     """
 
@@ -31,6 +32,7 @@ class Memory:
     last: bool
     lr: float
     recipe: Recipe
+    frozen: tuple[str, ...]
     tensors: Mapping[str, Tensor] = field(repr=False)
 
 
@@ -62,4 +64,4 @@ def memory_of(ref: ModelRef, model: Model) -> Memory | None:
         return None
     recipe, at = found.recipe, min(step, total - 1)
     rate = learning_rate(recipe, max(0, at), total, max(1, total // recipe.epochs)) * found.standing.verdict.scale
-    return Memory(step, step >= total, rate, recipe, found.under("optimizer"))
+    return Memory(step, step >= total, rate, recipe, found.standing.frozen, found.under("optimizer"))

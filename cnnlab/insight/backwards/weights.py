@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from cnnlab.architecture import Address
 from cnnlab.errors import ModelError
-from cnnlab.i18n import Message
+from cnnlab.i18n import Formula
 from cnnlab.insight.arithmetic.parts import grid
 from cnnlab.insight.arithmetic.terms import Explanation, Term
 from cnnlab.insight.arithmetic.windows import taps
@@ -49,7 +49,7 @@ def explain_weight(back: Backward, unit: Address, value: float, top: int | None 
             )
         )  # fmt: skip
     total, size = float(products.sum()), float(products.abs().sum())
-    says = Message("dL/d{unit} = what came in · what the loss asks, added up over images ({images}) and places ({count} in all) = {value:.4g}",
+    says = Formula("dL/d{unit} = what came in · what the loss asks, added up over images ({images}) and places ({count} in all) = {value:.4g}",
                    unit=str(unit), images=len(back.targets), count=len(products), value=total)  # fmt: skip
     return Explanation(
         unit, "Gradient", value, 0.0, tuple(terms), float(products[order[shown:]].sum()), len(order) - shown, total, size,
