@@ -47,30 +47,35 @@ _canvas = st.components.v2.component(
 # -------------------------------------------------------------------- the stage: one fragment rerun per message
 def stage(named: tuple[tuple[str, ModelRef], ...], mode: str) -> None:
     """Draw the canvas (or the picture) with the answers of the models, then what the first of them sees."""
-    from cnnlab.compress.answering import underway
+    from cnnlab.compress.answering import is_ready
 
-    waits = any(underway(ref) for _name, ref in named[1:])
+    waits = not all(is_ready(ref) for _name, ref in named[1:])
     st.fragment(_stage, run_every=LOOK_S if waits else None)(named, mode, waits)
 
 
 def _stage(named: tuple[tuple[str, ModelRef], ...], mode: str, waits: bool) -> None:
+    from cnnlab.compress.answering import begin
+
     _session.enter()
     try:
         models = _opened(named)
         if waits and None not in (model for _name, model in models):
             st.rerun()
         _draw_stage(models) if mode == "draw" else _show_stage(models)
+        for (_name, model), (_name, ref) in zip(models, named):
+            if model is None:
+                begin(ref)  # now that the page stands: for its first seconds it leaves the interpreter to nobody
     except CnnLabError as error:
         _widgets.show_error(error)
 
 
 def _opened(named: tuple[tuple[str, ModelRef], ...]) -> Named:
-    """Return the models, of a live run its newest weights; None in the place of one that is still made ready."""
-    from cnnlab.compress.answering import answering, underway
+    """Return the models, of a live run its newest weights; None in the place of one that is not ready."""
+    from cnnlab.compress.answering import answering, is_ready
 
     (name, ref), *others = named
     first = runs.resolve(ref)
-    return [(name, first), *((other, None if underway(at) else answering(at)) for other, at in others)]
+    return [(name, first), *((other, answering(at) if is_ready(at) else None) for other, at in others)]
 
 
 def _draw_stage(models: Named) -> None:

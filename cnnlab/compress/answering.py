@@ -29,7 +29,7 @@ _maker = ThreadPoolExecutor(1, "int8")
 def answering(ref: ModelRef) -> Model | Int8Model:
     """Return the model that ``ref`` names, whole or in int8; the same object as long as its file has not changed.
 
-    Where an int8 model is not ready yet, this takes seconds: see ``underway``.
+    Where an int8 model is not ready yet, this takes seconds: see ``is_ready``.
 
     Raises:
         ModelError, RunError: as ``runs.resolve``, and as ``Int8Model.load``.
@@ -54,28 +54,39 @@ def is_int8(ref: ModelRef) -> bool:
         return False
 
 
-def underway(ref: ModelRef) -> bool:
-    """Return whether ``ref`` is still being made ready; begin with that, in the background, where nobody has.
+def is_ready(ref: ModelRef) -> bool:
+    """Return whether ``answering`` gives ``ref`` at once, or says at once why it cannot."""
+    if not is_int8(ref):
+        return True
+    key = _key(ref)
+    with _guard:
+        return key in _asked and _asked[key].done()
 
-    Where it is not, ``answering`` gives it at once, or says at once why it cannot.
-    """
-    return is_int8(ref) and not _future(ref).done()
+
+def begin(ref: ModelRef) -> None:
+    """Begin to make ``ref`` ready in the background, where nobody has."""
+    if is_int8(ref):
+        _future(ref)
 
 
 def _future(ref: ModelRef) -> Future[Int8Model]:
+    key = _key(ref)
+    with _guard:
+        if key not in _asked:
+            _asked[key] = _maker.submit(_load, Path(ref.value))
+            for old in [one for one, made in _asked.items() if made.done()][: max(0, len(_asked) - MOST_KEPT)]:
+                del _asked[old]
+        _asked.move_to_end(key)
+        return _asked[key]
+
+
+def _key(ref: ModelRef) -> _Key:
     path = Path(ref.value)
     try:
         status = path.stat()
     except OSError as error:
         raise ModelError("{name}: cannot be read ({reason})", name=path.name, reason=error.strerror or error) from error
-    key = (str(path), status.st_mtime_ns, status.st_size)
-    with _guard:
-        if key not in _asked:
-            _asked[key] = _maker.submit(_load, path)
-            for old in [one for one, made in _asked.items() if made.done()][: max(0, len(_asked) - MOST_KEPT)]:
-                del _asked[old]
-        _asked.move_to_end(key)
-        return _asked[key]
+    return str(path), status.st_mtime_ns, status.st_size
 
 
 def _load(path: Path) -> Int8Model:

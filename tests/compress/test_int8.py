@@ -14,7 +14,7 @@ from cnnlab.architecture.layers import BatchNorm2d, Conv2d, Linear, MaxPool2d, R
 from cnnlab.cli import main
 from cnnlab.compress import answering as module
 from cnnlab.compress import pt2e
-from cnnlab.compress.answering import answering, is_int8, underway
+from cnnlab.compress.answering import answering, begin, is_int8, is_ready
 from cnnlab.compress.compare import compare, subject_of
 from cnnlab.compress.int8 import FORMAT, Int8Model, quantise
 from cnnlab.data.loader import load
@@ -144,8 +144,10 @@ def test_what_no_longer_fits_in_is_forgotten_and_made_ready_again(tmp_path, monk
     for ref in refs:
         small.save(ref.value)
     first = [answering(ref) for ref in refs]
-    assert answering(refs[1]) is first[1] and not underway(refs[1])
-    assert underway(refs[0]) and answering(refs[0]) is not first[0]
+    assert is_ready(refs[1]) and answering(refs[1]) is first[1]
+    assert not is_ready(refs[0])
+    begin(refs[0])
+    assert answering(refs[0]) is not first[0]
 
 
 def test_what_is_missing_is_said(pair, monkeypatch):
@@ -166,11 +168,11 @@ def test_it_answers_wherever_answers_are_all_that_is_asked_for(pair, tmp_path):
     path = tmp_path / "small.safetensors"
     small.save(path)
     ref, whole = ModelRef(f"file:{path}"), ModelRef("bundled:mnist-sprint")
-    assert is_int8(ref) and underway(ref) and not underway(whole) and not is_int8(whole)
+    assert is_int8(ref) and not is_ready(ref) and is_ready(whole) and not is_int8(whole)
     found, images = answering(ref), load("mnist").test.images[:20]
     assert torch.equal(found.probs(images), small.logits(images).softmax(1))
     assert found.class_names == model.class_names and found.preprocessing == model.preprocessing
-    assert not underway(ref) and answering(ref) is found and answering(whole) is resolve(whole)
+    assert is_ready(ref) and answering(ref) is found and answering(whole) is resolve(whole)
     assert read_answering(path)[1] and read_answering(path)[0].architecture == model.architecture
     with pytest.raises(ModelError, match="can only answer"):
         read_description(path)
