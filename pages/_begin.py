@@ -47,7 +47,7 @@ def choice(network: Architecture) -> str:
         label = labels.get(option, option)
         if not taken:
             return _("{model} · another network", model=label)
-        return _("{model} · {taken} of {every} learning layers", model=label, taken=taken, every=every)
+        return _("{model} · {taken} of {every} learning layers fit", model=label, taken=taken, every=every)
 
     now = state.source()
     chosen = _choices.seeded(st.selectbox,

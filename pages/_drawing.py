@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -19,6 +18,7 @@ from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from pages import _drawings_kept, _drawn_classes, _session, _widgets
 from pages._looking import picture_input
+from pages._looks import LOOK_S
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from cnnlab.description import ModelRef
     from cnnlab.model import Model, Tensor
 
-    Named = list[tuple[str, Any]]  # with the name over its answers; the first, a whole model, is the chosen one
+    Named = list[
+        tuple[str, Any]
+    ]  # with the name over its answers; the first, a whole model, is the chosen one; None: not ready
 
 _CANVAS = "draw.canvas"
 _KEPT_N = "draw.kept_n"
@@ -43,30 +45,37 @@ _canvas = st.components.v2.component(
 
 
 # -------------------------------------------------------------------- the stage: one fragment rerun per message
-@st.fragment
 def stage(named: tuple[tuple[str, ModelRef], ...], mode: str) -> None:
     """Draw the canvas (or the picture) with the answers of the models, then what the first of them sees."""
+    from cnnlab.compress.answering import is_ready
+
+    waits = not all(is_ready(ref) for _name, ref in named[1:])
+    st.fragment(_stage, run_every=LOOK_S if waits else None)(named, mode, waits)
+
+
+def _stage(named: tuple[tuple[str, ModelRef], ...], mode: str, waits: bool) -> None:
+    from cnnlab.compress.answering import begin
+
     _session.enter()
     try:
         models = _opened(named)
+        if waits and None not in (model for _name, model in models):
+            st.rerun()
         _draw_stage(models) if mode == "draw" else _show_stage(models)
+        for (_name, model), (_name, ref) in zip(models, named):
+            if model is None:
+                begin(ref)  # now that the page stands: for its first seconds it leaves the interpreter to nobody
     except CnnLabError as error:
         _widgets.show_error(error)
 
 
 def _opened(named: tuple[tuple[str, ModelRef], ...]) -> Named:
-    """Return the models, of a live run its newest weights; an int8 one, which only answers, takes seconds at first."""
+    """Return the models, of a live run its newest weights; None in the place of one that is not ready."""
     from cnnlab.compress.answering import answering, is_ready
 
     (name, ref), *others = named
     first = runs.resolve(ref)
-    waits = (
-        nullcontext()
-        if all(is_ready(other) for _name, other in others)
-        else st.spinner(_("Getting the int8 model ready"), show_time=True)
-    )
-    with waits:
-        return [(name, first), *((other, answering(place)) for other, place in others)]
+    return [(name, first), *((other, answering(at) if is_ready(at) else None) for other, at in others)]
 
 
 def _draw_stage(models: Named) -> None:
@@ -154,7 +163,9 @@ def _show_stage(models: Named) -> None:
     _maps(model, picture)
 
 
-def _probs(model: Model | Int8Model, picture: Any) -> list[float]:
+def _probs(model: Model | Int8Model | None, picture: Any) -> list[float] | None:
+    if model is None:
+        return None
     image = picture_to_input(picture, model)
     return [round(p, 5) for p in model.probs(image[None])[0].tolist()]
 
@@ -166,7 +177,7 @@ def _thin(steps: Steps | None) -> str:
              count=steps.thickened_px)  # fmt: skip
 
 
-def _mount(models: Named, probs: list[list[float]] | None, **data: Any) -> None:
+def _mount(models: Named, probs: list[list[float] | None] | None, **data: Any) -> None:
     first = models[0][1]
     blank = _("no drawing yet") if data["mode"] == "draw" else _("no picture yet")
     if data.get("picture"):
@@ -184,7 +195,11 @@ def _mount(models: Named, probs: list[list[float]] | None, **data: Any) -> None:
         data={
             "answered": 0, "wipe": _drawn_classes.wiped(), "sketch": None, "note": "", "brush": _brush(), "space": _session.workspace().owner[:16], "labels": labels,
             "classes": [_(name) for name in first.class_names], "colours": list(theme.CLASS_COLOURS),
-            "models": [{"name": name, "probs": probs[i] if probs else None} for i, (name, _model) in enumerate(models)],
+            "models": [
+                {"name": name, "probs": probs[i] if probs else None}
+                | ({} if model else {"note": _("is being made ready …")})
+                for i, (name, model) in enumerate(models)
+            ],
             **data,
         },
         on_sketch_change=lambda: None,

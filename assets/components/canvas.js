@@ -2,7 +2,7 @@
 // as `data` and are drawn here, so that nothing else on the page has to change while a stroke is drawn.
 //
 // data: {answered, mode: "draw"|"show", space, brush, sketch: {strokes}|null, picture, picture_alt, classes, colours,
-//        models: [{name, probs|null}], blank, note, labels, small: the surface alone, low: room for more below it}
+//        models: [{name, probs|null, note?: in place of blank}], blank, note, labels, small: the surface alone, low: room for more below it}
 // sends: setStateValue("sketch", {n, end, box: [top, left, height, width], ink: base64, strokes?}),
 //        setStateValue("brush", hundredths of the side) when another brush was chosen
 
@@ -389,10 +389,10 @@ class Surface {
     this.heads.className = `heads of${models.length}`
     this.root.classList.toggle("many", models.length > 1)
     this.heads.replaceChildren(
-      ...models.map(({ name, probs }) => {
+      ...models.map(({ name, probs, note }) => {
         const top = probs ? best(probs) : -1
         const answer = element("strong", { textContent: probs ? classes[top] : "–" })
-        const sure = probs ? fill(labels.sure, { percent: percent(probs[top]) }) : labels.blank
+        const sure = probs ? fill(labels.sure, { percent: percent(probs[top]) }) : note || labels.blank
         return element("div", {}, element("small", { textContent: name, title: name }), answer, element("span", { textContent: sure }))
       }),
     )

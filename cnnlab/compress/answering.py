@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,26 +17,26 @@ if TYPE_CHECKING:
     from cnnlab.compress.int8 import Int8Model
     from cnnlab.model import Model
 
-MOST_KEPT = 8
-"""Int8 models that stay ready: to make one ready takes seconds."""
+MOST_KEPT = 16
+"""Int8 models that stay ready: the first one of a process takes seconds, for which the toolkit is imported."""
 
+_Key = tuple[str, int, int]
 _guard = threading.Lock()
-_ready: set[tuple[str, int, int]] = set()
+_asked: OrderedDict[_Key, Future[Int8Model]] = OrderedDict()  # the one asked for last is the last
+_maker = ThreadPoolExecutor(1, "int8")
 
 
 def answering(ref: ModelRef) -> Model | Int8Model:
     """Return the model that ``ref`` names, whole or in int8; the same object as long as its file has not changed.
+
+    Where an int8 model is not ready yet, this takes seconds: see ``is_ready``.
 
     Raises:
         ModelError, RunError: as ``runs.resolve``, and as ``Int8Model.load``.
     """
     if not is_int8(ref):
         return resolve(ref)
-    key = _key(Path(ref.value))
-    with _guard:  # the toolkit is not made for two at a time
-        found = _load(*key)
-        _ready.add(key)
-    return found
+    return _future(ref).result()
 
 
 def answering_named(name: str) -> Model | Int8Model:
@@ -54,11 +55,33 @@ def is_int8(ref: ModelRef) -> bool:
 
 
 def is_ready(ref: ModelRef) -> bool:
-    """Return whether ``answering`` gives ``ref`` at once; not where an int8 model is still to be made ready."""
-    return not is_int8(ref) or _key(Path(ref.value)) in _ready
+    """Return whether ``answering`` gives ``ref`` at once, or says at once why it cannot."""
+    if not is_int8(ref):
+        return True
+    key = _key(ref)
+    with _guard:
+        return key in _asked and _asked[key].done()
 
 
-def _key(path: Path) -> tuple[str, int, int]:
+def begin(ref: ModelRef) -> None:
+    """Begin to make ``ref`` ready in the background, where nobody has."""
+    if is_int8(ref):
+        _future(ref)
+
+
+def _future(ref: ModelRef) -> Future[Int8Model]:
+    key = _key(ref)
+    with _guard:
+        if key not in _asked:
+            _asked[key] = _maker.submit(_load, Path(ref.value))
+            for old in [one for one, made in _asked.items() if made.done()][: max(0, len(_asked) - MOST_KEPT)]:
+                del _asked[old]
+        _asked.move_to_end(key)
+        return _asked[key]
+
+
+def _key(ref: ModelRef) -> _Key:
+    path = Path(ref.value)
     try:
         status = path.stat()
     except OSError as error:
@@ -66,8 +89,7 @@ def _key(path: Path) -> tuple[str, int, int]:
     return str(path), status.st_mtime_ns, status.st_size
 
 
-@lru_cache(maxsize=MOST_KEPT)
-def _load(path: str, _changed: int, _size: int) -> Int8Model:
+def _load(path: Path) -> Int8Model:
     from cnnlab.compress.int8 import Int8Model
 
     found = Int8Model.load(path)

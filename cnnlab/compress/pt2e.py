@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import platform
+import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from importlib import metadata, util
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
@@ -23,7 +25,11 @@ SENTINEL = 61
 _PART = 64
 _QUANTISE, _DEQUANTISE = "quantized_decomposed.quantize_per_tensor", "quantized_decomposed.dequantize_per_tensor"
 _PER_CHANNEL = "quantized_decomposed.dequantize_per_channel"
+_NORMALISES = torch.ops.aten.batch_norm.default
 _MAKERS = ("aten.conv2d", "aten.linear", "aten.convolution")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_toolkit = threading.Lock()
 
 
 def check_here() -> None:
@@ -49,6 +55,18 @@ class _Logits(nn.Module):
         return self.network.logits(x)
 
 
+def _alone(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let one thread at a time into the toolkit, which is not made for two."""
+
+    @wraps(function)
+    def waits(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with _toolkit:
+            return function(*args, **kwargs)
+
+    return waits
+
+
+@_alone
 def calibrated(network: Network, inputs: Tensor) -> tuple[fx.GraphModule, dict[str, Tensor]]:
     """Return ``network`` as a graph in which numbers become bytes, and its weights before that, by their place in it.
 
@@ -75,9 +93,30 @@ def calibrated(network: Network, inputs: Tensor) -> tuple[fx.GraphModule, dict[s
         for part in inputs.split(_PART):
             prepared(part)
         exact = {node.name: _behind(prepared, node.args[1]) for node in _makers(prepared)}
-        return convert_pt2e(prepared), exact
+        _rename(prepared, _NORMALISES, _normalise)
+        converted = convert_pt2e(prepared)
+        _rename(converted, _normalise, _NORMALISES)
+        return converted, exact
 
 
+def _normalise(*arguments: Any) -> Tensor:
+    """Normalise, under a name that the toolkit does not know.
+
+    Those that stand right behind a convolution are in its weights by now. Where it meets another, ``convert_pt2e``
+    looks for what training in int8 would have made of it: 96 traced patterns, half a minute, and none can be there.
+    """
+    result: Tensor = _NORMALISES(*arguments)
+    return result
+
+
+def _rename(graph: fx.GraphModule, old: Any, new: Any) -> None:
+    for node in graph.graph.nodes:
+        if node.target == old:
+            node.target = new
+    graph.recompile()
+
+
+@_alone
 def lower(graph: fx.GraphModule, input_shape: Sequence[int]) -> fx.GraphModule:
     """Return ``graph`` with oneDNN's int8 kernels in it, for batches of any size."""
     with _quiet(), torch.no_grad():

@@ -10,10 +10,11 @@ from PIL import Image
 from safetensors import safe_open
 from torch.profiler import ProfilerActivity, profile
 
-from cnnlab.architecture.layers import Conv2d, Linear, ReLU, Softmax
+from cnnlab.architecture.layers import BatchNorm2d, Conv2d, Linear, MaxPool2d, ReLU, Softmax
 from cnnlab.cli import main
+from cnnlab.compress import answering as module
 from cnnlab.compress import pt2e
-from cnnlab.compress.answering import answering, is_int8, is_ready
+from cnnlab.compress.answering import answering, begin, is_int8, is_ready
 from cnnlab.compress.compare import compare, subject_of
 from cnnlab.compress.int8 import FORMAT, Int8Model, quantise
 from cnnlab.data.loader import load
@@ -119,6 +120,34 @@ def test_a_network_of_blocks_is_taken_apart_too():
     assert len(small.int8_layers) == 6
     exact, rounded = model.logits(pictures()), small.logits(pictures())
     assert (exact - rounded).abs().max() < 0.1 * exact.abs().max()
+
+
+def test_a_normalisation_that_stands_alone_starts_no_search(monkeypatch):
+    model, traced, export = (
+        model_of(Conv2d(out_channels=4), MaxPool2d(), BatchNorm2d(), ReLU(), *HEAD),
+        [],
+        torch.export.export,
+    )
+    monkeypatch.setattr(torch.export, "export", lambda *args, **options: traced.append(1) or export(*args, **options))
+    small = quantise(model, pictures(count=64))
+    assert len(traced) == 1  # else 96 more, of patterns that only training in int8 leaves behind
+    assert "aten.batch_norm.default" in {str(node.target) for node in small._graph.graph.nodes}
+    exact, rounded = model.logits(pictures()), small.logits(pictures())
+    assert (exact - rounded).abs().max() < 0.1 * exact.abs().max()
+
+
+def test_what_no_longer_fits_in_is_forgotten_and_made_ready_again(tmp_path, monkeypatch):
+    small = quantise(model_of(Conv2d(out_channels=2), *HEAD), pictures(count=2))
+    monkeypatch.setattr(module, "MOST_KEPT", 1)
+    monkeypatch.setattr(module, "_load", Int8Model.load)  # without its kernels, which nobody asks here
+    refs = [ModelRef(f"file:{tmp_path / name}.safetensors") for name in "ab"]
+    for ref in refs:
+        small.save(ref.value)
+    first = [answering(ref) for ref in refs]
+    assert is_ready(refs[1]) and answering(refs[1]) is first[1]
+    assert not is_ready(refs[0])
+    begin(refs[0])
+    assert answering(refs[0]) is not first[0]
 
 
 def test_what_is_missing_is_said(pair, monkeypatch):

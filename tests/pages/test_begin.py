@@ -47,7 +47,7 @@ def test_new_weights_are_the_first_choice_and_models_that_fit_stand_before_other
     at = train(space, model=_begin_state.NEW)
     menu = at.selectbox(key="train.begin")
     assert menu.value == _begin_state.NEW and menu.options[0] == "new weights"
-    assert menu.options[1] == "mnist-sprint: comes with the lab · 5 of 5 learning layers"
+    assert menu.options[1] == "mnist-sprint: comes with the lab · 5 of 5 learning layers fit"
     assert menu.options[-1].endswith("another network")
     menu.set_value(BUNDLED).run()
     assert not at.exception
@@ -116,7 +116,7 @@ def test_a_model_that_was_brought_along_can_be_borrowed_from(space):
     source = space.save_model(bundled_path("mnist-sprint").read_bytes())
     at = train(space, model=source)
     assert at.selectbox(key="train.begin").value == source and "Taken: conv1, bn1, conv2, bn2." in said(at)
-    assert "mnist-sprint: your own model · 5 of 5 learning layers" in at.selectbox(key="train.begin").options
+    assert "mnist-sprint: your own model · 5 of 5 learning layers fit" in at.selectbox(key="train.begin").options
 
 
 def test_what_the_picture_sends_is_checked(space, monkeypatch):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,15 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from cnnlab.compress import answering
+from cnnlab.compress.int8 import quantise
 from cnnlab.data import loader
 from cnnlab.data.sketch import Sketch
+from cnnlab.description import ModelRef, bundled_path
+from cnnlab.model import Model
 from cnnlab.workspace import ImageRef, Workspace, new_id
 from pages import _session
+from tests.compress.makers import needs_int8
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = "import runpy\nrunpy.run_path('pages/draw.py', run_name='__page__')"
@@ -258,3 +264,23 @@ def test_the_page_says_what_it_is(page, language):
 
     at = page(**{_session.keys.LANGUAGE: language})
     assert lesson("draw", language).strip() in [text.value for text in at.markdown]
+
+
+@needs_int8
+def test_an_int8_model_is_made_ready_beside_the_page(page, space, monkeypatch):
+    """The whole model answers meanwhile; the page never waits."""
+    go, load, model = threading.Event(), answering._load, Model.load(bundled_path("article-000-lenet5"))
+    source = space.save_model(quantise(model, loader.load("mnist").fit.images[:8]).to_bytes())
+    monkeypatch.setattr(answering, "_load", lambda path: go.wait(60) and load(path))
+    space.choose_widget("draw.compare.1", source)
+    sketch_of(loader.load("mnist").test.images[0, 0].numpy()).keep(space.folder)
+    at = page()
+    whole, waiting = canvas(at)["models"]
+    assert int(np.argmax(whole["probs"])) == 7
+    assert waiting["probs"] is None and waiting["note"] == "is being made ready …"
+    go.set()
+    answering.answering(ModelRef(source))
+    at.run()
+    assert not at.exception and not at.error
+    ready = canvas(at)["models"][1]
+    assert int(np.argmax(ready["probs"])) == 7 and "note" not in ready
