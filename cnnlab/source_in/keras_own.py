@@ -199,16 +199,15 @@ def _shortcut(layer: Layer, tensor: Tensor, line: int, scope: Scope) -> Tensor:
 def _maximum(layer: Layer, tensor: Tensor, line: int, scope: Scope) -> Tensor | None:
     """Return the maximum over maps with minus infinity around them; or a dilated convolution that keeps some of its pixels."""
     if tensor.border is not None and tensor.border.below:
-        return _padded_maximum(layer, tensor, line, scope)
+        return _padded_maximum(layer, tensor, tensor.border, line, scope)
     return _stride_of_dilated(layer, tensor)
 
 
-def _padded_maximum(layer: Layer, tensor: Tensor, line: int, scope: Scope) -> Tensor:
-    edge, real = tensor.border, tensor.graph.nodes[tensor.node].shape
+def _padded_maximum(layer: Layer, tensor: Tensor, edge: Border, line: int, scope: Scope) -> Tensor:
+    real = tensor.graph.nodes[tensor.node].shape
     plain = layer.plan(tensor.shape)[0]
-    assert edge is not None and isinstance(plain, MaxPool2d)
     over = (edge.bottom - edge.top, edge.right - edge.left)
-    if edge.top != edge.left or min(over) < 0 or plain.padding or plain.ceil_mode:
+    if not isinstance(plain, MaxPool2d) or plain.padding or plain.ceil_mode or edge.top != edge.left or min(over) < 0:
         raise _edge(line)
     fields = {"kernel_size": plain.kernel_size, "stride": plain.stride, "padding": edge.top, "ceil_mode": any(over)}
     made = spec("MaxPool2d", layer.line, **fields)
@@ -248,7 +247,7 @@ def _window(layer: Layer, tensor: Tensor, line: int, scope: Scope) -> Tensor | N
     if str(layer.settings.get("padding", "valid")).lower() != "valid":
         return None
     if layer.kind == "AveragePoolingOverEdge":
-        return _padded_over_edge(layer, tensor, line, scope)
+        return _padded_over_edge(layer, tensor, edge.top, line, scope)
     first = layer.plan(tensor.shape)[0]
     if isinstance(first, AvgPool2d) and 2 * edge.top > first.kernel_size:  # torch has no such padding
         return None
@@ -257,13 +256,12 @@ def _window(layer: Layer, tensor: Tensor, line: int, scope: Scope) -> Tensor | N
     return tensor.graph.layer(layer, replace_border(tensor, real), line, scope, padding=edge.top)
 
 
-def _padded_over_edge(layer: Layer, tensor: Tensor, line: int, scope: Scope) -> Tensor | None:
-    given, edge, real = layer.settings, tensor.border, tensor.graph.nodes[tensor.node].shape
-    assert edge is not None
+def _padded_over_edge(layer: Layer, tensor: Tensor, padding: int, line: int, scope: Scope) -> Tensor | None:
+    given, real = layer.settings, tensor.graph.nodes[tensor.node].shape
     size, stride, over = given["size"], given["stride"], pair(given["over"], "over", layer.line)
-    if real is None or tensor.shape is None or 2 * edge.top > size:
+    if real is None or tensor.shape is None or 2 * padding > size:
         return None
-    made = spec("AvgPool2d", layer.line, kernel_size=size, stride=None if stride == size else stride, padding=edge.top, ceil_mode=True)  # fmt: skip
+    made = spec("AvgPool2d", layer.line, kernel_size=size, stride=None if stride == size else stride, padding=padding, ceil_mode=True)  # fmt: skip
     if _leaves(made, real) != _sizes(tensor.shape, size, stride, over):
         return None
     return tensor.graph.spec(made, replace_border(tensor, real), line, scope, layer)
