@@ -12,9 +12,9 @@ import re
 
 from cnnlab.architecture import Architecture, Row
 from cnnlab.architecture.joins import JoinSpec
+from cnnlab.architecture.keras_classes import EXTRA_CLASSES
 from cnnlab.architecture.shapes import Shape
 from cnnlab.architecture.tape import INPUT
-from cnnlab.export.keras_classes import EXTRA_CLASSES
 from cnnlab.export.keras_layers import keras_name, layer_calls
 
 _HEAD = """\

@@ -31,10 +31,6 @@ def _call(layer: str, *arguments: object) -> str:
     return f"{layer}({', '.join(str(argument) for argument in arguments if argument != '')})"
 
 
-def _pair(value: tuple[int, int]) -> str:
-    return str(value[0]) if value[0] == value[1] else f"({value[0]}, {value[1]})"
-
-
 def _conv(layer: specs.Conv2d, arrives: Shape, leaves: Shape, name: str) -> Calls:
     """Keras slides its windows from the first pixel: "same" is this padding only where nothing is left over."""
     calls: Calls = []
@@ -97,8 +93,6 @@ def _adaptive(layer: specs.AdaptiveAvgPool2d, arrives: Shape, leaves: Shape, nam
     size = layer.output_size
     if size == 1:
         return [_call("layers.GlobalAveragePooling2D", "keepdims=True", name)]
-    if all(length % size == 0 for length in arrives[1:]):
-        return [_call("layers.AveragePooling2D", _pair((arrives[1] // size, arrives[2] // size)), name)]
     return [_call("AdaptiveAveragePooling", size, name)]
 
 

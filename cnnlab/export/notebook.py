@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.description import Preprocessing
@@ -34,9 +35,10 @@ def to_notebook(subject: Subject) -> tuple[bytes, tuple[Message, ...]]:
     """
     plan = make_plan(subject)
     notes = remarks(subject, plan)
+    first, *later = plan.line
     cells = [
         _text(_head(subject, plan, notes)),
-        _code(code.imports(plan)),
+        _code(code.imports(first)),
         _text(
             _(
                 "## The images\n\nFrom a file beside this notebook, from CNN Lab, or fetched by torchvision; then compared with "
@@ -46,15 +48,10 @@ def to_notebook(subject: Subject) -> tuple[bytes, tuple[Message, ...]]:
         _code(data_cell(plan)),
         _text(_("## The network")),
         _code(code.network(plan)),
-        _text(_beginning(plan)),
-        _code(code.first_weights(plan)),
-        _text(_("## Batches")),
-        _code(code.batches(plan)),
-        _text(_("## Optimizer, learning rate and loss")),
-        _code(code.learning_rate(plan)),
-        *_changes(plan),
-        _text(_("## Training")),
-        _code(loop.training(plan)),
+        _text(_beginning(first)),
+        _code(code.first_weights(first)),
+        *_run(first, subject),
+        *(cell for one in later for cell in _run(one, subject)),
         _text(_("## The test\n\nOnce, at the end, on images that nothing has looked at before.")),
         _code(loop.test(plan)),
     ]
@@ -81,7 +78,7 @@ def make_plan(subject: Subject) -> Plan:
         raise no_recipe()
     recipe = resolve_recipe(subject.recipe, subject.architecture)
     preprocessing, data_hash = _seen(subject, recipe)
-    return Plan(
+    plan = Plan(
         architecture=subject.architecture,
         preprocessing=preprocessing,
         recipe=recipe,
@@ -93,6 +90,18 @@ def make_plan(subject: Subject) -> Plan:
         changes=subject.changes,
         borrowed=subject.borrowed,
     )
+    earlier: Plan | None = None
+    for one in subject.past:
+        earlier = replace(
+            plan,
+            recipe=one.recipe,
+            part=part_size(subject.architecture, one.recipe.batch_size + 1),
+            changes=one.changes,
+            earlier=earlier,
+            until=one.until,
+            judged=one.judged,
+        )
+    return replace(plan, earlier=earlier)
 
 
 def _seen(subject: Subject, recipe: Recipe) -> tuple[Preprocessing, str]:
@@ -120,6 +129,45 @@ def _published(subject: Subject) -> bool:
     return subject.data in TORCHVISION and re.fullmatch("[0-9a-f]{64}", subject.data_hash) is not None
 
 
+def _run(plan: Plan, subject: Subject) -> list[dict[str, Any]]:
+    """Return the cells of one run's batches, optimizer, changes and training; a branch has a heading of its own."""
+    cells: list[dict[str, Any]] = []
+    if plan.chained:
+        cells.append(_text(_chapter(plan, subject)))
+    if plan.earlier is not None:
+        cells.append(_code(code.numbers_of_branch(plan, plan.earlier)))
+    return [
+        *cells,
+        _text(_("## Batches")),
+        _code(code.batches(plan)),
+        _text(_("## Optimizer, learning rate and loss")),
+        _code(code.learning_rate(plan)),
+        *_changes(plan),
+        _text(_("## Training")),
+        _code(loop.training(plan)),
+    ]
+
+
+def _chapter(plan: Plan, subject: Subject) -> str:
+    """Return what stands above one of several runs: up to which step it goes, or from where on, and its recipe."""
+    place = len(plan.line) - 1
+    name = subject.past[place].name if place < len(subject.past) else ""
+    name = json.dumps(name, ensure_ascii=False)[1:-1]
+    if plan.earlier is None:
+        text = _(
+            "# The first run, up to step {step}\n\n{name}: the run that was branched from.",
+            step=plan.until or 0,
+            name=name,
+        )
+    elif plan.until is not None:
+        text = _("# Its branch, from step {start} to step {step}\n\n{name}: it goes on with the same weights, at the same place.",
+                 start=plan.earlier.until or 0, step=plan.until, name=name)  # fmt: skip
+    else:
+        text = _("# The branch, from step {start} on\n\nIt goes on with the same weights, at the same place in the order of images.",
+                 start=plan.earlier.until or 0)  # fmt: skip
+    return f"{text}\n\n{_recipe(plan)}"
+
+
 def _beginning(plan: Plan) -> str:
     if not plan.borrowed:
         return _("## Its first weights\n\nFrom the seed: the same as in the lab.")
@@ -132,6 +180,8 @@ def _beginning(plan: Plan) -> str:
 
 
 def _changes(plan: Plan) -> list[dict[str, Any]]:
+    if plan.chained and not plan.changes:
+        return [_code(changes(plan))]
     if not plan.changes:
         return []
     return [_text(_("## Changes by hand\n\nAs they were made while the run learned.")), _code(changes(plan))]
@@ -164,7 +214,7 @@ def unknown_fields(recipe: Recipe) -> list[str]:
 def remarks(subject: Subject, plan: Plan) -> tuple[Message, ...]:
     """Return why the notebook may end with another accuracy than the lab, in sentences; empty where it does not."""
     found = list(subject.unlike)
-    if unknown := unknown_fields(plan.recipe):
+    if unknown := sorted({name for one in plan.line for name in unknown_fields(one.recipe)}):
         found.append(
             Message(
                 "The notebook passes over what it does not know of the recipe: {fields}.", fields=", ".join(unknown)
@@ -207,9 +257,16 @@ def _head(subject: Subject, plan: Plan, notes: tuple[Message, ...]) -> str:
             _("It computes in bfloat16, as the lab did: on a processor without instructions for that it is slow, and rounds "
               "differently.")
         )  # fmt: skip
-    recipe = json.dumps(_told(plan.recipe.model_dump(mode="json")), ensure_ascii=False, indent=1)
-    parts.append(_("The recipe:") + f"\n\n```json\n{recipe}\n```")
+    if plan.earlier is not None:
+        parts.append(_("It is a branch: below stands first what it went on from, then the branch itself."))
+    else:
+        parts.append(_recipe(plan))
     return "\n\n".join(parts)
+
+
+def _recipe(plan: Plan) -> str:
+    recipe = json.dumps(_told(plan.recipe.model_dump(mode="json")), ensure_ascii=False, indent=1)
+    return _("The recipe:") + f"\n\n```json\n{recipe}\n```"
 
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cnnlab.architecture.layers import Dropout, Dropout2d
+from cnnlab.export.branched import standing_at
 from cnnlab.export.notebook_code import Plan, variation
 from cnnlab.training.checks import part_size
 
@@ -13,14 +15,43 @@ Lines = list[str]
 
 def changes(plan: Plan) -> str:
     """Return the cell that makes each change after as many steps as it was made in the lab."""
-    parts = [head for fields, head in _HEADS if fields & plan.changed]
-    if plan.changed & {"momentum", "frozen"} and plan.recipe.optimizer in HAS_BUFFERS:
+    parts = [head for name, head in _HEADS.items() if _needs(plan, name)]
+    if (plan.earlier or plan.changed & {"momentum", "frozen"}) and plan.recipe.optimizer in HAS_BUFFERS:
         parts.append(_SET_MOMENTUM.format(moved="True" if plan.recipe.optimizer == "sgd" else "state"))
     parts = [part.strip("\n") for part in parts]
     values = [f"{name} = {value!r}" for name, value in _values(plan).items()]
     if values:
         parts.insert(0, "\n".join(values))
-    return "\n\n\n".join([*parts, "\n".join(_change(plan))])
+    if plan.earlier is not None:
+        parts.append("\n".join(_taken_over(plan)))
+    return "\n\n\n".join([*parts, "\n".join(_change(plan))] if plan.changes else parts)
+
+
+def _needs(plan: Plan, name: str) -> bool:
+    """Return whether the code needs what ``_HEADS`` has under ``name``, and has not got it from a run before."""
+    if name == "batch_size":
+        return plan.anew and plan.earlier is None
+    if name == "frozen":
+        return plan.ever("frozen")
+    return name in plan.changed or (plan.earlier is not None and bool(plan.recipe.layer_lr))
+
+
+def _taken_over(plan: Plan) -> Lines:
+    """Return the lines with which a branch begins: as the lab's goes on from a kept moment."""
+    recipe, lines = plan.recipe, []
+    stands = standing_at(plan.changes, plan.earlier.until or 0) if plan.earlier else None
+    if recipe.layer_lr:
+        lines.append(f"set_factors({recipe.layer_lr!r})")
+    if recipe.optimizer in HAS_BUFFERS:
+        lines.append(f"set_momentum({recipe.momentum!r})")
+    if plan.ever("frozen"):
+        lines.append(f"freeze({list((stands and stands.frozen) or ())!r})")
+    if plan.ever("dropout"):
+        now = (stands and stands.dropout) or {}
+        for row in plan.architecture.trace().rows:
+            if isinstance(row.layer, (Dropout, Dropout2d)):
+                lines.append(f"network.get_submodule({row.name!r}).p = {now.get(row.name, row.layer.p)!r}")
+    return [*lines, "cut_anew()"]
 
 
 def _values(plan: Plan) -> dict[str, object]:
@@ -31,7 +62,7 @@ def _values(plan: Plan) -> dict[str, object]:
     }
     if plan.changed & {"momentum", "frozen"} and recipe.optimizer in HAS_BUFFERS:
         found["MOMENTUM"] = recipe.momentum
-    if "batch_size" in plan.changed:
+    if plan.anew:
         found["PART"] = plan.part
     return found
 
@@ -75,7 +106,10 @@ def _change(plan: Plan) -> Lines:
             lines += [f"        {line}" if line else "" for line in ["", *variation(recipe.augmentation).splitlines()]]
         if "batch_size" in fields:
             part = part_size(plan.architecture, recipe.batch_size + 1)
-            lines += [f"        BATCH_SIZE, PART = min({recipe.batch_size}, len(targets)), {part}", "        cut()"]
+            lines += [
+                f"        BATCH_SIZE, PART = min({recipe.batch_size}, len(targets)), {part}",
+                "        cut_anew()",
+            ]
     return lines
 
 
@@ -132,7 +166,7 @@ _CUT = '''
 step = begun = begin = planned = left = 0  # steps done; epochs begun; of this one: images used up, planned, steps to come
 
 
-def cut():
+def cut_anew():
     """Cut what is left of the epoch into batches of the present size: no image is left out or seen twice."""
     global STEPS_PER_EPOCH, STEPS, left
     STEPS_PER_EPOCH = len(targets) // BATCH_SIZE
@@ -141,5 +175,5 @@ def cut():
     left = whole + (rest > 1 or (rest == 1 and whole == 0))
 '''
 
-_HEADS = (({"frozen"}, _FREEZE), ({"layer_lr"}, _SET_FACTORS), ({"batch_size"}, _CUT))
+_HEADS = {"frozen": _FREEZE, "layer_lr": _SET_FACTORS, "batch_size": _CUT}
 """What the code needs where these fields are changed."""

@@ -40,6 +40,9 @@ class Plan:
         test_acc: what the lab showed, in [0, 1], or None.
         changes: what was changed by hand, and after how many steps.
         borrowed: weights and running statistics of another model that it begins with, by name.
+        earlier: the plan of the run that this one goes on from, where it is a branch.
+        until: the step at which another run goes on from this one; None where it runs to its end.
+        judged: whether it looks at the validation images of an epoch that ends there; if not, the next run does.
     """
 
     architecture: Architecture
@@ -52,6 +55,28 @@ class Plan:
     test_acc: float | None = None
     changes: tuple[Applied, ...] = ()
     borrowed: Mapping[str, Tensor] = field(default_factory=dict)
+    earlier: Plan | None = None
+    until: int | None = None
+    judged: bool = False
+
+    @property
+    def chained(self) -> bool:
+        """Whether the notebook has several runs, of which each goes on where the one before it stopped."""
+        return self.earlier is not None or self.until is not None
+
+    @property
+    def anew(self) -> bool:
+        """Whether what is left of an epoch may have to be cut into other batches."""
+        return self.chained or "batch_size" in self.changed
+
+    @property
+    def line(self) -> list[Plan]:
+        """The plans of all runs of the notebook, the first one first, this one last."""
+        return [*(self.earlier.line if self.earlier else []), self]
+
+    def ever(self, field: str) -> bool:
+        """Return whether this run or one before it changed ``field`` by hand."""
+        return any(field in plan.changed for plan in self.line)
 
     @property
     def changed(self) -> frozenset[str]:
@@ -99,6 +124,28 @@ def chance(purpose):
     digest = sha256(f"{{SEED}}:{{purpose}}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 """
+
+
+def numbers_of_branch(plan: Plan, before: Plan) -> str:
+    """Return the lines that set what a branch has otherwise than the run before it."""
+    now, then = plan.recipe, before.recipe
+    lines = [f"EPOCHS, BATCH_SIZE, LR = {now.epochs}, {now.batch_size}, {now.lr!r}"]
+    if now.threads != then.threads:
+        lines.append(f"torch.set_num_threads({now.threads})")
+    if now.memory_format != then.memory_format:
+        order = "torch.contiguous_format" if now.memory_format == "contiguous" else "torch.channels_last"
+        lines += [f"MEMORY_FORMAT = {order}", "network.to(memory_format=MEMORY_FORMAT)"]
+    if now.seed != then.seed:
+        lines += [f"SEED = {now.seed}  # chance is new from here on, but for the order of the epoch that has begun",
+                  'order = chance("order")']  # fmt: skip
+        if plan.has_dropout:
+            lines += [
+                'drops = chance("dropout")',
+                "for module in network.modules():",
+                "    if isinstance(module, GeneratorDropout):",
+                "        module.generator = drops",
+            ]
+    return "\n".join(lines)
 
 
 def network(plan: Plan) -> str:
@@ -232,20 +279,33 @@ def padded(plan: Plan, images: str) -> str:
 
 def batches(plan: Plan) -> str:
     """Return the cell that turns images into a batch: augmented, normalised, perhaps mixed."""
-    from cnnlab.data import augment as ways
-
-    every = [plan.recipe.augmentation, *(one.change.augmentation for one in plan.changes if one.change.augmentation)]
-    uses = [function for settings in every for function in _uses(settings)]
-    if plan.recipe.mixup or "mixup" in plan.changed:
-        uses += [ways.mixup, ways._format_of]
-    parts = [_source(function) for function in dict.fromkeys(uses)]
-    parts.append(_PREPARE.format(padded=padded(plan, "images")))
-    if uses:
+    before, uses = plan.earlier, _all_uses(plan)
+    known = {function for one in plan.line[:-1] for function in _all_uses(one)}
+    parts = [_source(function) for function in dict.fromkeys(uses) if function not in known]
+    if before is None:
+        parts.append(_PREPARE.format(padded=padded(plan, "images")))
+    if uses and (before is None or not _has_generator(before, plan.recipe.seed)):
         parts.append('generator = chance("augmentation")')
     if "augmentation" in plan.changed:
         parts.append(variation(plan.recipe.augmentation))
     parts.append(_batch(plan))
     return "\n\n\n".join(part.strip("\n") for part in parts)
+
+
+def _all_uses(plan: Plan) -> list[Callable[..., Any]]:
+    """Return the functions that vary a run's images, by its recipe and by what was changed."""
+    from cnnlab.data import augment as ways
+
+    every = [plan.recipe.augmentation, *(one.change.augmentation for one in plan.changes if one.change.augmentation)]
+    uses = [function for settings in every for function in _uses(settings)]
+    return [*uses, ways.mixup, ways._format_of] if plan.recipe.mixup or "mixup" in plan.changed else uses
+
+
+def _has_generator(plan: Plan, seed: int) -> bool:
+    """Return whether a run, or one before it with the same seed all along, has drawn or could draw for its images."""
+    if plan.recipe.seed != seed:
+        return False
+    return bool(_all_uses(plan)) or (plan.earlier is not None and _has_generator(plan.earlier, seed))
 
 
 def _uses(settings: Augmentation) -> list[Callable[..., Any]]:
@@ -339,6 +399,28 @@ optimizer.param_groups[:] = [
 """
 
 
+def _optimizer(plan: Plan, made: str) -> str:
+    """Return the lines that make the optimizer; in a branch with the same one, it remembers what it knew of each weight."""
+    if plan.earlier is None:
+        learning = "learning = [parameter for parameter in network.parameters() if parameter.requires_grad]"
+        return f"{learning}\noptimizer = {made}\n{_factors(plan.recipe)}"
+    if plan.earlier.recipe.optimizer != plan.recipe.optimizer:
+        return f"optimizer = {made}\n"
+    return _REMEMBER.format(made=made).lstrip("\n")
+
+
+_REMEMBER = """
+remembered, optimizer = optimizer.state, {made}
+for parameter, kept in remembered.items():
+    kept = {{name: value for name, value in kept.items() if isinstance(value, Tensor)}}
+    if kept:  # it has moved
+        optimizer.state[parameter] = {{
+            name: value.clone() if name == "step" else torch.empty_like(parameter.data).copy_(value)
+            for name, value in kept.items()
+        }}
+"""
+
+
 def learning_rate(plan: Plan) -> str:
     """Return the cell with the optimizer, the learning rate of each step, and the loss."""
     recipe = plan.recipe
@@ -349,9 +431,7 @@ def learning_rate(plan: Plan) -> str:
 BATCH_SIZE = min(BATCH_SIZE, len(targets))
 STEPS_PER_EPOCH = len(targets) // BATCH_SIZE
 STEPS = EPOCHS * STEPS_PER_EPOCH
-learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-optimizer = {optimizer}
-{_factors(recipe)}
+{_optimizer(plan, optimizer)}
 
 def learning_rate(step):
     \"\"\"Return the learning rate of a step, counted from 0.\"\"\"

@@ -26,21 +26,20 @@ def training(plan: Plan) -> str:
     """Return the cell that trains: each epoch in an order of its own, each step one batch."""
     recipe = plan.recipe
     half = recipe.precision == "bfloat16"
-    learn = "to_learn()" if "frozen" in plan.changed else "network.train()"
+    learn = "to_learn()" if plan.ever("frozen") else "network.train()"
     look = _LOOK.format(autocast=_HALF if half else "", learn=learn).strip("\n")
     parts = [look] if plan.whole_val else []
-    state = ['order = chance("order")', *([] if "batch_size" in plan.changed else ["step = 0"])]
-    if recipe.schedule == "reduce_on_plateau":
+    before = plan.earlier.recipe if plan.earlier else None
+    state = ['order = chance("order")', *([] if plan.anew else ["step = 0"])] if before is None else []
+    if recipe.schedule == "reduce_on_plateau" and (before is None or before.schedule != recipe.schedule):
         state += ["scale, least, waited = 1.0, None, 0  # of the learning rate; the smallest loss, and for how long"]
-    if recipe.early_stopping:
+    if recipe.early_stopping and (before is None or not before.early_stopping):
         state += ["best, best_loss, worse = None, None, 0  # weights, their loss, epochs since"]
-    lines = [
-        *state,
-        *(_CUT_ANEW if "batch_size" in plan.changed else _CUT_ALIKE),
-        *_step(plan, half),
-        "        step += 1",
-        *_after_epoch(plan),
-    ]
+    if plan.chained:
+        lines = [*state, *_chained(plan, half)]
+    else:
+        loops = _CUT_ANEW if plan.anew else _CUT_ALIKE
+        lines = [*state, *loops, *_step(plan, half), "        step += 1", *_after_epoch(plan)]
     return "\n\n\n".join([*parts, "\n".join(lines)])
 
 
@@ -67,12 +66,37 @@ _CUT_ANEW = (
 """The same where the size of the batches was changed."""
 
 
+def _chained(plan: Plan, half: bool) -> list[str]:
+    """Return the loop over steps of a run that goes on where another stopped, or that another goes on from."""
+    ends = "while left or due or begun < EPOCHS:"
+    if plan.until is not None:
+        ends = f"while step < {plan.until}{' or due' if plan.judged else ''}:"
+    return [
+        *(["due = False  # whether an epoch is over and the validation images have not been looked at"] if plan.earlier is None else []),
+        ends,
+        "    if due:",
+        "        epoch, due = begun, False",
+        *(f"    {line}" for line in _after_epoch(plan)),
+        *([f"        if step == {plan.until}:", "            break"] if plan.until is not None and plan.judged else []),
+        *(["        if begun == EPOCHS:", "            break"] if plan.until is None else []),
+        *(["    change(step)"] if plan.changes else []),
+        "    if not left:",
+        "        shuffled = torch.randperm(len(targets), generator=order)",
+        "        begun, begin, planned, left = begun + 1, 0, STEPS_PER_EPOCH * BATCH_SIZE, STEPS_PER_EPOCH",
+        "    at = max(0, STEPS - left - (EPOCHS - begun) * STEPS_PER_EPOCH)  # where the learning rate stands",
+        "    end = begin + BATCH_SIZE if left > 1 else planned",
+        "    index, begin, left = shuffled[begin:end], end, left - 1",
+        *(line.removeprefix("    ") for line in _step(plan, half)),
+        "    step, due = step + 1, left == 0",
+    ]  # fmt: skip
+
+
 def _step(plan: Plan, half: bool) -> list[str]:
     recipe, deep = plan.recipe, "        "
     scale = " * scale" if recipe.schedule == "reduce_on_plateau" else ""
-    anew = "batch_size" in plan.changed
+    anew = plan.anew
     factor = ' * group["factor"]' if recipe.layer_lr else ""
-    if "layer_lr" in plan.changed:
+    if "layer_lr" in plan.changed or plan.earlier is not None:
         factor = ' * group.get("factor", 1.0)'
     lines = [
         *(["change(step)"] if plan.changes and not anew else []),
@@ -120,7 +144,7 @@ def _sharing(plan: Plan) -> bool:
 
 def _in_parts(plan: Plan, forward: list[str]) -> list[str]:
     """Return the lines that add up the gradients of the parts and shares of a batch."""
-    count = "-(-len(index) // PART)" if "batch_size" in plan.changed else str(_count(plan))
+    count = "-(-len(index) // PART)" if plan.anew else str(_count(plan))
     lines = [f"for part in index.tensor_split({count}):  # the whole batch at once would take too much memory"]
     if count == "1":
         lines = ["for part in [index]:"]

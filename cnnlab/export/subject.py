@@ -11,6 +11,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.export.borrowed import started_with, weights_of_start
+from cnnlab.export.branched import Ancestry, Past, ancestry
 from cnnlab.i18n import Message
 from cnnlab.training.change import Applied
 from cnnlab.training.recipe import Recipe
@@ -35,6 +36,7 @@ class Subject:
         model: the weights, with their description; None for a network alone.
         borrowed: the weights of another model that it began with, by name; empty where it began with new ones, or
             where they are no longer here.
+        past: the runs that it went on from, the first one first, where it is a branch of runs that are still here.
         unlike: why training by ``recipe`` would not lead to ``model``, in sentences; empty where it would.
     """
 
@@ -46,6 +48,7 @@ class Subject:
     changes: tuple[Applied, ...] = ()
     model: Model | None = None
     borrowed: Mapping[str, Tensor] = field(default_factory=dict)
+    past: tuple[Past, ...] = ()
     unlike: tuple[Message, ...] = field(default=())
 
     @property
@@ -72,11 +75,13 @@ def of_model(model: Model, ref: ModelRef | None = None) -> Subject:
     accuracy = about.result.get("test_acc")
     told, result = _begun_with(about.result, ref)
     start = started_with(told)
-    borrowed = {} if start is None else weights_of_start(start, description.architecture, ref)
+    borrowed: Mapping[str, Tensor] = {} if start is None else weights_of_start(start, description.architecture, ref)
     if told is not None and not borrowed:
         result = _without_frozen(result)
     changes = _sound(repeatable(result), description.architecture, recipe)
-    unlike = _unlike(description.architecture, result, changes, ref)
+    before = _before(result, ref, description.architecture, about.data_hash)
+    borrowed = before.borrowed or borrowed
+    unlike = _unlike(result, changes, ref, before)
     return Subject(
         architecture=description.architecture,
         recipe=recipe,
@@ -86,6 +91,7 @@ def of_model(model: Model, ref: ModelRef | None = None) -> Subject:
         changes=changes or (),
         model=model,
         borrowed=borrowed,
+        past=before.past,
         unlike=(*([_lost(told)] if told is not None and not borrowed else []), *unlike),
     )
 
@@ -127,8 +133,19 @@ def _sound(
     return changes
 
 
+def _before(result: Mapping[str, Any], ref: ModelRef | None, architecture: Architecture, data_hash: str) -> Ancestry:
+    """Return the runs that a branch went on from; nothing for what began by itself."""
+    parent, step = result.get("parent"), result.get("parent_step")
+    if parent is None and ref is not None and ref.kind == "run":
+        from cnnlab.runs.engine import engine
+
+        run = engine().snapshot(ref.value)
+        parent, step = run.parent, run.parent_step
+    return Ancestry() if parent is None else ancestry(parent, step, architecture, data_hash)
+
+
 def _unlike(
-    architecture: Architecture, result: Mapping[str, Any], changes: tuple[Applied, ...] | None, ref: ModelRef | None
+    result: Mapping[str, Any], changes: tuple[Applied, ...] | None, ref: ModelRef | None, before: Ancestry
 ) -> list[Message]:
     found: list[Message] = []
     if changes is None:
@@ -149,14 +166,18 @@ def _unlike(
                 ),
             )
         )
-    if "parent" in result:
-        found.append(_branched(result.get("parent_step")))
+    if before.reason is not None:
+        found.append(
+            Message(
+                "This run is a branch, and what it went on from cannot be repeated ({reason}). The notebook trains from the "
+                "beginning, so its accuracy will be another.",
+                reason=before.reason,
+            )
+        )
     if ref is not None and ref.kind == "run":
         from cnnlab.runs.engine import engine
 
         run = engine().snapshot(ref.value)
-        if run.parent is not None and "parent" not in result:
-            found.append(_branched(run.parent_step))
         if ref.step is not None and ref.step != (run.chosen_step or run.step):
             found.append(
                 Message(
@@ -212,12 +233,4 @@ def _lost(start: object) -> Message:
         "begins with new weights: its accuracy will be another.",
         model=re.sub(r"[^\w.,:%()/ -]+", " ", str(values.get("title") or "-"))[:80],
         layers=re.sub(r"[^\w., -]+", " ", ", ".join(map(str, taken)) if isinstance(taken, list) else "-")[:300],
-    )
-
-
-def _branched(step: object) -> Message:
-    return Message(
-        "This run is a branch: it went on from step {step} of another run. The notebook trains from the beginning, so its "
-        "accuracy will be another.",
-        step=step or 0,
     )

@@ -10,6 +10,7 @@ from cnnlab.i18n import Message
 from cnnlab.source_in import (
     builtin,
     keras_models,
+    keras_own,
     ops,
     records,
     torch_layers,
@@ -240,6 +241,8 @@ class Calls(Modules):
         self.used.update(one.node for one in cls.line_of_descent())
         if cls.name == "RBF" and ast.unparse(cls.node) == _RBF_CLASS and not args:
             return torch_layers.rbf(kwargs, node.lineno)
+        if keras_own.is_own(cls):
+            return keras_own.make(self, cls.name, args, kwargs, node)
         bases = cls.library_bases()
         known = [MODULE_BASES[path] for path in bases if path in MODULE_BASES]
         if not known and bases - _PLAIN_BASES:

@@ -12,7 +12,7 @@ from cnnlab.errors import ShapeError
 from cnnlab.i18n import Message
 from cnnlab.source_in.findings import Finding, Refusal
 from cnnlab.source_in.naming import Scope
-from cnnlab.source_in.values import BATCH, Layer, Tensor
+from cnnlab.source_in.values import BATCH, Border, Layer, Tensor
 from cnnlab.validation import first_finding
 
 MAX_GRAPH = 3_000
@@ -59,6 +59,7 @@ class Graph:
     narrow: bool = False
     broken: bool = False
     flat: dict[int, int] = field(default_factory=dict)
+    edged: dict[tuple[int, Border], int] = field(default_factory=dict)
     last: bool = False
 
     @classmethod
@@ -88,6 +89,8 @@ class Graph:
             raise Refusal(line, Message("axes are exchanged only before Flatten: {code}", code="Permute((3, 1, 2))"))
         if tensor.graph is not self:
             raise Refusal(line, Message("this takes a tensor that does not come from the network's input"))
+        if tensor.border is not None:
+            return self._edged(tensor, tensor.border, line, scope)
         if tensor.shape == real or real is None or tensor.shape is None:
             return tensor.node
         if len(tensor.shape) == 1 and tensor.shape[0] == prod(real):
@@ -103,8 +106,27 @@ class Graph:
         raise Refusal(line, Message("a tensor of {real} is looked at as {view}; only flattening is known here",
                                     real=sizes(real), view=sizes(tensor.shape)))  # fmt: skip
 
-    def layer(self, layer: Layer, tensor: Tensor, line: int, scope: Scope) -> Tensor:
-        """Let a tensor through a layer of the source.
+    def _edged(self, tensor: Tensor, edge: Border, line: int, scope: Scope) -> int:
+        """Return the node that has maps with their border of zeros."""
+        from cnnlab.architecture.layers import ZeroPad2d
+
+        if edge.below:
+            text = Message("minus infinity around the maps is read only before {code}", code="MaxPooling2D")
+            raise Refusal(line, text)
+        place = (tensor.node, edge)
+        if place not in self.edged:
+            made = ZeroPad2d(left=edge.left, right=edge.right, top=edge.top, bottom=edge.bottom)
+            self.nodes.append(Node("layer", (tensor.node,), tensor.shape, line, scope, made))
+            self.edged[place] = len(self.nodes) - 1
+        return self.edged[place]
+
+    def spread(self, tensor: Tensor, line: int, scope: Scope) -> Tensor:
+        """Return the tensor with its border as a layer of its own."""
+        node = self.settle(tensor, line, scope)
+        return Tensor(self, node, self.nodes[node].shape, tensor.batch)
+
+    def layer(self, layer: Layer, tensor: Tensor, line: int, scope: Scope, padding: int = 0) -> Tensor:
+        """Let a tensor through a layer of the source; ``padding`` is what its first window takes in besides its own.
 
         Raises:
             Refusal: the layer learns and was already used, or cannot be said in the lab's layers.
@@ -129,6 +151,8 @@ class Graph:
             raise Refusal(
                 layer.line, Message("{code}: {finding}", code=layer.kind, finding=first_finding(error))
             ) from error
+        if padding:
+            specs = [specs[0].model_copy(update={"padding": padding}), *specs[1:]]
         for spec in specs:
             tensor = self.spec(spec, tensor, line, scope, layer)
         return tensor

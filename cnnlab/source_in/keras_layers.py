@@ -43,6 +43,8 @@ _SIGNATURES: dict[str, Signature] = {
     "Activation": signature("activation"), "ReLU": signature("max_value=None negative_slope=0.0 threshold=0.0"),
     "LeakyReLU": signature("negative_slope=0.3 alpha=None"), "Softmax": signature("axis=-1"),
     "ZeroPadding2D": signature("padding=1 data_format=None"), "Reshape": signature("target_shape"), "Permute": signature("dims"),
+    "LayerNormalization": signature("axis=-1 epsilon=1e-3 center=True scale=True rms_scaling=False"),
+    "GroupNormalization": signature("groups=32 axis=-1 epsilon=1e-3 center=True scale=True"),
     "Add": {}, "Concatenate": signature("axis=-1"), "Multiply": {},
 }  # fmt: skip
 _ALIASES = {"Convolution2D": "Conv2D", "MaxPool2D": "MaxPooling2D", "AvgPool2D": "AveragePooling2D",
@@ -54,7 +56,7 @@ KERAS_LAYERS = (*NAMES, "InputLayer")
 """The names of Keras' layers that are read."""
 
 _ACTIVATIONS = {"relu": "ReLU", "relu6": "ReLU6", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": "Softmax", "gelu": "GELU",
-                "swish": "SiLU", "silu": "SiLU", "leaky_relu": "LeakyReLU", "log_softmax": "Softmax"}  # fmt: skip
+                "swish": "SiLU", "silu": "SiLU", "hard_silu": "Hardswish", "hard_swish": "Hardswish", "leaky_relu": "LeakyReLU", "log_softmax": "Softmax"}  # fmt: skip
 
 
 def activation(value: Value, line: int) -> list[LayerSpec]:
@@ -215,6 +217,39 @@ def _norm(given: Given, line: int) -> list[LayerSpec]:
     return [spec("BatchNorm2d", line, eps=number(given["epsilon"], "epsilon", line), momentum=momentum)]
 
 
+def _scaled(given: Given, name: str, line: int) -> None:
+    plain = bool(given["center"]) and bool(given["scale"]) and not given.get("rms_scaling")
+    default(plain, f"center, scale or rms_scaling of {name}", line)
+
+
+def _layer_norm(given: Given, line: int) -> Plan:
+    """Return LayerNorm over everything of an example; Keras' own default goes over the channels of each pixel alone."""
+    _scaled(given, "LayerNormalization", line)
+    axes = given["axis"] if isinstance(given["axis"], (tuple, list)) else (given["axis"],)
+    made = spec("LayerNorm", line, eps=number(given["epsilon"], "epsilon", line))
+
+    def plan(shape: Shape | None) -> list[LayerSpec]:
+        dims = len(shape or (0, 0, 0)) + 1
+        over = {whole(axis, "axis", line) % dims for axis in axes}
+        if shape is not None and over != set(range(1, dims)):
+            raise Refusal(line, Message("LayerNormalization is read only over all numbers of an example: {code} for maps", code="axis=(1, 2, 3)"))  # fmt: skip
+        return [made]
+
+    return plan
+
+
+def _group_norm(given: Given, line: int) -> Plan:
+    _scaled(given, "GroupNormalization", line)
+    default(given["axis"] in (-1, 3), "axis", line)
+    groups, eps = whole(given["groups"], "groups", line), number(given["epsilon"], "epsilon", line)
+
+    def plan(shape: Shape | None) -> list[LayerSpec]:
+        count = shape[0] if groups == -1 and shape is not None else groups
+        return [spec("GroupNorm", line, num_groups=count, eps=eps)]
+
+    return plan
+
+
 def _relu(given: Given, line: int) -> list[LayerSpec]:
     default(given["max_value"] in (None, 6, 6.0) and not given["threshold"], "max_value or threshold", line)
     slope = number(given["negative_slope"], "negative_slope", line)
@@ -256,15 +291,26 @@ _PLANS: dict[str, Callable[[Given, int], Plan]] = {
     "Dropout": _fixed(lambda given, line: [spec("Dropout", line, p=number(given["rate"], "rate", line))]),
     "SpatialDropout2D": _fixed(lambda given, line: [spec("Dropout2d", line, p=number(given["rate"], "rate", line))]),
     "Activation": _fixed(lambda given, line: activation(given["activation"], line)),
+    "LayerNormalization": _layer_norm, "GroupNormalization": _group_norm,
     "ReLU": _fixed(_relu), "LeakyReLU": _fixed(_leaky), "ZeroPadding2D": _fixed(_zeros),
 }  # fmt: skip
-_LEARN = frozenset({"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense", "BatchNormalization"})
+_LEARN = frozenset(
+    {
+        "Conv2D",
+        "DepthwiseConv2D",
+        "SeparableConv2D",
+        "Dense",
+        "BatchNormalization",
+        "LayerNormalization",
+        "GroupNormalization",
+    }
+)
 
 
 def make(machine: Calls, name: str, args: list[Value], kwargs: Given, node: ast.expr) -> Value:
     """Return one of Keras' layers as the source makes it."""
     kind, line = _ALIASES.get(name, name), node.lineno
-    settings = {key: value for key, value in kwargs.items() if key in _SHAPE}
+    settings = {key: value for key, value in kwargs.items() if key in _SHAPE or key == "name"}
     if kind in _BEFORE:
         machine.left_out(node)
         return Layer(kind, line, lambda _shape: [], settings=settings)
@@ -273,6 +319,8 @@ def make(machine: Calls, name: str, args: list[Value], kwargs: Given, node: ast.
     given = bind(_SIGNATURES[kind], args, kwargs, node, _QUIET | _RULES | _SHAPE) if _SIGNATURES[kind] else {}
     if given.get("data_format") == "channels_first" or machine.channels_first:
         settings["first"] = True
+    if "padding" in given:
+        settings["padding"] = given["padding"]
     if kind == "Flatten":
         machine.note(line, FLATTEN)
     if kind == "Reshape":

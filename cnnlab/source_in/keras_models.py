@@ -11,7 +11,9 @@ from cnnlab.i18n import Message
 from cnnlab.source_in.findings import Refusal
 from cnnlab.source_in.graph import Graph
 from cnnlab.source_in.keras_layers import NAMES, Given, make
+from cnnlab.source_in.naming import Scope
 from cnnlab.source_in.text import short
+from cnnlab.source_in.torch_layers import spec
 from cnnlab.source_in.values import Layer, Module, Tensor, Unknown, Value
 
 if TYPE_CHECKING:
@@ -59,15 +61,25 @@ def reshaped(layer: Layer, tensor: Tensor) -> Tensor:
     if -1 in sizes:
         known = prod(size for size in sizes if size != -1)
         sizes = tuple(prod(tensor.shape) // known if size == -1 and known else size for size in sizes)
-    view = (sizes[2], *sizes[:2]) if len(sizes) == 3 else sizes
+    view = (*sizes[2:], *sizes[:2]) if len(sizes) in (3, 4) else sizes
     if prod(view) != prod(tensor.shape):
         raise Refusal(layer.line, Message("{code} does not fit the {shape} that arrives", code="Reshape",
                                           shape="x".join(map(str, tensor.shape))))  # fmt: skip
     return Tensor(tensor.graph, tensor.node, view, tensor.batch)
 
 
-def permuted(layer: Layer, tensor: Tensor) -> Tensor:
-    """Return the maps with their channels first, which is how the lab keeps them: only Flatten tells the difference."""
+def permuted(layer: Layer, tensor: Tensor, line: int, scope: Scope) -> Tensor:
+    """Return the maps with their channels first, which is how the lab keeps them: only Flatten tells the difference.
+
+    Channels that ``Reshape((h, w, g, c / g))`` has put in groups are mixed by ``Permute((1, 2, 4, 3))``.
+    """
+    if tuple(layer.settings["dims"]) == (1, 2, 4, 3) and tensor.shape is not None and len(tensor.shape) == 4:
+        groups, each, *sides = tensor.shape
+        real = tensor.graph.nodes[tensor.node].shape
+        if real == (groups * each, *sides):
+            base = Tensor(tensor.graph, tensor.node, real, tensor.batch)
+            mixed = tensor.graph.spec(spec("ChannelShuffle", layer.line, groups=groups), base, line, scope)
+            return Tensor(tensor.graph, mixed.node, (each, groups, *sides), tensor.batch)
     if tuple(layer.settings["dims"]) != (3, 1, 2) or tensor.shape is None or len(tensor.shape) != 3:
         raise Refusal(layer.line, Message("axes are exchanged only before Flatten: {code}", code="Permute((3, 1, 2))"))
     return Tensor(tensor.graph, tensor.node, tensor.shape, tensor.batch, turned=True)

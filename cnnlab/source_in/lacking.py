@@ -10,7 +10,7 @@ _NEAR = {
     "PReLU RReLU": "LeakyReLU",
     "Hardsigmoid": "Sigmoid",
     "Hardtanh Softsign": "Tanh, ReLU6",
-    "InstanceNorm2d SyncBatchNorm RMSNorm LayerNormalization GroupNormalization": "BatchNorm2d, GroupNorm, LayerNorm",
+    "InstanceNorm2d SyncBatchNorm RMSNorm": "BatchNorm2d, GroupNorm, LayerNorm",
     "AlphaDropout GaussianNoise GaussianDropout FeatureAlphaDropout Dropout1d": "Dropout, Dropout2d",
     "ReflectionPad2d ReplicationPad2d ConstantPad2d CircularPad2d": "ZeroPad2d",
     "LPPool2d FractionalMaxPool2d": "MaxPool2d, AvgPool2d",

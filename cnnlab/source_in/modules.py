@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from cnnlab.i18n import Message
-from cnnlab.source_in import keras_models
+from cnnlab.source_in import keras_models, keras_own
 from cnnlab.source_in.expressions import Expressions, is_net
 from cnnlab.source_in.findings import Refusal, TooMuch
 from cnnlab.source_in.naming import Call
@@ -242,10 +242,14 @@ class Modules(Expressions):
         if isinstance(given, (list, tuple)):
             return self.tensor_op(f"merge.{layer.kind}", [given, layer], {}, node)
         if isinstance(self.known(given, node.lineno), Tensor):
+            if (left := keras_own.through(layer, given, node.lineno, self.scope)) is not None:
+                return left
+            if given.border is not None:
+                given = given.graph.spread(given, node.lineno, self.scope)
             if layer.kind == "Reshape":
                 return keras_models.reshaped(layer, given)
             if layer.kind == "Permute":
-                return keras_models.permuted(layer, given)
+                return keras_models.permuted(layer, given, node.lineno, self.scope)
             if given.turned and layer.kind == "Flatten":
                 given = Tensor(given.graph, given.node, given.shape, given.batch)
                 self.notes.pop(layer.line, None)  # with its channels first, a map is flattened here as there

@@ -59,4 +59,6 @@ def tensor_of(value: Value, node: Any) -> Tensor:
     """Return ``value`` as the tensor that it has to be."""
     if not isinstance(value, Tensor) or value.turned:
         raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
+    if value.border is not None:
+        return value.graph.spread(value, node.lineno, ())
     return value

@@ -223,6 +223,17 @@ class Layer:
     spoiled: Unknown | None = None
 
 
+@dataclass(frozen=True)
+class Border:
+    """What is looked at around maps that arrive, in pixels: zeros, or minus infinity (``below`` all numbers)."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    below: bool = False
+
+
 @dataclass(eq=False)
 class Tensor:
     """What flows: the output of a node, perhaps looked at in another shape.
@@ -231,6 +242,7 @@ class Tensor:
         shape: of one example, without the batch; None where a layer above did not fit.
         batch: the number of examples where the source says it, else ``BATCH``.
         turned: whether Keras has put its channels first, as it does before it flattens maps in torch's order.
+        border: what lies around its maps, with which ``shape`` counts it, until a layer takes it as its padding.
     """
 
     graph: Graph
@@ -238,10 +250,11 @@ class Tensor:
     shape: tuple[int, ...] | None
     batch: int | Batch = BATCH
     turned: bool = False
+    border: Border | None = None
 
     def become(self, other: Tensor) -> Tensor:
         """Be ``other`` from now on, for everyone who holds this one: what an operation in place does."""
-        self.node, self.shape = other.node, other.shape
+        self.node, self.shape, self.border = other.node, other.shape, other.border
         return self
 
 

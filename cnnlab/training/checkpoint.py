@@ -8,6 +8,7 @@ executed, so that a file may come from anyone.
     best/NAME                   the same, of the step that the validation set has liked best (early stopping)
     generator/PURPOSE           the state of a generator; that of "order" is the one the present epoch was drawn from,
                                 so that its order of images is drawn again instead of kept
+    generator/order-next        what the next epochs are drawn from, in a branch that has another seed since this one
 """
 
 from __future__ import annotations

@@ -89,6 +89,7 @@ class Training(Learner):
         self._best: dict[str, Tensor] = {}
         self._due: Literal["none", "some", "all"] = "none"
         self._tested = False
+        self._reseeded: int | None = None
         self.monitor: Watcher | None = None
         self._plan()
 
@@ -213,6 +214,8 @@ class Training(Learner):
         states = {name: generator.get_state() for name, generator in self._generators.items()}
         if self.epoch:
             states["order"] = self._order.state.clone()
+        if self.epoch and self.epoch == self._reseeded:
+            states["order-next"] = self._generators["order"].get_state()
         return Checkpoint(standing, {**tensors, **{f"generator/{name}": state for name, state in states.items()}})
 
     @classmethod
@@ -302,8 +305,12 @@ class Training(Learner):
         states, standing, drawn_from = checkpoint.under("generator"), checkpoint.standing, torch.Generator()
         set_generator(drawn_from, states.get("order"))
         self._order.go_to(standing.epoch, standing.position, standing.planned, drawn_from)
+        kept = states.get("order-next")
+        self._reseeded = standing.epoch if new or kept is not None else None
         if not new:
             self._generators["order"].set_state(drawn_from.get_state())
+            if kept is not None:
+                set_generator(self._generators["order"], kept)
             for name in ("augmentation", "dropout"):
                 set_generator(self._generators[name], states.get(name))
 

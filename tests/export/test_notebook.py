@@ -223,6 +223,7 @@ LIVE: dict[str, tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]]] = {
         {"schedule": "one_cycle", "epochs": 3}, [(0, {"batch_size": 50}), (3, {"batch_size": 16}), (5, {"batch_size": 64})],
     ),
     "another batch between epochs": ({"schedule": "cosine"}, [(4, {"batch_size": 20, "lr": 0.01})]),
+    "other batches of shifted images": ({"augmentation": {"shift": 2}}, [(2, {"batch_size": 20})]),
     "one image that would be left alone": ({"batch_size": 47}, [(1, {"batch_size": 23})]),
     "batches and plateau": (
         {"epochs": 5, "lr": 0.05, "schedule": "reduce_on_plateau", "plateau_patience": 0}, [(3, {"batch_size": 24})],
@@ -399,7 +400,7 @@ def test_a_model_that_was_made_otherwise_says_so() -> None:
     description = subject.model.description
     for result, says in (
         ({"made_from": "another", "compressed": "pruning"}, "(compressed: pruning, made_from: another)"),
-        ({"test_acc": 0.5, "parent": "0" * 16, "parent_step": 7}, "went on from step 7 of another run"),
+        ({"test_acc": 0.5, "parent": "0" * 16, "parent_step": 7}, "that run is no longer here"),
         ({"step": 3, "steps": 9}, "taken at step 3 of 9"),
     ):
         about = description.about.model_copy(update={"result": result})

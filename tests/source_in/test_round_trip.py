@@ -1,4 +1,4 @@
-"""What the lab writes as PyTorch source, it reads back as the same network."""
+"""What the lab writes as PyTorch or Keras source, it reads back as the same network."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,11 @@ from cnnlab.architecture import LAYERS, Architecture, LayerSpec, make_layer
 from cnnlab.architecture.blocks import Block, Branches, DenseBlock, SqueezeExcitation
 from cnnlab.architecture.joins import JOINS, Chunk, JoinSpec
 from cnnlab.architecture.presets import PRESETS
+from cnnlab.architecture.rare import RARE
+from cnnlab.architecture.shapes import Shape
 from cnnlab.architecture.source import to_pytorch
+from cnnlab.errors import ShapeError
+from cnnlab.export.keras import to_keras
 from cnnlab.source_in import read_source
 from tests.architecture.strategies import networks, running, trees
 
@@ -22,7 +26,18 @@ def bare(layer: LayerSpec) -> LayerSpec:
     return layer.model_copy(update=changed) if changed else layer
 
 
-def wiring(architecture: Architecture, numbers: dict[object, int], named: bool) -> int:
+def at_this_size(layer: LayerSpec, arrives: Shape) -> LayerSpec:
+    """Return the layer without a rounding up that changes nothing here: Keras writes down how far a window reaches."""
+    if not getattr(layer, "ceil_mode", False):
+        return layer
+    down = layer.model_copy(update={"ceil_mode": False})
+    try:
+        return down if down.output_shape(arrives) == layer.output_shape(arrives) else layer
+    except ShapeError:
+        return layer
+
+
+def wiring(architecture: Architecture, numbers: dict[object, int], named: bool, keras: bool = False) -> int:
     """Return one number for the whole network: the same for two that have the same layers, names and connections.
 
     What adds or multiplies does so in any order, a join of one tensor is none, and joins need no name: they have no weights.
@@ -37,6 +52,7 @@ def wiring(architecture: Architecture, numbers: dict[object, int], named: bool) 
             continue
         commutes = layer.kind in ("Add", "Multiply")
         name = row.name if named and layer.kind not in (*JOINS, "SelectChannels") else ""
+        layer = at_this_size(layer, row.input_shape or ()) if keras else layer
         key = (name, bare(layer), row.output_shape, tuple(sorted(arrives) if commutes else arrives))
         made[row.index] = numbers.setdefault(key, len(numbers))
     return made[len(rows) - 1]
@@ -69,6 +85,52 @@ def reads_back(architecture: Architecture) -> None:
     numbers: dict[object, int] = {}
     named = keeps_names(architecture.layers)
     assert wiring(found.architecture, numbers, named) == wiring(architecture, numbers, named)
+
+
+def keras_reads_back(architecture: Architecture) -> None:
+    found = read_source(to_keras(architecture))
+    assert found.problems == ()
+    assert found.architecture is not None
+    assert found.input_shape == architecture.input_shape
+    if architecture.is_flat:
+        rows = architecture.trace().rows
+        plain = tuple(bare(at_this_size(row.layer, row.input_shape or ())) for row in rows)
+        assert tuple(map(bare, found.architecture.layers)) == plain
+    numbers: dict[object, int] = {}
+    assert wiring(found.architecture, numbers, False, True) == wiring(architecture, numbers, False, True)
+
+
+@pytest.mark.parametrize("name", [name for name, p in PRESETS.items() if not p.error])
+def test_a_preset_as_keras(name: str) -> None:
+    keras_reads_back(PRESETS[name].architecture)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_every_kind_as_keras(kind: str) -> None:
+    before = [make_layer("Flatten")] if kind == "Linear" else [RARE["SelectChannels"](channels=(1, 0, 1, 0))]
+    fields = {"GroupNorm": {"num_groups": 2}}.get(kind, {})
+    keras_reads_back(Architecture(name=kind, input_shape=(2, 9, 7), layers=(*before, make_layer(kind, **fields))))
+
+
+@pytest.mark.parametrize("codes", ["digits", "random"])
+def test_codes_as_keras(codes: str) -> None:
+    layers = (make_layer("Flatten"), make_layer("Linear", out_features=84), RARE["RBF"](codes=codes))
+    keras_reads_back(Architecture(input_shape=(2, 9, 7), layers=layers))
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(networks(most=5))
+def test_any_flat_network_that_runs_as_keras(architecture: Architecture) -> None:
+    assume(architecture.trace().error is None)
+    keras_reads_back(architecture)
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(trees())
+def test_any_network_of_blocks_that_runs_as_keras(drawn: Architecture) -> None:
+    architecture = running(drawn)
+    assume(architecture.layers and wiring(architecture, {}, False) != -1)
+    keras_reads_back(architecture)
 
 
 @pytest.mark.parametrize("name", [name for name, p in PRESETS.items() if not p.error])

@@ -227,7 +227,9 @@ def test_a_branch_keeps_weights_and_order_and_goes_its_own_way(mnist):
     assert other.checkpoint().under("optimizer").keys() == {
         f"{n}/momentum_buffer" for n, _ in other.network.named_parameters()
     }
-    assert _steps(other.events())[0].loss != _steps(events)[3].loss
+    later = Training.restore(NET, mnist, Checkpoint.from_bytes(other.checkpoint().to_bytes()))
+    assert _steps(later.events()) == (mine := _steps(other.events()))  # the new chance is kept, too
+    assert mine[0].loss != _steps(events)[3].loss
 
 
 @pytest.mark.parametrize(
