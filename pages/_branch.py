@@ -91,7 +91,7 @@ def draw(branch: Branch, parent: Snapshot) -> None:
                 "whatever then comes out differently comes from it."
             )
         st.html(f'<p class="lab-facts">{said}</p>')
-        edited, refused = _recipe.edit(recipe, f"train.branch.{branch.run}.{branch.step}")
+        edited, refused = _recipe.edit(recipe, f"train.branch.{branch.run}.{branch.step}", parent.architecture)
         _session.set_branch(replace(branch, recipe=edited))
         found = _hand.differences(before, edited)
         st.markdown(_("**Changed:** {what}", what=" · ".join(found) if found else _("nothing yet")))
