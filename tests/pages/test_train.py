@@ -414,6 +414,7 @@ def test_a_run_that_has_kept_nothing_offers_no_way_to_go_on(state: str) -> None:
     space.choose(run=id)  # as one that was brought from elsewhere
     at = train(space.id)
     assert not {"train.again", "run_line.again"} & keys(at) and "lab-numbers" in html(at)
+    assert at.button(key="train.branch").disabled and at.button(key="train.rewind").disabled
     said = "".join(info.value for info in at.info)
     assert "Nothing is lost" not in said and ("nothing is kept here" in said) == (state == "interrupted")
 
