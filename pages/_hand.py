@@ -146,8 +146,8 @@ def _wanted_of_layers(run: Snapshot) -> dict[str, Any]:
     if moved := {name: share for name, share in wanted.items() if share != float(shares[name])}:
         values["dropout"] = moved
     learning = _rates.learning(run.architecture)
-    chosen = st.multiselect(
-        _("Frozen layers"), learning, list(frozen), key=f"{_form_key(run)}.frozen", placeholder=_("none"),
+    chosen = _rates.some(
+        _("Frozen layers"), learning, frozen, f"{_form_key(run)}.frozen", fresh=True,
         help=_("Layers whose weights stay as they are while the others learn."),
     )  # fmt: skip
     if set(chosen) != set(frozen):

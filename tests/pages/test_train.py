@@ -360,6 +360,8 @@ def test_layers_learn_slowly_from_the_first_step_or_as_the_one_thing_of_a_rewind
     space = workspace(QUICK)
     at = opened(space, "train.recipe.more.open", "train.start")
     at.multiselect(key="train.recipe.more.slow").set_value(["conv1"]).run()
+    shown = at.multiselect(key="train.recipe.more.slow").proto
+    assert getattr(shown, "select_all", 0) == 0  # Streamlit's "Select all" is English on every page
     assert not at.exception and any("Slower or faster" in told.value and "conv1" in told.value for told in at.caption)
     at.button(key="train.start").click().run()
     id = until(space, "done")
