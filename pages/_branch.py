@@ -19,19 +19,30 @@ if TYPE_CHECKING:
 
 
 def offer(run: Snapshot) -> None:
-    """Draw the buttons that begin a branch of ``run``."""
+    """Draw the buttons that begin a branch of ``run``; one that came from elsewhere is over and has kept no moment."""
+    none = "" if run.live or _has_moments(run.id) else _("No moment of this run is kept.")
+    again = _("The same first weights and the same order of images again, with exactly one setting changed.")
+    if run.parent is not None:
+        again = _("Again from step {step:,}, where this branch began, with exactly one setting changed.",
+                  step=run.parent_step or 0)  # fmt: skip
     st.button(
         _("Go on from here"), icon=":material/alt_route:", key="train.branch", on_click=_begin, args=(run.id, False),
-        help=_("A new run that goes on from this moment with other settings. This run stays as it is."),
+        help=none or _("A new run that goes on from this moment with other settings. This run stays as it is."),
+        disabled=bool(none),
     )  # fmt: skip
     st.button(
         _("Rewind") if run.parent is None else _("Start again from here"), icon=":material/replay:",
-        key="train.rewind", on_click=_begin, args=(run.id, True),
-        help=_("The same first weights and the same order of images again, with exactly one setting changed.")
-        if run.parent is None
-        else _("Again from step {step:,}, where this branch began, with exactly one setting changed.",
-               step=run.parent_step or 0),
+        key="train.rewind", on_click=_begin, args=(run.id, True), help=none or again, disabled=bool(none),
     )  # fmt: skip
+
+
+def _has_moments(id: str) -> bool:
+    from cnnlab import runs
+
+    try:
+        return bool(runs.engine().checkpoints(id))
+    except CnnLabError:
+        return False  # deleted meanwhile: the page says so
 
 
 def _begin(id: str, rewind: bool) -> None:
@@ -91,7 +102,7 @@ def draw(branch: Branch, parent: Snapshot) -> None:
                 "whatever then comes out differently comes from it."
             )
         st.html(f'<p class="lab-facts">{said}</p>')
-        edited, refused = _recipe.edit(recipe, f"train.branch.{branch.run}.{branch.step}")
+        edited, refused = _recipe.edit(recipe, f"train.branch.{branch.run}.{branch.step}", parent.architecture)
         _session.set_branch(replace(branch, recipe=edited))
         found = _hand.differences(before, edited)
         st.markdown(_("**Changed:** {what}", what=" · ".join(found) if found else _("nothing yet")))

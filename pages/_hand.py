@@ -11,7 +11,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
 from cnnlab.training.change import LIVE_FIELDS, Change
 from cnnlab.training.recipe import HAS_MOMENTUM, LABELS, Recipe
-from pages import _choices, _run_line, _session, _widgets
+from pages import _choices, _rates, _run_line, _session, _widgets
 from pages._editor import field_label, spec_editor
 from pages._links import go_to
 from pages._said import told
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 RATES = (1, 2, 5, 10, 25, 50)
 _CHANGED = "train.change"
 _SENT = "train.change.sent"
-_SLOW = 0.1
 
 
 # -------------------------------------------------------------------- the bar of controls
@@ -146,28 +145,16 @@ def _wanted_of_layers(run: Snapshot) -> dict[str, Any]:
         )
     if moved := {name: share for name, share in wanted.items() if share != float(shares[name])}:
         values["dropout"] = moved
-    learning = [row.name for row in run.architecture.trace().rows if row.num_params]
-    chosen = st.multiselect(
-        _("Frozen layers"), learning, list(frozen), key=f"{_form_key(run)}.frozen", placeholder=_("none"),
+    learning = _rates.learning(run.architecture)
+    chosen = _rates.some(
+        _("Frozen layers"), learning, frozen, f"{_form_key(run)}.frozen", fresh=True,
         help=_("Layers whose weights stay as they are while the others learn."),
     )  # fmt: skip
     if set(chosen) != set(frozen):
         values["frozen"] = [name for name in learning if name in chosen]
-    return values | _wanted_rates(run, learning)
-
-
-def _wanted_rates(run: Snapshot, learning: list[str]) -> dict[str, Any]:
-    """Draw which layers learn at a tenth of the learning rate; other factors of theirs stay."""
     factors = run.recipe_now.layer_lr
-    slow = [name for name in learning if factors.get(name) == _SLOW]
-    chosen = st.multiselect(
-        _("Layers that learn slowly: ×0.1"), learning, slow, key=f"{_form_key(run)}.slow", placeholder=_("none"),
-        help=_("At a tenth of the learning rate. What was borrowed often does best so."),
-    )  # fmt: skip
-    if set(chosen) == set(slow):
-        return {}
-    others = {name: factor for name, factor in factors.items() if name not in (*slow, *chosen)}
-    return {"layer_lr": {**others, **dict.fromkeys(chosen, _SLOW)}}
+    rates = _rates.choice(factors, learning, f"{_form_key(run)}.slow", fresh=True)
+    return values if rates == factors else {**values, "layer_lr": rates}
 
 
 def _send(run: Snapshot, values: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.errors import CnnLabError
 from cnnlab.i18n import Message, _
-from pages import _accuracy, _begin, _choices, _lr, _session, _set_sizes
+from pages import _accuracy, _begin, _choices, _lr, _rates, _session, _set_sizes
 from pages._editor import spec_editor
 from pages._links import go_to
 from pages._looking import data_title
@@ -44,8 +44,11 @@ def draw(run: Snapshot | None, first: bool = False) -> None:
             start_with = _begin.draw(network, dataset, begin)
         why = st.container()
         finder = None if dataset is None else lambda edited: _lr.finder(network, dataset.name, edited)
-        recipe, refused = edit(_session.recipe(), "train.recipe", finder)
+        recipe, refused = edit(_session.recipe(), "train.recipe", network, finder)
+        told_above = _session.recipe().layer_lr
         _session.set_recipe(recipe)
+        if recipe.layer_lr != told_above:
+            st.rerun()
         if refused:
             why.warning(told(refused[0]), icon=":material/pan_tool:")
         start = button.button(
@@ -139,7 +142,9 @@ def _fit(network: Architecture, dataset: DataSet) -> CnnLabError | None:
         return error
 
 
-def edit(recipe: Recipe, key: str, beside: Callable[[Recipe], None] | None = None) -> tuple[Recipe, list[Message]]:
+def edit(
+    recipe: Recipe, key: str, network: Architecture, beside: Callable[[Recipe], None] | None = None
+) -> tuple[Recipe, list[Message]]:
     """Draw the editor of a recipe, and ``beside`` it more; return what it holds, and the sentences of what is refused."""
     from cnnlab.training.recipe import LABELS, Recipe
 
@@ -152,6 +157,9 @@ def edit(recipe: Recipe, key: str, beside: Callable[[Recipe], None] | None = Non
         ):  # fmt: skip
             skip = (*MAIN, "augmentation", "layer_lr")
             edited = spec_editor(Recipe, edited, f"{key}.more", skip=skip, columns=2, labels=LABELS, refused=refused)
+            if layers := _rates.learning(network):
+                rates = _rates.choice(edited.layer_lr, layers, f"{key}.more.slow")
+                edited = edited.changed(layer_lr=rates)
         for _open in _choices.drawer(
             _("Vary the images"), f"{key}.augmentation.open", icon=":material/shuffle:", width="content",
             help=_("Shift, turn, scale or mirror the images anew at each step. The Data page shows what each does."),

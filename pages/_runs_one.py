@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -47,12 +46,11 @@ def draw(number: int, run: Snapshot) -> None:
             icon=":material/download:", key="runs.export", on_click="ignore",
             help=_("A zip with the network, the recipe, the history as a table (CSV) and the trained weights."),
         )  # fmt: skip
-        if find_spec("tensorboard") is not None:
-            st.download_button(
-                _("Export for TensorBoard"), lambda: _zip(run.id, True), mime="application/zip", type="tertiary",
-                file_name=file_name(number, run).replace(".zip", "-tensorboard.zip"), key="runs.export.tensorboard",
-                on_click="ignore", help=_("The same zip with the curves as event files, which TensorBoard opens."),
-            )  # fmt: skip
+        st.download_button(
+            _("Export for TensorBoard"), lambda: _zip(run.id, True), mime="application/zip", type="tertiary",
+            file_name=file_name(number, run).replace(".zip", "-tensorboard.zip"), key="runs.export.tensorboard",
+            on_click="ignore", help=_("The same zip with the curves as an event file, which TensorBoard opens."),
+        )  # fmt: skip
     if run.has_model and st.toggle(_("Other forms: source, notebook, ONNX, link"), key=f"runs.{run.id}.forms"):
         _export.export_choices(ModelRef(f"run:{run.id}"), "runs.forms")
 

@@ -171,7 +171,7 @@ def _check_kept(lab: EngineFace, id: str, step: int) -> None:
 @runs.command("export")
 @click.argument("run")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--tensorboard", is_flag=True, help="Write event files that TensorBoard opens, too.")
+@click.option("--tensorboard", is_flag=True, help="Write an event file that TensorBoard opens, too.")
 @json_option
 def export(run: str, folder: Path, tensorboard: bool, as_json: bool) -> None:
     """Write RUN to FOLDER: architecture, recipe, history, model."""

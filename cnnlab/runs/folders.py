@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +16,8 @@ from cnnlab.architecture import Architecture
 from cnnlab.errors import CnnLabError, RunError
 from cnnlab.home import write_whole
 from cnnlab.runs.face import EngineFace
+from cnnlab.runs.snapshot import LIVE
+from cnnlab.runs.tensorboard import event_file
 from cnnlab.training.change import Applied
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.transfer import Started
@@ -31,6 +33,7 @@ _MODEL = "model.safetensors"
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+State = Literal["queued", "running", "paused", "interrupted", "stopped", "done", "failed"]
 
 
 class Kept(BaseModel):
@@ -41,7 +44,7 @@ class Kept(BaseModel):
     name: str = Field("", max_length=80)
     data: str = Field("", max_length=80)
     data_hash: str = Field("", max_length=128)
-    state: str = Field("done", pattern="^(interrupted|stopped|done|failed)$")
+    state: State = "done"
     step: Count = 0
     steps: Count = 0
     epoch: Count = 0
@@ -64,7 +67,7 @@ def export_run(lab: EngineFace, id: str, folder: Path, tensorboard: bool = False
     """Write run ``id`` to ``folder`` and return the names of the files.
 
     architecture.json, recipe.json (as it was begun), history.csv (a row for each train, val and test event), run.json
-    (``Snapshot.as_dict()``) and, where there are weights, model.safetensors. With ``tensorboard``, event files that
+    (``Snapshot.as_dict()``) and, where there are weights, model.safetensors. With ``tensorboard``, an event file that
     TensorBoard opens.
 
     Raises:
@@ -79,15 +82,14 @@ def export_run(lab: EngineFace, id: str, folder: Path, tensorboard: bool = False
     }
     if run.has_model:
         files[_MODEL] = lab.model(id)
+    if tensorboard:
+        name, data = event_file(run, events)
+        files[name] = data
     try:
         if folder.is_dir() and any(folder.iterdir()):
             raise RunError("{name} exists and is not empty; choose another folder", name=str(folder))
         for name, data in files.items():
             write_whole(folder / name, data)
-        if tensorboard:
-            from cnnlab.runs.tensorboard import write_events
-
-            files |= dict.fromkeys(write_events(folder, run, events), b"")
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunError("{name}: cannot be written ({reason})", name=str(folder), reason=reason) from error
@@ -98,7 +100,8 @@ def import_run(lab: EngineFace, folder: Path, owner: str = "") -> str:
     """Keep the run in ``folder``, which ``export_run`` wrote or anybody else, as one of ``owner``; return its id.
 
     What means something in the lab that it comes from only stays behind: its id and owner, its parent, why it failed,
-    its speed. There are no checkpoints in the folder either, so that it can be looked at, not resumed or branched.
+    its speed. There are no checkpoints in the folder either, so that it can be looked at, not resumed or branched: one
+    that was still live when it was exported is a stopped one here.
 
     Raises:
         RunError, ArchitectureError, RecipeError, ModelError: a file is absent, too large, damaged, or contradicts
@@ -116,7 +119,7 @@ def import_run(lab: EngineFace, folder: Path, owner: str = "") -> str:
         **kept.model_dump(), "start": _elsewhere(kept.start), "id": "", "owner": owner, "net": architecture.name,
         "name": kept.name or architecture.name, "architecture_key": architecture.key,
         "recipe": recipe.model_dump(mode="json"), "images_per_s": 0.0, "time_left_s": None, "error": None,
-        "changes": changes, "step": step, "steps": max(kept.steps, step), "epochs": kept.epochs or recipe.epochs,
+        "state": "stopped" if kept.state in LIVE else kept.state, "changes": changes, "step": step, "steps": max(kept.steps, step), "epochs": kept.epochs or recipe.epochs,
     }  # fmt: skip
     return lab.add(record, events, model, owner)
 

@@ -356,6 +356,29 @@ def test_a_layer_learns_slowly_from_the_next_step_on_and_other_factors_stay() ->
     assert engine().snapshot(id).changes[0]["change"] == {"layer_lr": {"conv1": 0.1, "fc1": 2.0}}
 
 
+def test_layers_learn_slowly_from_the_first_step_or_as_the_one_thing_of_a_rewind() -> None:
+    space = workspace(QUICK)
+    at = opened(space, "train.recipe.more.open", "train.start")
+    at.multiselect(key="train.recipe.more.slow").set_value(["conv1"]).run()
+    shown = at.multiselect(key="train.recipe.more.slow").proto
+    assert getattr(shown, "select_all", 0) == 0  # Streamlit's "Select all" is English on every page
+    assert not at.exception and any("Slower or faster" in told.value and "conv1" in told.value for told in at.caption)
+    at.button(key="train.start").click().run()
+    id = until(space, "done")
+    assert engine().snapshot(id).recipe.layer_lr == {"conv1": 0.1}
+
+    at = train(space.id)
+    at.button(key="train.rewind").click().run()
+    field = f"train.branch.{id}.0"
+    at = opened(space, f"{field}.more.open", "train.branch.start")
+    assert at.multiselect(key=f"{field}.more.slow").value == ["conv1"]
+    at.multiselect(key=f"{field}.more.slow").set_value([]).run()
+    assert "Learning rate of single layers conv1 ×0.1 → none" in markdown(at)
+    at.button(key="train.branch.start").click().run()
+    child = engine().snapshot(until(space, "done"))
+    assert (child.parent, child.parent_step, child.recipe.layer_lr) == (id, 0, {})
+
+
 def markdown(at: AppTest) -> str:
     return "\n".join(found.value for found in at.markdown)
 
@@ -393,6 +416,7 @@ def test_a_run_that_has_kept_nothing_offers_no_way_to_go_on(state: str) -> None:
     space.choose(run=id)  # as one that was brought from elsewhere
     at = train(space.id)
     assert not {"train.again", "run_line.again"} & keys(at) and "lab-numbers" in html(at)
+    assert at.button(key="train.branch").disabled and at.button(key="train.rewind").disabled
     said = "".join(info.value for info in at.info)
     assert "Nothing is lost" not in said and ("nothing is kept here" in said) == (state == "interrupted")
 

@@ -2,7 +2,10 @@
 
 import csv
 import json
+import math
 import shutil
+import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ from cnnlab.errors import CnnLabError, RunError
 from cnnlab.model import Model
 from cnnlab.runs import Engine, engine
 from cnnlab.runs.folders import COLUMNS, export_run, import_run
+from cnnlab.runs.tensorboard import event_file
 from cnnlab.training.recipe import Recipe
 from tests.runs.labs import NET, RECIPE, spec, until
 
@@ -114,8 +118,12 @@ def test_there_and_back(lab, id, tmp_path):
     assert "not empty" in call("export", id, folder).stderr
 
 
-def test_tensorboards_own_reader_opens_it(lab, id, tmp_path):
-    files = export_run(lab, id, tmp_path / "tb", tensorboard=True)
+def test_tensorboards_own_reader_opens_it_and_need_not_be_here_when_it_is_written(lab, id, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("tensorboard", "tensorflow")]:
+            patch.delitem(sys.modules, name)
+        patch.setitem(sys.modules, "tensorboard", None)
+        files = export_run(lab, id, tmp_path / "tb", tensorboard=True)
     assert any("tfevents" in name for name in files)
     reader = EventAccumulator(str(tmp_path / "tb"))
     reader.Reload()
@@ -125,6 +133,22 @@ def test_tensorboards_own_reader_opens_it(lab, id, tmp_path):
     read = reader.Scalars("train/loss")
     assert [point.step for point in read] == [event["step"] for event in train]
     assert [point.value for point in read] == pytest.approx([event["loss"] for event in train])
+    assert [point.value for point in reader.Scalars("train/lr")] == pytest.approx([event["lr"] for event in train])
+    assert reader.Scalars("test/acc")[0].value == pytest.approx(lab.snapshot(id).test_acc)
+    assert abs(read[0].wall_time - lab.snapshot(id).created) < 60
+
+
+def test_an_event_file_may_hold_any_number_and_any_length(lab, id, tmp_path):
+    run = replace(lab.snapshot(id), name="x" * 80, created=0.0)
+    values = [0.5, math.nan, math.inf, -1e300, 3.4e38]
+    events = [{"kind": "train", "step": 2**n, "loss": value, "acc": None} for n, value in enumerate(values, 50)]
+    name, data = event_file(run, [*events, {"kind": "health", "step": 1, "loss": 1.0}])
+    (tmp_path / name).write_bytes(data)
+    reader = EventAccumulator(str(tmp_path))
+    reader.Reload()
+    read = reader.Scalars("train/loss")
+    assert [point.step for point in read] == [event["step"] for event in events]
+    assert [point.value for point in read] == pytest.approx([0.5, math.nan, math.inf, -math.inf, 3.4e38], nan_ok=True)
 
 
 def _no_rows(count):
@@ -148,7 +172,7 @@ def _no_rows(count):
         ("history.csv", ",".join(COLUMNS) + "\ntrain,-1,1,0.5,0.5,0.1,,\n", "line 2"),
         ("history.csv", ",".join(COLUMNS) + "\nstate,1,1,0.5,0.5,0.1,,\n", "line 2"),
         ("history.csv", ",".join(COLUMNS) + '\n"train,1', "line"),
-        ("run.json", '{"state": "running"}', "state"),
+        ("run.json", '{"state": "flying"}', "'flying' is not known here"),
         ("run.json", '{"created": 1e300}', "created"),
         ("run.json", '{"test_acc": 7}', "test_acc"),
         ("model.safetensors", b"\x80\x04pickle", "model.safetensors"),
@@ -189,6 +213,19 @@ def test_an_imported_run_cannot_be_resumed_and_loses_nothing_by_the_attempt(lab,
     assert not lab.can_resume(id)  # it is going on already
     lab.command(id, {"do": "stop"})
     assert not lab.wait(id, 60).live
+
+
+def test_a_run_that_was_exported_while_it_rested_comes_back_as_a_stopped_one(lab, tmp_path):
+    id = lab.submit(spec(RECIPE.changed(epochs=200)))
+    until(lambda: lab.snapshot(id).step > 2)
+    lab.command(id, {"do": "pause"})
+    until(lambda: lab.snapshot(id).state == "paused")
+    export_run(lab, id, tmp_path / "out")
+    lab.command(id, {"do": "stop"})
+    lab.wait(id, 60)
+    copy = lab.snapshot(import_run(lab, tmp_path / "out", "ann"))
+    assert copy.state == "stopped" and copy.has_model and not copy.live
+    assert (copy.step, copy.steps) == (lab.snapshot(id).step, lab.snapshot(id).steps)
 
 
 def test_a_run_whose_checkpoints_are_all_damaged_keeps_what_is_left_of_it(lab, lab_home):
