@@ -82,10 +82,10 @@ def export_run(lab: EngineFace, id: str, folder: Path, tensorboard: bool = False
     }
     if run.has_model:
         files[_MODEL] = lab.model(id)
-    if tensorboard:
-        name, data = event_file(run, events)
-        files[name] = data
     try:
+        if tensorboard:
+            name, data = event_file(run, events)
+            files[name] = data
         if folder.is_dir() and any(folder.iterdir()):
             raise RunError("{name} exists and is not empty; choose another folder", name=str(folder))
         for name, data in files.items():
