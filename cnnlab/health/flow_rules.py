@@ -36,8 +36,8 @@ def _relus(case: Case, share: float) -> dict[str, float]:
     """Return the ReLU layers of which more than ``share`` stays silent, with that share."""
     found = {}
     for row in case.rows:
-        if row.layer.kind == "ReLU" and len(case.history.series(row.name, "dead_window")) >= MIN_LOOKS:
-            last = case.history.series(row.name, "dead_window")[-1][1]
+        if row.layer.kind == "ReLU" and (seen := case.history.series(row.name, "dead_window")):
+            last = seen[-1][1]
             if last is not None and last >= share:
                 found[row.name] = last
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +55,7 @@ class Monitor:
         mean, std     over the batch and all units (std divides by n)
         dead          ReLU: the share of units that were zero for every image of the batch. A unit is a map (all of its
                       positions: a filter is dead, not a corner of the picture) or a number of a vector
-        dead_window   the share that was so in every one of the last 5 looks, this one included
+        dead_window   the share that was so in every one of the last 5 looks, this one included; from the fifth look on
         saturated     Tanh: the share of outputs with |y| > 0.97, Sigmoid: with |2y - 1| > 0.97. There the slope is below
                       6 % of its largest
 
@@ -65,12 +65,13 @@ class Monitor:
     Args:
         network: the one that learns.
         every: look at each multiple of this step, after 1, 2, 4, 8, 16 and 32.
+        memory: what ``memory`` of an earlier one of the same run gave; what fits no layer is left out.
 
     Raises:
         ValueError: ``every`` is below 1.
     """
 
-    def __init__(self, network: Network, every: int = EVERY) -> None:
+    def __init__(self, network: Network, every: int = EVERY, memory: Mapping[str, Tensor] | None = None) -> None:
         if every < 1:
             raise ValueError(f"every={every}: the steps between two looks are 1 or more")
         self.every = every
@@ -80,6 +81,9 @@ class Monitor:
         self._last = scored[-1][1] if scored else None
         self._watched: dict[str, nn.Module] = {name: m for name, m in layers if isinstance(m, _SEEN)}
         self._silent: dict[str, deque[Tensor]] = {name: deque(maxlen=WINDOW) for name in self._watched}
+        for key, silent in sorted((memory or {}).items()):
+            if silent.dtype == torch.bool and silent.dim() == 1 and (name := key.rpartition("/")[0]) in self._silent:
+                self._silent[name].append(silent)
         self._seen: HealthEvent | None = None
 
     def wants(self, step: int) -> bool:
@@ -90,6 +94,10 @@ class Monitor:
         """Return what the last look saw, once."""
         seen, self._seen = self._seen, None
         return seen
+
+    def memory(self) -> dict[str, Tensor]:
+        """Return which units of each ReLU were silent in the last looks, the oldest first: NAME/NUMBER, (C,) or (F,) bool."""
+        return {f"{name}/{at}": silent for name, window in self._silent.items() for at, silent in enumerate(window)}
 
     @contextmanager
     def look(self, step: int) -> Iterator[Callable[[], None]]:
@@ -105,9 +113,12 @@ class Monitor:
         layers = view.layers()
         for name, silent in view.silent().items():
             window = self._silent[name]
+            if window and window[-1].shape != silent.shape:
+                window.clear()
             window.append(silent)
             layers[name]["dead"] = _plain(silent.float().mean())
-            layers[name]["dead_window"] = _plain(torch.stack([*window]).all(0).float().mean())
+            if len(window) == WINDOW:
+                layers[name]["dead_window"] = _plain(torch.stack([*window]).all(0).float().mean())
         self._seen = HealthEvent(step, layers, view.predicted)
 
 

@@ -75,26 +75,22 @@ class Beginnings:
             return
         step, task = moments.task_of(self._store, run)
         check_fits(task.architecture, run.recipe_now, self._slots.capacity, run.images)
-        record = self._taken(run, step)
-        record.note("state", state="queued", resumed_at=record.snapshot().step)
-        record.save()
-        self._crew.start(record, task)
+        with self._taken(run, step) as record:
+            record.note("state", state="queued", resumed_at=record.snapshot().step)
+            record.save()
+            self._crew.start(record, task)
 
     def _begin_again(self, run: Snapshot) -> None:
         """Begin a run that was broken off while it was being prepared."""
         spec = moments.asked(run, self._store.events(run.id))
         values, task, beginning = self._prepared(spec, run.id)
-        record = self._taken(run, None)
-        record.note("state", state="queued", resumed_at=0, **moments.begins_with(spec))
-        record.set(**values)
-        record.save(changes=[*task.changes])
-        try:
+        with self._taken(run, None) as record:
+            record.note("state", state="queued", resumed_at=0, **moments.begins_with(spec))
+            record.set(**values)
+            record.save(changes=[*task.changes])
             if beginning is not None:
                 record.keep_first(beginning)
-        except OSError as error:
-            record.end("interrupted")
-            raise _cannot_begin(error) from error
-        self._crew.start(record, task)
+            self._crew.start(record, task)
 
     # -- small things ---------------------------------------------------------------------------------------------
 
@@ -114,12 +110,24 @@ class Beginnings:
             self._store.add(replace(first, events=1), [event])
         return Record(first, self._store, self._writer, [event])
 
-    def _taken(self, run: Snapshot, step: int | None) -> Record:
-        """Take over a run that is over, as it was at the checkpoint ``step`` (None: at its beginning)."""
+    @contextmanager
+    def _taken(self, run: Snapshot, step: int | None) -> Iterator[Record]:
+        """Take over a run that is over, as it was at the checkpoint ``step`` (None: at its beginning).
+
+        Where the body of the ``with`` fails it is interrupted again, to be resumed another time.
+        """
         with self._admitting:
             self._check_cap(run.owner)
-            taken = self._store.take(run.id, step, moments.standing_again(run, step))
-        return Record(taken, self._store, self._writer, self._store.events(run.id), self._store.checkpoints(run.id))
+            taken, events, kept = self._store.take(run.id, step, moments.standing_again(run, step))
+        record = Record(taken, self._store, self._writer, events, kept)
+        try:
+            yield record
+        except OSError as error:
+            record.end("interrupted")
+            raise _cannot_begin(error) from error
+        except Exception:
+            record.end("interrupted")
+            raise
 
     def _check_cap(self, owner: str) -> None:
         """Raise BudgetError where ``owner`` has as many live runs as the teacher allows; nobody's runs are not counted."""

@@ -42,6 +42,7 @@ class Crew:
         self._turns = threading.Lock()  # who asks for a slot waits until those that are being given have been given
         self._changed = threading.Condition(self._lock)
         self._runs: dict[str, Run] = {}
+        self._owed: dict[str, Run] = {}  # what the store did not take of them: the keeper tries again
         self._leaving: list[Run] = []  # over, but their threads still put things in order
         self._closed = False
         self._beaten = self._asked = 0.0
@@ -75,7 +76,7 @@ class Crew:
         """Let a run wait for its slot, and go.
 
         Raises:
-            RunError: this program is closing.
+            RunError: this program is closing, or the store does not answer; it is no run of the crew's then.
         """
         run = Run(record, task, self._cores, self._released, self._wants_slot)
         with self._lock:
@@ -87,7 +88,13 @@ class Crew:
                 self._thread = threading.Thread(target=self._watch, name="run-keeper", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
-        self._wants_slot(run)
+        try:
+            self._want(run)
+        except StoreError:
+            with self._lock:
+                self._runs.pop(run.id, None)
+            raise
+        self._try_to_dispatch()
 
     def command(self, run: Run, command: Command) -> None:
         """Tell a run of this program; raises RunError where it is over."""
@@ -123,19 +130,51 @@ class Crew:
     # -- slots ----------------------------------------------------------------------------------------------------
 
     def _wants_slot(self, run: Run) -> None:
+        try:
+            self._want(run)
+        except StoreError:
+            self._owe(run)
+        else:
+            self._try_to_dispatch()
+
+    def _want(self, run: Run) -> None:
         with self._turns:
             run.asks()
             self._slots.want(run.id)
-        self._dispatch()
 
     def _released(self, run: Run) -> None:
         try:
             if not run.record.saved_whole:  # else its end has given it back, and it may have been resumed already
                 self._slots.release(run.id)
-            self.retire()
+        except StoreError:
+            self._owe(run)
+        self.retire()
+        self._try_to_dispatch()
+
+    def _owe(self, run: Run) -> None:
+        _log.warning("whether run %s wants a slot could not be written; this is tried again", run.id, exc_info=True)
+        with self._lock:
+            self._owed[run.id] = run
+
+    def _settle(self) -> None:
+        """Write what is owed, as it is now: one that waits wants a slot, one that stands or is over gives it back."""
+        with self._lock:
+            owed = [*self._owed.values()]
+        for run in owed:
+            if run.snapshot().state == "queued" and not run.granted:
+                self._want(run)
+            elif not run.granted and not run.record.saved_whole:
+                self._slots.release(run.id)
+            with self._lock:
+                self._owed.pop(run.id, None)
+        if owed:
             self._dispatch()
-        except StoreError:  # the keeper tries again
-            _log.warning("the slot of run %s could not be given back", run.id, exc_info=True)
+
+    def _try_to_dispatch(self) -> None:
+        try:
+            self._dispatch()
+        except StoreError:  # the keeper tries again, as long as there is one that waits
+            _log.warning("no slot could be handed out; this is tried again", exc_info=True)
 
     def _dispatch(self) -> None:
         if self._closed:
@@ -167,6 +206,7 @@ class Crew:
     def _look(self) -> None:
         runs = self.all()
         self._beat()
+        self._settle()
         for id, command in self._take_commands([run.id for run in runs]):
             run = self.get(id)
             if run is not None and run.record.live:

@@ -81,7 +81,13 @@ class Engine(EngineFace):
         )  # how fast another machine was says nothing of the queue of this one
         if snapshot.live:
             raise RunError("run {id} is not over; only a run that is over can be brought here", id=snapshot.id)
-        self._store.adopt(snapshot, numbered, model)
+        try:
+            self._store.adopt(snapshot, numbered, model)
+        except OSError as error:
+            reason = (error.strerror or str(error))[:200]
+            raise RunError(
+                "the run cannot be kept: it cannot be written ({reason}). Free some space", reason=reason
+            ) from error
         return snapshot.id
 
     def branch(

@@ -66,6 +66,7 @@ class Record:
         self._from = None if kept else first.step  # where it began, as long as nothing was written to go on from
         self._saved_at, self._saving = 0.0, False
         self._budget = budget_bytes()
+        self._troubles: dict[str, Message] = {}  # of "state" and "weights": what the last attempt to write each met
 
     # -- read, from any thread ------------------------------------------------------------------------------------
 
@@ -89,9 +90,13 @@ class Record:
     # -- change, from the run's thread ----------------------------------------------------------------------------
 
     def set(self, **values: Any) -> None:
-        """Set fields of the snapshot; it is made anew when somebody asks for it, not at each step."""
+        """Set fields of the snapshot; it is made anew when somebody asks for it, not at each step.
+
+        A number that is none becomes None: no database and no JSON file holds it.
+        """
+        plain = {name: _finite(value) for name, value in values.items()}
         with self.changed:
-            self._news.update(values)
+            self._news.update(plain)
 
     def _now(self) -> Snapshot:
         """Return the snapshot with all news; for whoever holds ``changed``."""
@@ -130,13 +135,17 @@ class Record:
 
     def keep(self, checkpoint: Checkpoint, whole: bool, wait: bool = True) -> None:
         """Have ``checkpoint`` written; with ``wait`` False leave it where the writer has too much to do already."""
-        if checkpoint.step == self._kept_step:
+        before = self._kept_step
+        if checkpoint.step == before:
             return
         size = sum(tensor.nbytes for tensor in checkpoint.tensors.values())
         with self.changed:
             count = len(self._events)
+        self._kept_step = checkpoint.step  # where it cannot be written, the writer takes this back
         if self._writer.put(lambda: self._keep(checkpoint, whole, count), size, wait):
-            self._kept_step, self._kept_at = checkpoint.step, perf_counter()
+            self._kept_at = perf_counter()
+        else:
+            self._kept_step = before
 
     def keep_first(self, checkpoint: Checkpoint) -> None:
         """Write the checkpoint that a branch begins with, before it begins.
@@ -158,6 +167,8 @@ class Record:
             state, error = self._save_model(model, state, error)
         self.note("state", state=state)
         final: dict[str, Any] = {"state": state, "error": error, "time_left_s": None, "rate": None}
+        if state == "failed":
+            final["has_model"] = False  # what it had learned by then is in its checkpoints only
         try:
             self._writer.call(lambda: self._save_end(**final))
         except (RunError, OSError):
@@ -189,11 +200,11 @@ class Record:
     def _save_tolerantly(self, **columns: Any) -> None:
         try:
             self._save(*self._new(), **columns)
-            self._well()
+            self._well("state")
         except LostError:
             pass
         except (RunError, OSError) as error:
-            self._trouble(error)
+            self._trouble("state", error)
         finally:
             self._saving, self._saved_at = False, perf_counter()
 
@@ -219,8 +230,7 @@ class Record:
         except LostError:
             pass
         except (RunError, OSError) as found:
-            self._trouble(found)
-            return "interrupted", self.snapshot().warning
+            return "interrupted", self._trouble("weights", found)
         return state, error
 
     def _keep(self, checkpoint: Checkpoint, whole: bool, at_event: int) -> None:
@@ -228,13 +238,15 @@ class Record:
         try:
             self._write(checkpoint, whole, at_event)
             self._thin()
-            self._well()
+            self._well("weights")
         except LostError:
             self.lost = True
             if all(info.step != checkpoint.step for info in self._store.checkpoints(self.id)):  # else it is another's
                 self._store.files.remove(checkpoint_name(self.id, checkpoint.step))
         except (RunError, OSError) as error:
-            self._trouble(error)
+            if self._kept_step == checkpoint.step:
+                self._kept_step = self._kept[-1].step if self._kept else -1
+            self._trouble("weights", error)
         self._cost_s = perf_counter() - began
 
     def _write(self, checkpoint: Checkpoint, whole: bool, at_event: int) -> None:
@@ -255,11 +267,12 @@ class Record:
                 self._kept = [info for info in self._kept if info not in gone]
             self._store.drop_checkpoints(self.id, [info.step for info in gone])
 
-    def _well(self) -> None:
-        if self.snapshot().warning is not None:
-            self.set(warning=None)
+    def _well(self, what: str) -> None:
+        """Note that ``what`` has been written: the warning is that of what else could not be, if anything."""
+        self._troubles.pop(what, None)
+        self.set(warning=next(iter(self._troubles.values()), None))
 
-    def _trouble(self, error: Exception) -> None:
+    def _trouble(self, what: str, error: Exception) -> Message:
         """Say what could not be written; training goes on, and the next attempt may succeed."""
         _log.warning("run %s could not be written: %s", self.id, error)
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -270,7 +283,9 @@ class Record:
             )
         else:
             told = Message("this run cannot be written ({reason}); it goes on in memory", reason=str(error)[:200])
+        self._troubles[what] = told
         self.set(warning=told)
+        return told
 
     def _saved_step(self) -> int:
         with self.changed:
@@ -286,10 +301,13 @@ def _step(info: CheckpointInfo) -> int:
     return info.step
 
 
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _plain(value: Any) -> Any:
     """Return ``value`` as JSON would give it back."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    value = _finite(value)
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     if isinstance(value, Mapping):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.errors import CnnLabError, RunError
 from cnnlab.i18n import Message
 from cnnlab.runs.cores import Cores
+from cnnlab.runs.database import StoreError
 from cnnlab.runs.pace import Pace
 from cnnlab.runs.progress import Progress
 from cnnlab.runs.record import Record
@@ -142,6 +143,10 @@ class Run:
     def _work(self) -> None:
         try:
             self._train()
+        except (StoreError, OSError) as error:  # the disk or the server, not what it learns: it can go on later
+            self._flush_group()
+            _log.warning("run %s is broken off", self.id, exc_info=True)
+            self.record.end("interrupted", as_message(error) if isinstance(error, StoreError) else None)
         except CnnLabError as error:
             self._flush_group()
             self.record.end("failed", as_message(error))
@@ -193,7 +198,7 @@ class Run:
         else:
             training = Training.restore(task.architecture, task.dataset, Checkpoint.from_bytes(task.checkpoint))
         training.replay([Applied.model_validate(change) for change in task.changes])
-        self._monitor = training.monitor = Monitor(training.network)
+        self._monitor = training.monitor = Monitor(training.network, memory=training.watched)
         self._ahead -= len(training.changes)
         now = self.snapshot()
         self._progress = Progress(training.steps, training.step, now.train_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import threading
@@ -22,7 +23,10 @@ from cnnlab.runs.processes import Process, is_alive
 from cnnlab.runs.snapshot import LIVE, Snapshot
 from cnnlab.runs.tables import CheckpointRow, EventRow, RunRow
 
+_log = logging.getLogger(__name__)
+
 _ID = re.compile(r"[0-9a-f]{16}")
+_MODEL = "model.safetensors"
 _MANY = 500
 
 Events = list[dict[str, Any]]
@@ -44,7 +48,7 @@ def checkpoint_name(id: str, step: int) -> str:
 
 def model_name(id: str) -> str:
     """Return the name of the artefact with the final weights of run ``id``."""
-    return f"{id}/model.safetensors"
+    return f"{id}/{_MODEL}"
 
 
 class Store:
@@ -129,12 +133,15 @@ class Store:
         with self.database.write() as session:
             session.execute(delete(RunRow).where(RunRow.id == check_id(id)))
         self._known.pop(id, None)
-        self.files.remove_run(id)
+        self._remove_files(id)
 
-    def take(self, id: str, step: int | None, changed: Mapping[str, Any]) -> Snapshot:
+    def take(
+        self, id: str, step: int | None, changed: Mapping[str, Any]
+    ) -> tuple[Snapshot, Events, list[CheckpointInfo]]:
         """Make a run that is over this program's again, as it was at checkpoint ``step`` (None: at the beginning).
 
-        Events after that moment, and later checkpoints, are gone; ``changed`` fields of the snapshot are set.
+        Events after that moment, and later checkpoints, are gone; ``changed`` fields of the snapshot are set. Returned
+        is what is left: the run, its events, its checkpoints.
 
         Raises:
             RunError: another program was faster, or the run is gone.
@@ -156,10 +163,16 @@ class Store:
             snapshot = replace(snapshot, events=count, **changed)
             row.snapshot, row.state, row.version = snapshot.as_dict(), snapshot.state, row.version + 1
             row.process = self.process.id
-            steps = session.scalars(select(CheckpointRow.step).where(CheckpointRow.run == id))
-            keep = frozenset(checkpoint_name(id, step).rpartition("/")[2] for step in steps)
-        self.files.remove_run(id, keep | {"model.safetensors"})
-        return snapshot
+            events, left = _events_of(session, id), _checkpoints_of(session, id)
+        self._remove_files(id, frozenset(checkpoint_name(id, info.step).rpartition("/")[2] for info in left) | {_MODEL})
+        return snapshot, events, left
+
+    def _remove_files(self, id: str, keep: frozenset[str] = frozenset()) -> None:
+        """Remove the run's artefacts but ``keep``. One that cannot be removed takes room only: no row names it."""
+        try:
+            self.files.remove_run(id, keep)
+        except OSError:
+            _log.warning("some files of run %s could not be removed", id, exc_info=True)
 
     # -- read -----------------------------------------------------------------------------------------------------
 
@@ -190,14 +203,12 @@ class Store:
     def events(self, id: str, since: int = 0) -> Events:
         """Return what happened in the run after event number ``since``."""
         with self.database.read() as session:
-            wanted = select(EventRow.data).where(EventRow.run == id, EventRow.n > since).order_by(EventRow.n)
-            return list(session.scalars(wanted))
+            return _events_of(session, id, since)
 
     def checkpoints(self, id: str) -> list[CheckpointInfo]:
         """Return the checkpoints that are kept, in the order of their steps."""
         with self.database.read() as session:
-            rows = session.scalars(select(CheckpointRow).where(CheckpointRow.run == id).order_by(CheckpointRow.step))
-            return [CheckpointInfo(row.step, row.epoch, row.bytes, row.whole) for row in rows]
+            return _checkpoints_of(session, id)
 
     def checkpoint(self, id: str, step: int) -> bytes:
         """Return a checkpoint's bytes; raises RunError where it is not kept or damaged."""
@@ -310,6 +321,16 @@ def snapshot_of(row: RunRow) -> Snapshot:
     if not isinstance(row.snapshot, dict):
         raise RunError("the record of run {id} is damaged; delete the run", id=row.id)
     return Snapshot.from_dict(row.snapshot)
+
+
+def _events_of(session: Session, id: str, since: int = 0) -> Events:
+    wanted = select(EventRow.data).where(EventRow.run == id, EventRow.n > since).order_by(EventRow.n)
+    return list(session.scalars(wanted))
+
+
+def _checkpoints_of(session: Session, id: str) -> list[CheckpointInfo]:
+    rows = session.scalars(select(CheckpointRow).where(CheckpointRow.run == id).order_by(CheckpointRow.step))
+    return [CheckpointInfo(row.step, row.epoch, row.bytes, row.whole) for row in rows]
 
 
 def _add_events(session: Session, id: str, events: Iterable[Mapping[str, Any]]) -> None:

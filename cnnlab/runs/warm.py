@@ -54,6 +54,9 @@ def _work(data: str) -> None:
         _first_optimizer()
     except (CnnLabError, OSError):
         pass
+    except RuntimeError:
+        if threading.main_thread().is_alive():
+            raise  # else the program ends already, and no thread begins any more
 
 
 def _first_optimizer() -> None:

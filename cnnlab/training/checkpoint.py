@@ -6,6 +6,7 @@ executed, so that a file may come from anyone.
     weights/NAME                parameters and buffers
     optimizer/PARAMETER/KEY     what the optimizer remembers of a parameter, under torch's own keys
     best/NAME                   the same, of the step that the validation set has liked best (early stopping)
+    watched/NAME                what the watcher of the steps remembers (``Watcher.memory``), if there is one
     generator/PURPOSE           the state of a generator; that of "order" is the one the present epoch was drawn from,
                                 so that its order of images is drawn again instead of kept
     generator/order-next        what the next epochs are drawn from, in a branch that has another seed since this one

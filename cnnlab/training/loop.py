@@ -69,6 +69,7 @@ class Training(Learner):
         verdict: what the looks at the validation images have decided.
         network: the module that learns; never look into it from elsewhere, ask ``model()``.
         monitor: who watches some of the steps, if anybody; ``events()`` tells what was seen.
+        watched: what an earlier watcher of the same run remembered (``Watcher.memory``); empty at the beginning.
 
     Raises:
         ShapeError, ArchitectureError, DataError, BudgetError: the network cannot run, or not on this data.
@@ -91,6 +92,7 @@ class Training(Learner):
         self._tested = False
         self._reseeded: int | None = None
         self.monitor: Watcher | None = None
+        self.watched: Mapping[str, Tensor] = {}
         self._plan()
 
     def events(self) -> Iterator[Event]:
@@ -211,6 +213,8 @@ class Training(Learner):
         tensors |= {f"best/{name}": tensor for name, tensor in _copies(self._best).items()}
         for name, tensor in _copies(remembered(self.network, self._optimizer)).items():
             tensors[f"optimizer/{name}"] = tensor
+        memory = self.watched if self.monitor is None else self.monitor.memory()
+        tensors |= {f"watched/{name}": tensor for name, tensor in memory.items()}
         states = {name: generator.get_state() for name, generator in self._generators.items()}
         if self.epoch:
             states["order"] = self._order.state.clone()
@@ -260,6 +264,7 @@ class Training(Learner):
             self.changes = standing.changes
             check_trainable(self.architecture, self.dataset, self.recipe)
         self._take_memory(checkpoint, branch)
+        self.watched = checkpoint.under("watched")
         self._take_place(standing, branch)
         self._take_chance(checkpoint, new=self.recipe.seed != standing.recipe.seed)
         Change.model_construct(dropout=standing.dropout, frozen=standing.frozen).check_layers(self.architecture)

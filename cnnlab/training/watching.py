@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Protocol
+
+from torch import Tensor
 
 from cnnlab.training.events import HealthEvent
 
@@ -26,4 +28,8 @@ class Watcher(Protocol):
 
     def take(self) -> HealthEvent | None:
         """Return what was seen since this was last asked, once."""
+        ...
+
+    def memory(self) -> Mapping[str, Tensor]:
+        """Return what of earlier steps the next look depends on, by name: a checkpoint keeps it."""
         ...
