@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PLACE = "build.weights"
 _FILES = ["pth", "pt", "safetensors"]
+_MOST_MB = 1024
+"""A browser says 1 GB of this, as it would of 600 MB; a file that is larger than any known one is refused in words."""
 _PICTURES = ["png", "jpg", "jpeg", "webp", "bmp"]
 
 
@@ -75,7 +77,7 @@ def _absent(name: str, address: str) -> None:
     if begun:
         _fetch(name)
     st.file_uploader(
-        _("Or a file of these weights"), type=_FILES, key=f"{_PLACE}.file", max_upload_size=600,
+        _("Or a file of these weights"), type=_FILES, key=f"{_PLACE}.file", max_upload_size=_MOST_MB,
         on_change=_import, args=(name,),
     )  # fmt: skip
 

@@ -195,6 +195,7 @@ def _progress(owner: str, now: Work) -> None:
 
 
 def _result(now: Work) -> None:
+    from cnnlab.compress.compare import BUSY
     from cnnlab.figures import compress as figures
 
     found, made = now.comparison, now.made
@@ -213,6 +214,12 @@ def _result(now: Work) -> None:
             one=found.rounds[1], many=found.rounds[64], threads=found.threads)
         + "</p>"
     )  # fmt: skip
+    if found.unrest >= BUSY:
+        st.warning(
+            _("The computer had other things to do: the call in the middle took up to {times} times as long as the fastest. "
+              "Trust the times only after measuring again in a quieter moment.", times=f"{found.unrest:.1f}"),
+            icon=":material/timer:",
+        )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.download_button(
             _("Download the smaller model"), made.after.file, f"{found.after.name}.safetensors", "application/octet-stream",

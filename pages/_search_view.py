@@ -312,7 +312,7 @@ def _mattered(search: Search) -> None:
     if found is None:
         counted = sum(trial.state == "done" and bool(trial.values) for trial in search.trials)
         st.markdown(
-            _("Too early to say: {count} networks have learned to their end, {needed} are needed.", count=counted, needed=NEEDED)
+            _("Too early to say: networks that have learned to their end: {count} of the {needed} that are needed.", count=counted, needed=NEEDED)
         )  # fmt: skip
         return
     st.markdown(

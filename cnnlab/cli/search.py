@@ -68,6 +68,8 @@ def search(
     recipe = Recipe.of(with_flags(dict(preset.recipe) if preset else {}, flags))
     if listing:
         return _list(architecture, recipe, as_json)
+    if not vary:
+        raise click.UsageError("Missing option '--vary': what may vary, as --list lists it.")
     values = {
         "architecture": architecture,
         "data": data or (preset.data if preset else "mnist"),
@@ -109,14 +111,14 @@ def _carried_out(asked: Any) -> dict[str, Any]:
     spec = getattr(asked, "spec", asked)
     total = 1 + spec.trials * (2 if spec.baseline else 1)
     failed: list[BaseException] = []
+
+    def told(now: Any) -> None:
+        bar.n = sum(trial.over for trial in now.trials)
+        best = now.best()
+        bar.set_postfix({} if best is None else {"val": f"{best.acc:.4f}", "params": best.num_params})
+
+    work = jobs.foreground(asked, told)  # what cannot be carried out is refused before there is a bar
     with tqdm(total=total, unit="trial", file=sys.stderr, desc="search", mininterval=0.5) as bar:
-
-        def told(now: Any) -> None:
-            bar.n = sum(trial.over for trial in now.trials)
-            best = now.best()
-            bar.set_postfix({} if best is None else {"val": f"{best.acc:.4f}", "params": best.num_params})
-
-        work = jobs.foreground(asked, told)
 
         def carry_out() -> None:
             try:

@@ -26,7 +26,11 @@ BATCHES = (1, 64)
 BINS = 61
 """Bars of a histogram; odd, so that zero has one of its own."""
 
+BUSY = 1.5
+"""From here on ``Comparison.unrest`` says that the machine had other things to do."""
+
 _LEAST_ROUNDS, _MOST_ROUNDS, _WARM = 5, 200, 3
+_PATIENCE = 4
 
 
 @dataclass(frozen=True)
@@ -156,9 +160,16 @@ class Comparison:
         """Images that only the second network names rightly."""
         return sum(one.after == one.target for one in self.changed)
 
+    @property
+    def unrest(self) -> float:
+        """How many times as long as the fastest call the one in the middle took, where that is worst; 1: none longer."""
+        both = (self.before, self.after)
+        return max(one.latency_s[batch] / one.fastest_s[batch] for one in both for batch in one.latency_s)
+
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON values."""
-        return {**asdict(self), "became_wrong": self.became_wrong, "became_right": self.became_right}
+        told = {"became_wrong": self.became_wrong, "became_right": self.became_right, "unrest": self.unrest}
+        return asdict(self) | told
 
 
 def compare(before: Subject, after: Subject, test: Split, data: str = "", seconds: float = 1.0) -> Comparison:
@@ -197,7 +208,8 @@ def compare(before: Subject, after: Subject, test: Split, data: str = "", second
 def latencies(subjects: tuple[Subject, ...], images: Tensor, seconds: float = 1.0) -> list[dict[int, list[float]]]:
     """Return for each subject the seconds of every call, for each of ``BATCHES``.
 
-    The subjects take turns, so that whatever else the machine does hits all of them alike.
+    The subjects take turns, so that whatever else the machine does hits all of them alike. Where that is much, the
+    clock runs up to ``_PATIENCE`` times as long: a median of five calls says nothing then.
     """
     found: list[dict[int, list[float]]] = [{} for _one in subjects]
     for batch in BATCHES:
@@ -208,14 +220,16 @@ def latencies(subjects: tuple[Subject, ...], images: Tensor, seconds: float = 1.
         ]
         for forward, x, _times in turns * _WARM:
             forward(x)
-        ends = perf_counter() + seconds
+        starts = perf_counter()
         for number in range(1, _MOST_ROUNDS + 1):
             for forward, x, times in turns:
                 began = perf_counter()
                 forward(x)
                 times.append(perf_counter() - began)
-            if number >= _LEAST_ROUNDS and perf_counter() > ends:
-                break
+            spent = perf_counter() - starts
+            if number >= _LEAST_ROUNDS and spent > seconds:
+                if spent > _PATIENCE * seconds or all(median(times) < BUSY * min(times) for *_turn, times in turns):
+                    break
     return found
 
 

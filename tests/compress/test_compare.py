@@ -2,11 +2,14 @@
 
 import json
 import zlib
+from dataclasses import replace
+from itertools import cycle
 
 import pytest
 import torch
 
-from cnnlab.compress.compare import BINS, compare, subject_of
+from cnnlab.compress import compare as module
+from cnnlab.compress.compare import BINS, compare, latencies, subject_of
 from cnnlab.compress.magnitude import masked, weight_masks
 from cnnlab.compress.making import labelled
 from cnnlab.compress.pruning import with_state
@@ -76,6 +79,25 @@ def test_times_are_there_for_one_image_and_for_64(comparison):
     assert all(count >= 5 for count in comparison.rounds.values())
     assert comparison.threads == torch.get_num_threads() == 1
     json.dumps(comparison.as_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(("calls", "seconds"), [([1.0], 6), ([1.0, 4.0, 4.0], 21)])
+def test_on_a_busy_machine_the_clock_runs_longer(pair, monkeypatch, calls, seconds):
+    now, lasts = [0.0], cycle(calls)
+
+    def forward(_x):
+        now[0] += next(lasts)
+
+    monkeypatch.setattr(module, "perf_counter", lambda: now[0])
+    (times,) = latencies((replace(subject_of(pair[0]), forward=forward),), load("mnist").test.images[:2], seconds=5)
+    for batch in (1, 64):
+        assert seconds <= sum(times[batch]) < seconds + 4
+
+
+def test_unrest_is_the_worst_of_the_medians_over_the_fastest(comparison):
+    before = replace(comparison.before, latency_s={1: 3.0, 64: 5.0}, fastest_s={1: 1.0, 64: 4.0})
+    after = replace(comparison.after, latency_s={1: 2.0, 64: 8.0}, fastest_s={1: 1.0, 64: 4.0})
+    assert replace(comparison, before=before, after=after).unrest == 3
 
 
 def test_without_images_nothing_is_measured(pair):

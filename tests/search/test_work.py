@@ -284,7 +284,11 @@ def test_the_command_goes_on_with_a_search_that_was_broken_off() -> None:
 )
 def test_the_command_says_in_one_sentence_what_is_wrong(flags: list[str]) -> None:
     ran = CliRunner().invoke(main, ["search", "--net", "mnist-sprint", *flags])
-    assert ran.exit_code == 2 and "Traceback" not in ran.output and len(ran.stderr.strip().splitlines()) >= 1
+    assert ran.exit_code == 2 and "Traceback" not in ran.output and len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_without_anything_that_may_vary_the_command_says_how_to_find_out() -> None:
+    assert "'--vary'" in CliRunner().invoke(main, ["search", "--net", "mnist-sprint"]).stderr
 
 
 def test_a_report_keeps_the_test_images_out_until_the_end() -> None:
