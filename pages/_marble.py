@@ -65,7 +65,7 @@ def _told(job: Job) -> str:
 def _place(mark: str, found: Landscape) -> Pair:
     """Draw where the marble is set down; a tap on the map, or numbers. Each model and plane (``mark``) has its own."""
     noted = f"descent.place {mark}"
-    place = _session.here(noted, default_place(found))
+    place = _session.here(noted, found.start)
     from cnnlab.figures.landscape import axis_short
 
     st.markdown(_("**Set the marble down**: tap the map, or write where."))
@@ -82,15 +82,6 @@ def _place(mark: str, found: Landscape) -> Pair:
     place = (float(written[0]), float(written[1]))
     _session.set_here(noted, place)
     return place
-
-
-def default_place(found: Landscape) -> Pair:
-    """Return a place on the slope: where the run began, else from the centre two thirds of the way to the upper right."""
-    if found.plane.kind == "path" and found.path:
-        return found.path[0].place
-    (_l, right), (_b, top) = found.plane.reach
-    u, v = found.plane.origin
-    return u + (right - u) * 2 / 3, v + (top - v) * 2 / 3
 
 
 def _rates(mark: str, found: Landscape) -> tuple[float, float]:
@@ -140,7 +131,7 @@ def _rolled(mark: str, found: Landscape, rolled: Sequence[Rolled], place: Pair, 
     from cnnlab.figures.landscape import legend_html
 
     _picture(mark, found, rolled, place)
-    st.html(legend_html(rolled, dark=_session.dark()))
+    st.html(legend_html(found, rolled, dark=_session.dark()))
 
 
 def _picture(mark: str, found: Landscape, rolled: Sequence[Rolled], place: Pair | None) -> None:

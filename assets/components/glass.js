@@ -66,7 +66,7 @@ export function readWeight(text) {
 
 export function number(value, decimals = 4) {
   if (!Number.isFinite(value)) return "?";
-  if (Math.abs(value) >= 1e5) return value.toExponential(1).replace("-", "\u2212");
+  if (Math.abs(value) >= 1e5) return value.toExponential(1).replaceAll("-", "\u2212");
   return String(Number(value.toFixed(decimals)) + 0).replace("-", "\u2212");
 }
 

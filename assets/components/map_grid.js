@@ -12,7 +12,7 @@ function number(value, digits = 4) {
   let text = String(Number(value.toPrecision(digits)));
   if (size >= 1e4) text = `${Number((value / 1e3).toPrecision(digits))}k`;
   else if (size > 0 && size < 1e-4) text = value.toExponential(1);
-  return text.replace("-", "\u2212");
+  return text.replaceAll("-", "\u2212");
 }
 
 function element(tag, className = "", attributes = {}, text = "") {

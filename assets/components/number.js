@@ -15,7 +15,7 @@ export function number(value, digits = 4) {
   let text = String(Number(value.toPrecision(digits)));
   if (size >= 1e5) text = value.toExponential(2);
   else if (size > 0 && size < 1e-4) text = value.toExponential(1);
-  return text.replace("-", "\u2212");
+  return text.replaceAll("-", "\u2212");
 }
 
 // ---------------------------------------------------------------------------------------------- the arithmetic
@@ -437,7 +437,7 @@ function sentence(lab, sum) {
   const { text } = data;
   const unit = unitOf(data.out, lab.at);
   const value = number(sum.total);
-  const [first, second] = sum.terms;
+  const [first] = sum.terms;
   if (data.view === "window") {
     const all = partials(sum);
     const named = all.slice(0, all.length <= NAMED + 1 ? NAMED + 1 : NAMED);
@@ -476,7 +476,7 @@ function sentence(lab, sum) {
   if (data.sentence === "multiply") return fill(text.multiply, { ...facts, parts: data.incoming.map((map) => number(map.values[map.origin[lab.at]])).join(" · ") });
   if (data.sentence === "dropped") return fill(first.factor === 0 ? text.dropped : text.kept, facts);
   if (data.sentence === "move") return fill(text.move, { ...facts, source: unitOf(first.map, first.index) });
-  return fill(text[data.sentence], { ...facts, second: second ? number(second.x) : "" });
+  return fill(text[data.sentence], facts);
 }
 
 function cellsOf(lab, title, values, scale) {

@@ -29,7 +29,7 @@ export function number(value, digits = 3) {
   let text = String(Number(value.toPrecision(digits)));
   if (size >= 1e4) text = `${Number((value / 1e3).toPrecision(digits))}k`;
   else if (size > 0 && size < 1e-3) text = value.toExponential(1);
-  return text.replace("-", "\u2212");
+  return text.replaceAll("-", "\u2212");
 }
 
 export const percent = (share) => (share > 0 && share < 0.005 ? "<1%" : `${Math.round(100 * share)}%`);
@@ -370,6 +370,8 @@ class Whole {
     const room = this.root.clientWidth;
     if (!room || (room === this.room && this.layout)) return;
     this.room = room;
+    this.tall = 0;
+    this.says.style.minHeight = "";
     const { columns } = this.data;
     this.layout = arrange(columns, room);
     const { places, width, height } = this.layout;
@@ -456,6 +458,7 @@ class Whole {
     if (!here || !this.layout) {
       this.lit.replaceChildren();
       this.says.textContent = this.hint();
+      this.keepTall();
       return;
     }
     const [c, t] = here;
@@ -506,6 +509,14 @@ class Whole {
     const one = !column.map && column.each[1] === 1;
     const head = fill(one ? text.value : text.here, { map: this.nameOf({ column: c, tile: t }), mean: number(column.means[t]) });
     this.says.replaceChildren(element("b", "", {}, head), document.createTextNode(` ${parts.join(" ")}`));
+    this.keepTall();
+  }
+
+  // The words never take less room than they have taken: the picture below would slip away from under the pointer,
+  // which would point at something else, and so on without an end.
+  keepTall() {
+    const tall = this.says.offsetHeight;
+    if (tall > (this.tall ?? 0)) this.says.style.minHeight = `${(this.tall = tall)}px`;
   }
 
   listen() {

@@ -198,13 +198,13 @@ def descent_curves(rolled: Sequence[Rolled], steps: int, *, dark: bool = False) 
     return figure
 
 
-def legend_html(rolled: Sequence[Rolled], *, dark: bool = False) -> str:
-    """Return what each colour means, and the loss that its marble has come to."""
+def legend_html(found: Landscape, rolled: Sequence[Rolled], *, dark: bool = False) -> str:
+    """Return what each colour means, the loss that its marble has come to, and whether it is still to be seen."""
     row = "display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin:0;font-variant-numeric:tabular-nums"
     cells = "".join(
         f'<span><span style="color:{COLOURS[one.way][dark]};font-weight:700">{_GLYPHS[one.way]}</span> '
         f"{escape(_(WAYS[one.way].name))} <b>{theme.number(one.losses[-1])}</b>"
-        f"{' ' + escape(_('(left the map)')) if one.gone else ''}</span>"
+        f"{' ' + escape(_('(left the map)')) if one.gone or not found.plane.shows(one.places[-1]) else ''}</span>"
         for one in rolled
     )
     return f'<p style="{row}">{cells}</p>'

@@ -97,6 +97,26 @@ def test_a_phone_shows_the_layers_below_each_other(visit: Callable[..., Page], d
     expect(page.locator(".whole-root .says b")).to_contain_text("conv1[")
 
 
+def test_longer_words_push_the_picture_down_once_and_shorter_ones_do_not_pull_it_back(
+    visit: Callable[..., Page],
+) -> None:
+    """Else a map slips away from under the pointer, which points at another one, whose words are shorter, without an end."""
+    page = visit("magnifier", width=390, height=844)
+    tiles = page.locator(".whole-root .tile")
+    expect(tiles.first).to_be_visible()
+    settled(page)
+    stage, says = page.locator(".whole-root .stage"), page.locator(".whole-root .says")
+    bar = page.locator(
+        ".whole-root .tile.class"
+    ).first  # fed by so many that its words need more lines than the input's
+    tops = []
+    for at, name in (tiles.first, "input["), (bar, "fc1["), (tiles.first, "input["), (bar, "fc1["):
+        at.hover()
+        expect(says.locator("b")).to_contain_text(name)
+        tops.append(stage.evaluate("stage => stage.offsetTop"))
+    assert tops[1] >= tops[0] and len(set(tops[1:])) == 1, tops
+
+
 PIXELS = """() => {
     const canvases = [...document.querySelectorAll('*')].flatMap((node) => node.shadowRoot ? [...node.shadowRoot.querySelectorAll('.whole-root .tile canvas')] : []);
     const found = canvases.length ? canvases : [...document.querySelectorAll('.whole-root .tile canvas')];

@@ -66,6 +66,13 @@ def test_what_is_wrong_is_one_sentence(digit):
     ]
 
 
+def test_the_unit_that_is_proposed_in_place_of_a_weight_is_there(digit):
+    words = ["trace", "--model", "article-000-lenet5", digit, "--unit"]
+    said = CliRunner().invoke(main, [*words, "conv1.weight[0,0,1,1]"]).stderr
+    assert said.strip().endswith("ask for a unit, for example conv1[0,0,0]")
+    assert CliRunner().invoke(main, [*words, "conv1[0,0,0]"]).exit_code == 0
+
+
 def test_a_person_reads_a_table(digit):
     done = CliRunner().invoke(main, ["trace", "--model", "article-000-lenet5", digit, "--unit", "fc1[7]", "--top", "2"])
     assert "the rest (" in done.output and "fc1.weight[7," in done.output

@@ -89,6 +89,7 @@ test("curves at their joints", () => {
 
 test("numbers and words as a person reads them", () => {
   assert.equal(number(-0.123456), "\u22120.1235")
+  assert.equal(number(-0.000035), "\u22123.5e\u22125")
   assert.equal(number(NaN), "–")
   assert.equal(signs("1 + \u22122 \u2212 \u22123"), "1 \u2212 2 + 3")
   assert.equal(signs("0.9 · \u22127.8e\u22127 + \u22123 / \u22122"), "0.9 · (\u22127.8e\u22127) \u2212 3 / (\u22122)")

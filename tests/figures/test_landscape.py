@@ -44,8 +44,22 @@ def test_every_point_can_be_tapped_and_every_way_is_drawn(found, dark):
     assert sum(trace.type == "scatter" and len(trace.x) == 3 for trace in figure.data) == len(WAYS)
     text = figures.landscape_text(found, rolled)
     assert "0.1 at the model" in text and text.count("after 2 steps at (0, 0.1)") == len(WAYS)
-    assert figures.legend_html(rolled, dark=dark).count("0.3333") == len(WAYS)
+    legend = figures.legend_html(found, rolled, dark=dark)
+    assert legend.count("0.3333") == len(WAYS) and "left the map" not in legend
+    beyond = figures.legend_html(found, rolled_in([(0.6, 0.6), (0.9, 1.1)]), dark=dark)
+    assert beyond.count("left the map") == len(WAYS)
     figures.descent_curves(rolled, 40, dark=dark)
+
+
+def test_the_marble_begins_where_it_goes_down_to_the_centre(found):
+    whole = replace(found, path=())
+    assert whole.start == pytest.approx((2 / 3, 2 / 3))
+    sides = np.linspace(-1, 1, 25)
+    far = np.hypot(sides[:, None], sides[None, :])
+    basin = np.where(far < 0.6, 0.1 + far, 0.7 - far / 10)  # a small hollow in a plain that falls away
+    small = replace(whole, u=sides, v=sides, losses=basin)
+    assert small.start == pytest.approx((5 / 12, 5 / 12))
+    assert replace(small, losses=np.full((25, 25), np.nan)).start == pytest.approx((1 / 12, 1 / 12))
 
 
 def test_the_surface_has_a_piece_for_each_square_and_follows_the_turn(found):

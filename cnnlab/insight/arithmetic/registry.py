@@ -77,10 +77,10 @@ def placed(passed: Pass, unit: Address | str) -> Address:
     unit = Address.parse(unit) if isinstance(unit, str) else unit
     if unit.layer == PROBS and PROBS not in passed.look.maps:
         unit = Address(passed.probs_layer, unit.tensor, unit.index)
+    shape = tuple(passed.values(unit.layer).shape)
     if unit.tensor is not None:
         raise ModelError("{unit}: a weight is learned, not computed; ask for a unit, for example {example}",
-                         unit=str(unit), example=f"{unit.layer}[0]")  # fmt: skip
-    shape = tuple(passed.values(unit.layer).shape)
+                         unit=str(unit), example=f"{unit.layer}[{','.join('0' * len(shape))}]")  # fmt: skip
     if len(unit.index) != len(shape) or any(i >= length for i, length in zip(unit.index, shape)):
         last = ",".join(str(length - 1) for length in shape)
         raise ModelError("{unit}: no such number; {layer} has {shape} numbers, the last one is {layer}[{last}]",

@@ -110,7 +110,7 @@ def _decayed(recipe: Recipe, weight: float, gradient: float) -> tuple[list[Line]
 
 def _new_weight(weight: float, lr: float, by: float, name: Message) -> Line:
     after = weight - lr * by
-    return Line("weight", after, Formula("w - lr · {name} = {w:.4g} - {lr:.4g} · {by:.4g} = {after:.6g}",
+    return Line("weight", after, Formula("w - lr · {name} = {w:.6g} - {lr:.4g} · {by:.4g} = {after:.6g}",
                                          name=name, w=weight, lr=lr, by=by, after=after))  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _adam(
         lines, d = [], g
         if recipe.weight_decay:
             shrunk = w * (1 - lr * recipe.weight_decay)
-            lines.append(Line("decayed", shrunk, Formula("first the weight shrinks: w · (1 - lr · decay) = {w:.4g} · (1 - {lr:.4g} · {decay:.4g}) = {shrunk:.6g}",
+            lines.append(Line("decayed", shrunk, Formula("first the weight shrinks: w · (1 - lr · decay) = {w:.6g} · (1 - {lr:.4g} · {decay:.4g}) = {shrunk:.6g}",
                                                          w=w, lr=lr, decay=recipe.weight_decay, shrunk=shrunk)))  # fmt: skip
             w = shrunk
     else:

@@ -44,6 +44,10 @@ class Plane:
         first, second = self.directions
         return self.centre + (place[0] - self.origin[0]) * first + (place[1] - self.origin[1]) * second
 
+    def shows(self, place: Pair) -> bool:
+        """Return whether ``place`` lies within what is shown of the plane."""
+        return all(low <= at <= high for at, (low, high) in zip(place, self.reach))
+
     def project(self, weights: Tensor) -> tuple[Pair, float]:
         """Return the place in the plane that is nearest to ``weights``, and how far they lie from it.
 

@@ -97,6 +97,25 @@ class Landscape:
         return self.span / 30 / max(typical, 1e-12)
 
     @property
+    def start(self) -> Pair:
+        """Return a place from which it goes down: where the run began, else towards the upper right.
+
+        There it is the highest point of the slope that rises from the centre without a dip, two thirds of the way at most:
+        beyond, a marble would roll away.
+        """
+        if self.plane.kind == "path" and self.path:
+            return self.path[0].place
+        (u0, v0), (u1, v1) = self.plane.origin, (float(self.u[-1]), float(self.v[-1]))
+        last, place = self.centre, (u0 + (u1 - u0) / 12, v0 + (v1 - v0) / 12)
+        for twelfth in range(1, 9):
+            at = u0 + (u1 - u0) * twelfth / 12, v0 + (v1 - v0) * twelfth / 12
+            height = float(self.losses[np.abs(self.v - at[1]).argmin(), np.abs(self.u - at[0]).argmin()])
+            if not height >= last:  # a dip, or no number
+                break
+            last, place = height, at
+        return place
+
+    @property
     def span(self) -> float:
         """Return the length of the shorter side of the map."""
         return float(min(self.u[-1] - self.u[0], self.v[-1] - self.v[0]))
