@@ -54,6 +54,9 @@ def _work(data: str) -> None:
         _first_optimizer()
     except (CnnLabError, OSError):
         pass
+    except RuntimeError as error:
+        if "interpreter shutdown" not in str(error):  # else the lab is ended while it still warms up
+            raise
 
 
 def _first_optimizer() -> None:
