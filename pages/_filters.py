@@ -89,7 +89,10 @@ def _matrix(model: Model, found: Filters, by: str, places: tuple[int, ...]) -> N
     values = {"layer": found.layer, "shape": "×".join(map(str, weight.shape))}
     st.markdown(_("**Weights of {layer}**, {shape}: a row for each unit, a column for each input", **values))
     picture = _matrix_picture(fingerprint(model), found.layer, by, _session.dark(), weight)
-    st.html(tiles.hard_img(picture, _("The weights of {layer}, {shape}", **values), width="100%"))
+    side = filter_pictures.matrix_side(weight)
+    alt = _("The weights of {layer}, {shape}", **values)
+    image = tiles.hard_img(picture, alt, width=side * weight.shape[1], style="max-width:none;display:block")
+    st.html(f'<div tabindex="0" style="max-height:420px;overflow:auto">{image}</div>')
     if by != "number":
         numbers = ", ".join(map(str, places[:_MOST_NUMBERS])) + (" …" if len(places) > _MOST_NUMBERS else "")
         st.html(f'<p class="lab-facts">{_("From the top: {numbers}", numbers=numbers)}</p>')

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnnlab.data.dataset import DataSet
     from cnnlab.insight.shift import Slide
     from cnnlab.model import Model, Tensor
+    from cnnlab.runs.snapshot import Snapshot
 
 IMAGES = 16
 """Test images over which distances are averaged, at most."""
@@ -140,14 +141,25 @@ def _compared(ref: ModelRef, model: Model) -> dict[str, Model]:
     """Draw the choice of a second model, or the way to a dense one with as many parameters; return both by name."""
     from cnnlab import runs
 
-    others = {source: name for source, name in _draw_choices.comparable(model).items() if source != ref.source}
+    learning = {f"run:{run.id}" for run in _names.own_runs().values() if run.live}  # they join when they have learned
+    others = {
+        source: name
+        for source, name in _draw_choices.comparable(model).items()
+        if source != ref.source and source not in learning
+    }
     names = {_NONE: _("no other"), **others}
     like = next((source for source, name in others.items() if name.startswith(_dense_name(model))), _NONE)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = _choices.menu(
             f"magnifier.shift.with.{like}", _("Beside it"), list(names), like, names.__getitem__, width=300
         )
-        if not like and not _is_training(model):
+        dense = waited_for(model)
+        if dense is not None:
+            st.caption(
+                _("The dense network is learning, step {step:,} of {steps:,}; it joins here when it has learned.",
+                  step=dense.step, steps=dense.steps)
+            )  # fmt: skip
+        elif not like:
             st.button(
                 _("Train a dense network with as many parameters"), icon=":material/add:", key="magnifier.dense",
                 on_click=_train_dense, args=(model,),
@@ -163,9 +175,10 @@ def _dense_name(model: Model) -> str:
     return dense_like(model.architecture).name
 
 
-def _is_training(model: Model) -> bool:
+def waited_for(model: Model) -> Snapshot | None:
+    """Return the run of the dense network beside ``model`` while it still learns; None where none does."""
     name = _dense_name(model)
-    return any(run.live and run.name == name for run in _names.own_runs().values())
+    return next((run for run in _names.own_runs().values() if run.live and run.name == name), None)
 
 
 def _train_dense(model: Model) -> None:

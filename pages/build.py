@@ -33,6 +33,7 @@ _fault.draw_on_build()
 
 @st.fragment
 def bench() -> None:
+    """Draw the drawing with its editor beside it, and what follows from the network below."""
     _session.enter()
     st.html(ASSETS / "css" / "build.css")
     bar = st.container(key="build_bar", horizontal=True, vertical_alignment="bottom", gap="small")

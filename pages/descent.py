@@ -11,6 +11,7 @@ KIND = "landscape"
 
 
 def main() -> None:
+    """Draw the Descent page: the landscape of a loss, and marbles on it."""
     from cnnlab.insight.landscape import found_for, points_of, survey
 
     _widgets.begin_page(

@@ -70,6 +70,7 @@ def _remarks(model: Model, methods: dict[str, Method], chosen: list[str]) -> Non
 
 
 def main() -> None:
+    """Draw the Explain page: the methods side by side, for one image."""
     _widgets.begin_page(N_("Explain"), N_("Choose a class and ask which pixels spoke for it, and which against it."))
     _ref, model = _widgets.model_line()
     image = _widgets.image_line(model)

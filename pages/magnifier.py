@@ -56,11 +56,17 @@ def glance(ref: ModelRef, image: Tensor | None, mode: str, asked: float | None) 
     try:
         model = runs.resolve(ref)
         state = _live.state(ref)
-        if _run_line.is_another_pace(asked, _live.pace(state)):  # asking also says that somebody still watches
+        if _run_line.is_another_pace(asked, _pace(state, model, mode)):  # asking also says that somebody still watches
             st.rerun()
         _magnify(ref, model, image, mode, state)
     except CnnLabError as error:
         _widgets.show_error(error)
+
+
+def _pace(state: str | None, model: Model, mode: str) -> float | None:
+    """Return after how many seconds the page looks again: while the model learns, or the one that is to stand beside it."""
+    waited = _shift.waited_for(model) if mode == SHIFT else None
+    return _live.pace(state) or _live.pace(waited.state if waited is not None else None)
 
 
 def _magnify(ref: ModelRef, model: Model, image: Tensor | None, mode: str, state: str | None) -> None:
@@ -93,5 +99,5 @@ ref, model = _widgets.model_line()
 mode = _mode(model)
 image = None if mode == DRAW else _widgets.image_line(model)
 if mode == DRAW or image is not None:
-    pace = _live.pace(_live.state(ref))
+    pace = _pace(_live.state(ref), model, mode)
     st.fragment(glance, run_every=pace)(ref, image, mode, pace)

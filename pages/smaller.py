@@ -10,6 +10,7 @@ from pages import _compress, _kept_models, _session, _widgets
 
 
 def main() -> None:
+    """Draw the Smaller page: what makes a model smaller, and what that costs."""
     from cnnlab.compress import work
 
     _widgets.begin_page(N_("Smaller"), N_("Make a model smaller, and measure what it loses and what it gains."))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
+    """Draw the Surgery page: what is done to a copy, and what came of it."""
     _widgets.begin_page(
         N_("Surgery"),
         N_("Silence, turn or rewrite a channel of a copy, and see at once which answers hang on it."),

@@ -10,6 +10,7 @@ from pages import _choices, _gallery, _operation, _session, _unit, _widgets
 
 
 def main() -> None:
+    """Draw the Units page: one channel, or all channels of a layer."""
     from cnnlab.insight.units import unit_layers
 
     _widgets.begin_page(

@@ -75,3 +75,12 @@ def matrix_png(weight: NDArray[Any], *, dark: bool = False) -> bytes:
     """
     limit = filter_limit(weight)
     return png(levels(weight, -limit, limit), lookup("signed", dark))
+
+
+def matrix_side(weight: NDArray[Any]) -> int:
+    """Return how many CSS pixels a weight of a dense layer is wide: 3 to 12, so that the eye can tell it from the next.
+
+    Shape:
+        weight: (F_out, F_in)
+    """
+    return max(3, min(12, 1080 // weight.shape[1]))

@@ -73,11 +73,11 @@ def class_bars(
         )
     )
     low, high = (0.0, 1.0) if percent else limits(values, "sequential")
-    room = 0.16 * (high - low)
+    room, left = 0.16 * (high - low), 0.28 * (high - low)  # left of a negative bar its number stands beside a name
     figure.update_layout(
         bargap=0.25,
         margin={"l": 70, "r": 16, "t": 6, "b": 8},
-        xaxis={"range": [low - (room if low < 0 else 0), high + room], "visible": False, "zeroline": True},
+        xaxis={"range": [low - (left if low < 0 else 0), high + room], "visible": False, "zeroline": True},
         yaxis={"autorange": "reversed", "type": "category", "showgrid": False, "tickfont": {"color": QUIET[dark]}},
     )
     return figure

@@ -34,6 +34,12 @@ class Look:
         """Return what arrives at ``layer``: the output of the layer before it, or the network's input.
 
         Where several branches meet, it is what the first of them brings.
+
+        Shape:
+            returned: (C, H, W) or (F,)
+
+        Raises:
+            ModelError: there is no such layer; the sentence names those that there are.
         """
         if layer not in self.maps:
             raise ModelError("{layer}: no such layer; there are {known}", layer=layer[:60], known=", ".join(self.maps))

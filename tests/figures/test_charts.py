@@ -31,6 +31,15 @@ def test_class_bars_have_the_classes_colours_and_numbers():
     assert logits.layout.xaxis.range[0] < -3
 
 
+@pytest.mark.parametrize("values", [[-16.68, 12.77], [-5.0, -16.68], [-0.7762, 0.1]])
+def test_the_number_of_a_negative_bar_does_not_reach_the_names_on_a_phone(values):
+    figure = units.class_bars(np.array(values), ["a", "b"])
+    low, high = figure.layout.xaxis.range
+    plot_px = 358 - figure.layout.margin.l - figure.layout.margin.r
+    letter_px = 6.6  # figures at 12 px, and the gap before the bar
+    assert (min(values) - low) / (high - low) * plot_px >= letter_px * len(theme.number(min(values)))
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_unit_bars_show_the_sign(dark):
     figure = units.unit_bars(np.array([-1.0, 2.0]), dark=dark)

@@ -176,6 +176,10 @@ def test_dense_weights_are_a_matrix():
     assert decode(filters.matrix_png(weight), "RGB").shape == (4, 9, 3)
 
 
+def test_the_eye_can_tell_the_weights_of_a_dense_layer_apart():
+    assert [filters.matrix_side(np.zeros((10, inputs))) for inputs in (10, 84, 400, 4096)] == [12, 12, 3, 3]
+
+
 # ------------------------------------------------------------------ heat maps
 def test_the_sign_of_an_attribution_is_its_colour():
     values = np.array([[-2.0, 0.0, 2.0]])

@@ -9,13 +9,22 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import ButtonGroup, Selectbox, SelectSlider, Slider
 
+from cnnlab.home import ASSETS
 from cnnlab.i18n import LANGUAGES
-from cnnlab.lessons import glossary
+from cnnlab.lessons import glossary, lesson
 from pages import _registry, _session
 from tests.wording import english_left
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [page.name for page in _registry.PAGES]
+NO_LESSON = {"data", "teacher"}
+"""Pages that say all that they have to say where it stands."""
+LESSONS = {
+    language: [
+        lesson(path.stem, language) for path in (ASSETS / "lessons" / "en").glob("*.md") if path.stem != "glossary"
+    ]
+    for language in LANGUAGES
+}
 
 
 @pytest.fixture
@@ -66,6 +75,8 @@ def test_a_page_opens(name: str, language: str, opened: Callable[[str, str], App
     assert not at.error, [e.value for e in at.error]
     shown = list(words(at))
     assert shown, "an empty page"
+    if name not in NO_LESSON:
+        assert any(text.strip() in one for text in LESSONS[language] for one in shown), "no lesson beside it"
     if language == "zh_CN":
         left = {text: english_left(text) for text in shown if english_left(text)}
         assert not left, left

@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -228,6 +229,38 @@ def test_a_pushed_picture_moves_its_maps_along_and_no_tile(page, space):
         assert other[2:] == one[:-2] and other[:2] == bytes(2)
     assert len(at.get("plotly_chart")) == 2
     assert any("Do the maps move along?" in text.value for text in at.markdown)
+
+
+def test_the_dense_network_stands_beside_it_once_it_has_learned_and_not_before(page, space, monkeypatch):
+    from cnnlab.insight.shift import dense_like
+    from pages import _live, _names
+
+    plain = wide_net()
+    about = plain.about.model_copy(update={"data": "mnist"})
+    model = Model(plain.description.model_copy(update={"about": about}), plain.state)
+    network = dense_like(model.architecture)
+    run = keep_run(space, model_of((1, 28, 28), network.layers), name=network.name, step=3, steps=9)
+    space.choose_widget("magnifier.mode", "shift")
+
+    def beside(at: AppTest) -> tuple[str, list[str]]:
+        (menu,) = [one for one in at.selectbox if one.label == "Beside it"]
+        return menu.value, [text.value for text in at.caption if "it joins here" in text.value]
+
+    asked: list[str | None] = []
+    real = _names.own_runs
+    still = lambda: {number: replace(one, state="running") if one.id == run else one for number, one in real().items()}  # noqa: E731
+    with monkeypatch.context() as patched:
+        patched.setattr(_names, "own_runs", still)
+        patched.setattr(_live, "pace", lambda state: asked.append(state))
+        at = page(model)
+        chosen, said = beside(at)
+        assert chosen == "" and said == [
+            "The dense network is learning, step 3 of 9; it joins here when it has learned."
+        ]
+        assert not any(one.key == "magnifier.dense" for one in at.button)
+        assert "running" in asked  # so the page looks again
+    chosen, said = beside(checked(at.run()))
+    assert chosen == f"run:{run}" and not said
 
 
 def rows_of(data, width):

@@ -37,7 +37,10 @@ def zero_pad2d(at: At) -> Parts:
 
 
 def channel_shuffle(at: At) -> Parts:
-    """Say which channel it was before the cards were mixed: y[k*g + m] = x[m*(C/g) + k]."""
+    """Say which channel it was before the cards were mixed: y[k*g + m] = x[m*(C/g) + k].
+
+    Source: Zhang, Zhou, Lin & Sun 2017, arXiv:1707.01083, section 3.1.
+    """
     layer, (channel, i, j) = at.layer, at.index
     if not isinstance(layer, later.ChannelShuffle):
         raise TypeError(layer.kind)
@@ -83,7 +86,11 @@ def concat(at: At) -> Parts:
 
 
 def dropout(at: At) -> Parts:
-    """Take dropout apart: y = x * m / (1 - p), m drawn as 0 or 1 in training; in evaluation everything passes."""
+    """Take dropout apart: y = x * m / (1 - p), m drawn as 0 or 1 in training; in evaluation everything passes.
+
+    Source: Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014, JMLR 15; they shrink the weights in
+    evaluation by 1 - p instead, which is the same on average.
+    """
     layer = at.layer
     if not isinstance(layer, (specs.Dropout, specs.Dropout2d)):
         raise TypeError(layer.kind)

@@ -17,6 +17,8 @@ def batch_norm2d(at: At) -> Parts:
     """Take BatchNorm apart: y = x * gamma / sqrt(var + eps) + (beta - mean * gamma / sqrt(var + eps)).
 
     Mean and variance are the running ones in evaluation mode, those of the batch in training mode.
+
+    Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithms 1 and 2.
     """
     layer, channel = at.layer, at.index[0]
     if not isinstance(layer, specs.BatchNorm2d):
@@ -29,7 +31,10 @@ def batch_norm2d(at: At) -> Parts:
 
 
 def layer_norm(at: At) -> Parts:
-    """Take LayerNorm apart: mean and variance are those of all numbers of the example, gamma and beta the unit's own."""
+    """Take LayerNorm apart: mean and variance are those of all numbers of the example, gamma and beta the unit's own.
+
+    Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450.
+    """
     layer, values = at.layer, at.source.values
     if not isinstance(layer, later.LayerNorm):
         raise TypeError(layer.kind)
@@ -39,7 +44,10 @@ def layer_norm(at: At) -> Parts:
 
 
 def group_norm(at: At) -> Parts:
-    """Take GroupNorm apart: mean and variance are those of the group's channels, gamma and beta the channel's own."""
+    """Take GroupNorm apart: mean and variance are those of the group's channels, gamma and beta the channel's own.
+
+    Source: Wu & He 2018, arXiv:1803.08494.
+    """
     layer, values = at.layer, at.source.values
     if not isinstance(layer, later.GroupNorm):
         raise TypeError(layer.kind)
@@ -51,7 +59,10 @@ def group_norm(at: At) -> Parts:
 
 
 def local_response_norm(at: At) -> Parts:
-    """Take a local response norm apart: y = x * (k + alpha / n * sum of the neighbours' squares) ** -beta."""
+    """Take a local response norm apart: y = x * (k + alpha / n * sum of the neighbours' squares) ** -beta.
+
+    Source: Krizhevsky, Sutskever & Hinton 2012, NeurIPS 25, section 3.3; they do not divide alpha by n, torch does.
+    """
     layer, values = at.layer, at.source.values
     if not isinstance(layer, later.LocalResponseNorm):
         raise TypeError(layer.kind)

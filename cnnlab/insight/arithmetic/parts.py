@@ -16,7 +16,12 @@ from cnnlab.insight.arithmetic.terms import Sum, Term
 
 @dataclass(frozen=True)
 class Source:
-    """What arrives at a layer: the name under which it stands, and its numbers, (C, H, W) or (F,)."""
+    """What arrives at a layer.
+
+    Attributes:
+        name: under which it stands.
+        values: its numbers. Shape: (C, H, W) or (F,)
+    """
 
     name: str
     values: Tensor
@@ -68,7 +73,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Parts:
-    """A number, taken apart: all its addends, the sentence that says so, and the numbers that it speaks of."""
+    """A number, taken apart.
+
+    Attributes:
+        says: the sentence that says how it is made.
+        groups: all its addends, by what they come from.
+        bias: what is added to them.
+        numbers: what the sentence speaks of besides, by name: a mean, a variance, a scale.
+        sums: the sums that such a number is itself, by its name.
+    """
 
     says: Message
     groups: Sequence[Group] = ()
@@ -101,7 +114,7 @@ class At:
         index: of the number in the output.
         output_shape: of the layer.
         sources: what arrives, in order.
-        state: all tensors of the model by name.
+        state: all tensors of the model by name, as ``Model.state`` has them.
         drawn: what training drew or measured here; None outside training.
     """
 
@@ -124,7 +137,7 @@ class At:
         return str(Address(self.name, None, self.index))
 
     def tensor(self, name: str) -> Tensor:
-        """Return a parameter or buffer of the layer."""
+        """Return a parameter or buffer of the layer, in the shape that torch gives it; KeyError where it has none."""
         return self.state[f"{self.name}.{name}"]
 
     def number(self, name: str, *index: int, default: float = 0.0) -> float:

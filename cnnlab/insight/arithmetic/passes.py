@@ -120,7 +120,11 @@ class Remembering(GeneratorDropout):
     mask: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x times the mask, which is that of ``GeneratorDropout`` under the same seed."""
+        """Return x times the mask, which is that of ``GeneratorDropout`` under the same seed.
+
+        Shape:
+            x: (N, ...); the same comes back.
+        """
         self.mask = super().forward(torch.ones_like(x))
         return x * self.mask
 
@@ -136,7 +140,11 @@ def training_network(model: Model, seed: int = 0) -> Network:
 
 
 def check_spread(model: Model, count: int) -> None:
-    """Raise ModelError where a BatchNorm2d has nothing to measure in a batch of ``count`` images."""
+    """Raise where a BatchNorm2d has nothing to measure in a batch of ``count`` images: one number has no spread.
+
+    Raises:
+        ModelError: that is so.
+    """
     if spreadless(model.architecture, count) is not None:
         raise ModelError("BatchNorm2d needs more than one number in each channel; use a larger batch")
 

@@ -73,7 +73,12 @@ def explain(passed: Pass, unit: Address | str, top: int | None = None) -> Explan
 
 
 def placed(passed: Pass, unit: Address | str) -> Address:
-    """Return ``unit`` as the address of one number of ``passed``; raises as ``explain`` does."""
+    """Return ``unit`` as the address of one number of ``passed``.
+
+    Raises:
+        ArchitectureError: it is no address.
+        ModelError: there is no such layer or number, or it is a weight.
+    """
     unit = Address.parse(unit) if isinstance(unit, str) else unit
     if unit.layer == PROBS and PROBS not in passed.look.maps:
         unit = Address(passed.probs_layer, unit.tensor, unit.index)

@@ -69,7 +69,14 @@ class Term:
 
 @dataclass(frozen=True)
 class Sum:
-    """One output of a convolution as its products: ``total = sum of products + bias``."""
+    """One output of a convolution as its products: ``total = sum of products + bias``.
+
+    Attributes:
+        unit: which one.
+        terms: the products, in the order of the window.
+        bias: what is added to them.
+        total: the number that stands there.
+    """
 
     unit: Address
     terms: tuple[Term, ...]
@@ -79,7 +86,12 @@ class Sum:
 
 @dataclass(frozen=True)
 class Use:
-    """One output that an input number reaches: its row and column, and the weight it meets there."""
+    """One output that an input number reaches.
+
+    Attributes:
+        row, col: where it stands.
+        factor: the weight that the number meets on its way there.
+    """
 
     row: int
     col: int

@@ -20,7 +20,13 @@ KINDS: tuple[Kind, ...] = ("size", "params", "number")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of an answer: whether it is right, the right computation, and what may have gone wrong."""
+    """What came of an answer.
+
+    Attributes:
+        right: whether it is right.
+        computation: how the right one is worked out, with its numbers.
+        hint: what may have gone wrong; None where nothing is known of that.
+    """
 
     right: bool
     computation: Message
@@ -46,7 +52,11 @@ def params_key(operation: Operation) -> str:
 
 
 def number_key(before: Tensor, stage: Stage, row: int, col: int) -> str:
-    """Return the key of "which number stands here?"."""
+    """Return the key of "which number stands here?".
+
+    Shape:
+        before: (C, H, W) float64, what arrives at ``stage``
+    """
     total = total_of(before, stage, row, col)
     return question_key("number", stage.name, [(t.value, t.factor) for t in total.terms], total.bias)
 

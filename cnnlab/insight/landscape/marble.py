@@ -23,7 +23,14 @@ FAR = 1.0
 
 @dataclass(frozen=True)
 class Way:
-    """How a marble rolls: its name, the images of a step (0: all of them), the rule, and whose learning rate it has."""
+    """How a marble rolls.
+
+    Attributes:
+        name: a marked id.
+        images: how many each step looks at; 0: all of them.
+        rule: what it makes of a gradient.
+        rate: whose learning rate it has, ``sgd`` or ``adam``.
+    """
 
     name: str
     images: int
@@ -93,7 +100,11 @@ class Rolled:
 
 
 def order(ground: Ground, way: str, throw: Throw) -> list[torch.Tensor | None]:
-    """Return the images of each step: None for all; else each comes once before any comes again, in a new order."""
+    """Return the images of each step: None for all; else each comes once before any comes again, in a new order.
+
+    Shape:
+        each returned: (images of a step,) int64
+    """
     count = WAYS[way].images
     if count == 0:
         return [None] * throw.steps

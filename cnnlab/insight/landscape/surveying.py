@@ -178,7 +178,11 @@ def found_for(model: Model, ask: Ask) -> Landscape | None:
 
 
 def plane_of(ground: Ground, ask: Ask, moments: Sequence[Tensor] = ()) -> Plane:
-    """Return the plane that is asked for; raises as ``weights_plane`` and ``path_plane``."""
+    """Return the plane that is asked for; raises as ``weights_plane`` and ``path_plane``.
+
+    Shape:
+        each of moments: (P,), the weights of a moment of the run as one vector
+    """
     if ask.kind == "weights":
         return weights_plane(ground, *ask.weights, reach=ask.reach)
     if ask.kind == "path":

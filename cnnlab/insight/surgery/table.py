@@ -32,7 +32,13 @@ _Done = tuple[tuple[Edit, ...], tuple[bytes, ...]]
 
 @dataclass(frozen=True)
 class ChangedAnswer:
-    """One test image that got another answer: its position, its class, both answers."""
+    """One test image that got another answer.
+
+    Attributes:
+        image: its position in the test set.
+        target: its class.
+        before, after: the classes that it is taken for.
+    """
 
     image: int
     target: int
@@ -219,7 +225,11 @@ class Table:
         return torch.cat([x, x.flip(3)]) if self.model.about.mirror else x
 
     def mean(self, logits: Tensor) -> Tensor:
-        """Return the scores, averaged over a picture and its mirror image where the model does that."""
+        """Return the scores, averaged over a picture and its mirror image where the model does that.
+
+        Shape:
+            logits: (N, classes), or (2N, classes): the pictures, then their mirror images; returned: (N, classes)
+        """
         if not self.model.about.mirror:
             return logits
         plain, mirrored = logits.chunk(2)
