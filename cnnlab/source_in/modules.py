@@ -40,9 +40,15 @@ class Modules(Expressions):
     def container(self, base: str, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Module | Unknown:
         """Return a new container, or a Keras model from its inputs and outputs."""
         if base == "Module" and (kwargs or args):
-            return keras_models.functional(self, args, kwargs, node)
+            return self._loose(keras_models.functional(self, args, kwargs, node))
         module = Module(base, node.lineno)
         self.fill(module, args, node)
+        return self._loose(module)
+
+    def _loose(self, module: Module | Unknown) -> Module | Unknown:
+        """Remember a module that is made outside all others, and in how many functions: it may be used at once and never get a name."""
+        if isinstance(module, Module) and not self.strict:
+            self.loose.append((self.calls, module))
         return module
 
     def fill(self, module: Module, args: list[Value], node: ast.expr) -> None:
