@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from cnnlab.i18n import Message
-from cnnlab.source_in import keras_models, keras_own
+from cnnlab.source_in import keras_layers, keras_models, keras_own
 from cnnlab.source_in.expressions import Expressions, is_net
 from cnnlab.source_in.findings import Refusal, TooMuch
 from cnnlab.source_in.naming import Call
@@ -256,14 +256,20 @@ class Modules(Expressions):
                 return keras_models.reshaped(layer, given)
             if layer.kind == "Permute":
                 return keras_models.permuted(layer, given, node.lineno, self.scope)
-            if given.turned and layer.kind == "Flatten":
+            if layer.kind == "Flatten" and given.graph.keras:
+                if not given.turned and _has_orders(given.shape):
+                    self.note(layer.line, keras_layers.FLATTEN)
                 given = Tensor(given.graph, given.node, given.shape, given.batch)
-                self.notes.pop(layer.line, None)  # with its channels first, a map is flattened here as there
             if layer.settings.get("first") and given.graph.last:
                 raise Refusal(layer.line, CHANNELS_FIRST)
             left = given.graph.layer(layer, given, node.lineno, self.scope)
             return given.become(left) if layer.settings.get("inplace") is True else left
         raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
+
+
+def _has_orders(shape: tuple[int, ...] | None) -> bool:
+    """Return whether maps can be laid out in more than one order: more than one of them, of more than one pixel."""
+    return shape is not None and len(shape) == 3 and shape[0] > 1 and shape[1:] != (1, 1)
 
 
 def _inside(function: Function, node: ast.expr) -> bool:

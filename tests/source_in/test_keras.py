@@ -128,6 +128,15 @@ def test_a_flattening_says_that_the_order_differs() -> None:
     assert any("channels last" in str(note.text) for note in found.notes)
 
 
+@pytest.mark.parametrize(
+    "before", ["layers.GlobalAveragePooling2D(keepdims=True)", "layers.Conv2D(1, 3)", "layers.Flatten()"]
+)
+def test_a_flattening_of_one_order_says_nothing(before: str) -> None:
+    start = "import keras\nfrom keras import layers\nmodel = keras.Sequential([keras.Input((8, 8, 3)),\n"
+    found = read_source(f"{start}{before},\nlayers.Flatten(), layers.Dense(2)])\n")
+    assert found.problems == () and [note.line for note in found.notes if note.line > 4] == []
+
+
 def test_what_the_reader_leaves_out_of_a_keras_script() -> None:
     found = read_source(PIECES["add one by one"][0])
     lines = PIECES["add one by one"][0].splitlines()
