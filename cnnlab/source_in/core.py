@@ -47,6 +47,7 @@ class Core:
         self.channels_first = False
         self.scope: Scope = ()
         self.scopes = 0
+        self.blocks: dict[tuple[str, ...], int] = {}
         self.unknowns = 0
         self.used: set[ast.AST] = set()
 

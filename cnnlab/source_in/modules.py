@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
+from cnnlab.architecture import LAYERS
+from cnnlab.architecture.joins import JOINS
+from cnnlab.architecture.rare import RARE
 from cnnlab.i18n import Message
 from cnnlab.source_in import keras_layers, keras_models, keras_own
 from cnnlab.source_in.expressions import Expressions, is_net
 from cnnlab.source_in.findings import Refusal, TooMuch
-from cnnlab.source_in.naming import Call
+from cnnlab.source_in.naming import Call, Scope
 from cnnlab.source_in.text import short
 from cnnlab.source_in.values import Bound, Function, Layer, Lib, Module, Tensor, Unknown, Value
 
@@ -23,6 +27,8 @@ CHANNELS_FIRST = Message(
     'data_format="channels_first" here, where the input was read with the channels last; '
     'keras.config.set_image_data_format("channels_first") at the top says it for all'
 )
+_OURS = re.compile(rf"({'|'.join({kind.prefix for kind in (LAYERS | RARE | JOINS).values()})})\d*")
+"""What the lab calls a layer in a network's rows."""
 _SAME = frozenset("train eval to cuda cpu half float double apply requires_grad_ type".split())
 
 
@@ -245,6 +251,28 @@ class Modules(Expressions):
         raise Refusal(node.lineno, Message("{name} has no forward", name=net.cls.name if net.cls else net.base))
 
     def _run_layer(self, layer: Layer, given: Value, node: ast.expr) -> Value:
+        before = self.scope
+        self.scope = (*before, *self._named_blocks(layer.settings.get("name")))
+        try:
+            return self._through_layer(layer, given, node)
+        finally:
+            self.scope = before
+
+    def _named_blocks(self, name: Value) -> Scope:
+        """Return the blocks that a name of the lab's Keras source stands in: ``stage1-block-conv1`` in two."""
+        parts = name.split("-") if isinstance(name, str) else []
+        if len(parts) < 2 or not _OURS.fullmatch(parts[-1]) or not all(part.isidentifier() for part in parts):
+            return ()
+        calls = [] if self.scope else [Call(0, "", container=True)]  # the network itself
+        for length in range(1, len(parts)):
+            path = tuple(parts[:length])
+            if path not in self.blocks:
+                self.scopes += 1
+                self.blocks[path] = self.scopes
+            calls.append(Call(self.blocks[path], path[-1], container=True))
+        return tuple(calls)
+
+    def _through_layer(self, layer: Layer, given: Value, node: ast.expr) -> Value:
         if isinstance(given, (list, tuple)):
             return self.tensor_op(f"merge.{layer.kind}", [given, layer], {}, node)
         if isinstance(self.known(given, node.lineno), Tensor):

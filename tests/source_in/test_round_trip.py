@@ -97,7 +97,8 @@ def keras_reads_back(architecture: Architecture) -> None:
         plain = tuple(bare(at_this_size(row.layer, row.input_shape or ())) for row in rows)
         assert tuple(map(bare, found.architecture.layers)) == plain
     numbers: dict[object, int] = {}
-    assert wiring(found.architecture, numbers, False, True) == wiring(architecture, numbers, False, True)
+    named = keeps_names(architecture.layers)
+    assert wiring(found.architecture, numbers, named, True) == wiring(architecture, numbers, named, True)
 
 
 @pytest.mark.parametrize("name", [name for name, p in PRESETS.items() if not p.error])
