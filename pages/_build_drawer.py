@@ -72,8 +72,11 @@ def _card(preset: Preset, architecture: Architecture) -> None:
     facts = _("{shape} in, {count} parameters", shape=shape_text(preset.architecture.input_shape),
               count=count_text(preset.architecture.trace().num_params))  # fmt: skip
     st.caption(f":red-badge[:material/error: {_('cannot run yet')}]" if preset.error else facts)
+    named = (
+        f"{_('Open')} :gray[{_(preset.title)}]"  # which one, for those who hear the page; build.css leaves it unseen
+    )
     st.button(
-        _("Open"), key=f"build.preset.{preset.name}", disabled=preset.architecture == architecture, width="stretch",
+        named, key=f"build.preset.{preset.name}", disabled=preset.architecture == architecture, width="stretch",
         on_click=state.use_preset, args=(preset.name,),
         help=_("Brings its recipe and data set too. Undo brings your network back."),
     )  # fmt: skip

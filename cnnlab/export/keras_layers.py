@@ -107,8 +107,8 @@ def _shuffle(layer: specs.ChannelShuffle, arrives: Shape, leaves: Shape, name: s
     groups = layer.groups
     return [
         _call("layers.Reshape", f"({height}, {width}, {groups}, {channels // groups})"),
-        _call("layers.Permute", "(1, 2, 4, 3)"),
-        _call("layers.Reshape", f"({height}, {width}, {channels})", name),
+        _call("layers.Permute", "(1, 2, 4, 3)", name),
+        _call("layers.Reshape", f"({height}, {width}, {channels})"),
     ]
 
 

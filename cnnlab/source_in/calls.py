@@ -150,6 +150,8 @@ class Calls(Modules):
             return self.call_function(function, args, kwargs, node)
         if isinstance(function, Bound):
             if isinstance(function.target, Function):
+                if isinstance(function.receiver, Module) and not self.strict and function.target.name == "forward":
+                    return self.run_net(function.receiver, args, kwargs, node)  # as if the network itself were called
                 return self.call_function(function.target, [function.receiver, *args], kwargs, node)
             return self._call_method(function.receiver, function.target, args, kwargs, node)
         if isinstance(function, Partial):
@@ -269,7 +271,7 @@ class Calls(Modules):
             raise
         finally:
             self.strict -= 1
-        return module
+        return self._loose(module)
 
     def call_function(self, function: Function, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Value:
         """Return what a function of the source gives for these arguments."""

@@ -23,7 +23,8 @@ class Core:
     Attributes:
         strict: above 0 inside the network's own code, where every line has to be understood.
         feeds: ``(module, shape of one example, line)`` of each call of a network with numbers made on the spot.
-        made: modules made outside all others, with the name they were kept under.
+        made: modules made outside all others, with the name they were kept under; ``loose`` are all of them, kept or
+            not, each with the number of functions that it was made in.
         lanes: modules that Keras' functional way of writing sent a tensor through.
         forced: the input shape that was given from outside, for what is built with its input (Keras).
     """
@@ -39,12 +40,14 @@ class Core:
         self.notes: dict[int, Finding] = {}
         self.failures: list[Refusal] = []
         self.made: list[tuple[str, Module]] = []
+        self.loose: list[tuple[int, Module]] = []
         self.feeds: list[tuple[Module, tuple[int, ...], int]] = []
         self.lanes: set[int] = set()
         self.patched: dict[str, Value] = {}
         self.channels_first = False
         self.scope: Scope = ()
         self.scopes = 0
+        self.blocks: dict[tuple[str, ...], int] = {}
         self.unknowns = 0
         self.used: set[ast.AST] = set()
 

@@ -58,10 +58,12 @@ class Imported:
 class Refusal(Exception):
     """A line that the reader does not take, with the reason; it never leaves this room.
 
-    ``network`` is set where a network was being made.
+    ``network`` is set where a network was being made; ``wants`` is the shape of the pictures with which it would not
+    have come to this.
     """
 
     network = False
+    wants: tuple[int, int, int] | None = None
 
     def __init__(self, line: int, text: Text) -> None:
         super().__init__(str(text))

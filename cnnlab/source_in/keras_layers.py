@@ -321,8 +321,6 @@ def make(machine: Calls, name: str, args: list[Value], kwargs: Given, node: ast.
         settings["first"] = True
     if "padding" in given:
         settings["padding"] = given["padding"]
-    if kind == "Flatten":
-        machine.note(line, FLATTEN)
     if kind == "Reshape":
         return _reshape(given, settings, line)
     if kind == "Permute":

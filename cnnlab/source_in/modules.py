@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
+from cnnlab.architecture import LAYERS
+from cnnlab.architecture.joins import JOINS
+from cnnlab.architecture.rare import RARE
 from cnnlab.i18n import Message
-from cnnlab.source_in import keras_models, keras_own
+from cnnlab.source_in import keras_layers, keras_models, keras_own
 from cnnlab.source_in.expressions import Expressions, is_net
 from cnnlab.source_in.findings import Refusal, TooMuch
-from cnnlab.source_in.naming import Call
+from cnnlab.source_in.naming import Call, Scope
 from cnnlab.source_in.text import short
 from cnnlab.source_in.values import Bound, Function, Layer, Lib, Module, Tensor, Unknown, Value
 
@@ -23,6 +27,8 @@ CHANNELS_FIRST = Message(
     'data_format="channels_first" here, where the input was read with the channels last; '
     'keras.config.set_image_data_format("channels_first") at the top says it for all'
 )
+_OURS = re.compile(rf"({'|'.join({kind.prefix for kind in (LAYERS | RARE | JOINS).values()})})\d*")
+"""What the lab calls a layer in a network's rows."""
 _SAME = frozenset("train eval to cuda cpu half float double apply requires_grad_ type".split())
 
 
@@ -40,9 +46,15 @@ class Modules(Expressions):
     def container(self, base: str, args: list[Value], kwargs: dict[str, Value], node: ast.expr) -> Module | Unknown:
         """Return a new container, or a Keras model from its inputs and outputs."""
         if base == "Module" and (kwargs or args):
-            return keras_models.functional(self, args, kwargs, node)
+            return self._loose(keras_models.functional(self, args, kwargs, node))
         module = Module(base, node.lineno)
         self.fill(module, args, node)
+        return self._loose(module)
+
+    def _loose(self, module: Module | Unknown) -> Module | Unknown:
+        """Remember a module that is made outside all others, and in how many functions: it may be used at once and never get a name."""
+        if isinstance(module, Module) and not self.strict:
+            self.loose.append((self.calls, module))
         return module
 
     def fill(self, module: Module, args: list[Value], node: ast.expr) -> None:
@@ -239,6 +251,28 @@ class Modules(Expressions):
         raise Refusal(node.lineno, Message("{name} has no forward", name=net.cls.name if net.cls else net.base))
 
     def _run_layer(self, layer: Layer, given: Value, node: ast.expr) -> Value:
+        before = self.scope
+        self.scope = (*before, *self._named_blocks(layer.settings.get("name")))
+        try:
+            return self._through_layer(layer, given, node)
+        finally:
+            self.scope = before
+
+    def _named_blocks(self, name: Value) -> Scope:
+        """Return the blocks that a name of the lab's Keras source stands in: ``stage1-block-conv1`` in two."""
+        parts = name.split("-") if isinstance(name, str) else []
+        if len(parts) < 2 or not _OURS.fullmatch(parts[-1]) or not all(part.isidentifier() for part in parts):
+            return ()
+        calls = [] if self.scope else [Call(0, "", container=True)]  # the network itself
+        for length in range(1, len(parts)):
+            path = tuple(parts[:length])
+            if path not in self.blocks:
+                self.scopes += 1
+                self.blocks[path] = self.scopes
+            calls.append(Call(self.blocks[path], path[-1], container=True))
+        return tuple(calls)
+
+    def _through_layer(self, layer: Layer, given: Value, node: ast.expr) -> Value:
         if isinstance(given, (list, tuple)):
             return self.tensor_op(f"merge.{layer.kind}", [given, layer], {}, node)
         if isinstance(self.known(given, node.lineno), Tensor):
@@ -250,14 +284,20 @@ class Modules(Expressions):
                 return keras_models.reshaped(layer, given)
             if layer.kind == "Permute":
                 return keras_models.permuted(layer, given, node.lineno, self.scope)
-            if given.turned and layer.kind == "Flatten":
+            if layer.kind == "Flatten" and given.graph.keras:
+                if not given.turned and _has_orders(given.shape):
+                    self.note(layer.line, keras_layers.FLATTEN)
                 given = Tensor(given.graph, given.node, given.shape, given.batch)
-                self.notes.pop(layer.line, None)  # with its channels first, a map is flattened here as there
             if layer.settings.get("first") and given.graph.last:
                 raise Refusal(layer.line, CHANNELS_FIRST)
             left = given.graph.layer(layer, given, node.lineno, self.scope)
             return given.become(left) if layer.settings.get("inplace") is True else left
         raise Refusal(node.lineno, Message("not understood: {code}", code=short(ast.unparse(node))))
+
+
+def _has_orders(shape: tuple[int, ...] | None) -> bool:
+    """Return whether maps can be laid out in more than one order: more than one of them, of more than one pixel."""
+    return shape is not None and len(shape) == 3 and shape[0] > 1 and shape[1:] != (1, 1)
 
 
 def _inside(function: Function, node: ast.expr) -> bool:

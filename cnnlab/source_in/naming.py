@@ -126,7 +126,11 @@ def _dense_runs(layers: list[LayerSpec]) -> list[LayerSpec]:
             layer = DenseBlock(layers=last.layers)
         if isinstance(layer, DenseBlock) and isinstance(last, DenseBlock) and layer.layers == last.layers:
             named = _COUNTED.fullmatch(layer.name)
-            if not layer.name and not last.name or (named and named[1] != "dense" and int(named[2]) == last.repeat + 1):
+            if (
+                not layer.name
+                and not last.name
+                or (named and named[1].endswith("layer") and int(named[2]) == last.repeat + 1)
+            ):
                 runs[-1] = DenseBlock(layers=last.layers, repeat=last.repeat + layer.repeat, name=last.name)
                 continue
         runs.append(layer)

@@ -12,6 +12,7 @@ from cnnlab.architecture import Architecture, LayerSpec
 from cnnlab.architecture.network import MAX_NAME
 from cnnlab.i18n import Message
 from cnnlab.source_in import sizing
+from cnnlab.source_in.core import MAX_CALLS
 from cnnlab.source_in.findings import Finding, Imported, Refusal, TooMuch
 from cnnlab.source_in.graph import Graph
 from cnnlab.source_in.keras_models import channels_first, maps_shape, picture_of, takes_vector
@@ -97,7 +98,8 @@ class _Reader:
 
     # ------------------------------------------------------------------------------------------------ which network
     def _chosen(self, env: Env, network: str | None) -> Module:
-        found = self._made() or self._from_classes(env) or self._from_functions(env)
+        found = self._made() or self._nameless(0) or self._from_classes(env) or self._from_functions(env)
+        found = found or self._nameless()
         if not found:
             raise self._nothing(env)
         if len(found) > 1:
@@ -139,6 +141,23 @@ class _Reader:
                 raise failed[0]
         return found
 
+    def _nameless(self, deepest: int = MAX_CALLS) -> dict[str, Value]:
+        """Return the networks that the source makes and uses at once, without keeping them: ``Net(3)(images)``."""
+        inner = {
+            id(child) for _calls, module in self.machine.loose for child in all_modules(module)[1:]
+        } | self.machine.lanes
+        found: dict[str, Value] = {}
+        for calls, module in self.machine.loose:
+            if (
+                calls <= deepest
+                and id(module) not in inner
+                and module.base not in ("ModuleList", "ModuleDict")
+                and _holds_layers(module)
+            ):
+                name = self._name(module)
+                found[name if name not in found else f"{name} ({module.line})"] = module
+        return found
+
     def _from_classes(self, env: Env) -> dict[str, Value]:
         """Return an object of each network class that no other class or function makes, if it can be made without arguments."""
         classes = {name: cls for name, cls in env.names.items() if isinstance(cls, Class) and is_network_class(cls)}
@@ -155,7 +174,8 @@ class _Reader:
             except Refusal as refusal:
                 refusals.append(refusal)
         if not found and refusals and not self._builders(env):
-            raise refusals[0]
+            lost = [value.cause for value in env.names.values() if isinstance(value, Unknown) and value.cause]
+            raise [*lost, *refusals][0]  # what the source itself made of it, and could not be read, comes first
         return found
 
     def _builders(self, env: Env) -> dict[str, Function]:
@@ -296,6 +316,10 @@ def _layers(graph: Graph, end: int) -> Iterable[tuple[LayerSpec, tuple[int, ...]
         shape = graph.nodes[node.inputs[0]].shape if node.inputs else None
         if node.spec is not None and shape is not None:
             yield node.spec, shape
+
+
+def _holds_layers(module: Module) -> bool:
+    return module.output is not None or any(isinstance(one, Layer) for one in all_modules(module))
 
 
 def _by_line(findings: Iterable[Finding]) -> tuple[Finding, ...]:

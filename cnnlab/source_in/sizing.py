@@ -65,11 +65,17 @@ def work_out(machine: Machine, module: Module, line: int) -> tuple[int, int, int
         found = _sides(machine, module, maps, line) if maps else None
     except TooMuch:
         found, maps = None, None
+    except Refusal as refusal:
+        if refusal.wants is None:
+            raise
+        _say(machine, line, refusal.wants, refusal.wants[1], refusal.wants[1])
+        return refusal.wants
     machine.steps = start
     if found is None or not maps:
         return None
     low, high = found
-    side = next((size for size in USUAL if low <= size <= high), low)
+    usual = USUAL if maps == 1 else sorted(USUAL, key=lambda size: size == 28)  # digits are grey
+    side = next((size for size in usual if low <= size <= high), low)
     _say(machine, line, (maps, side, side), low, high)
     return maps, side, side
 

@@ -53,6 +53,10 @@ def _view(machine: Calls, args: list[Value], kwargs: dict[str, Value], node: Any
             raise _cut(tensor, node)
         rest = [total // known if size == -1 else size for size in rest]
     if prod(rest) != total:
+        if tensor.node == 0 and len(rest) == 3:
+            refusal = _cut(tensor, node)
+            refusal.wants = (rest[0], rest[1], rest[2])
+            raise refusal
         return _wrong_view(tensor, tuple(rest), node)
     return _seen(tensor, tuple(rest), node)
 

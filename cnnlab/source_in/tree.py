@@ -58,7 +58,7 @@ def to_layers(graph: Graph, output: int) -> tuple[LayerSpec, ...]:
 
 class _Builder:
     def __init__(self, graph: Graph, output: int) -> None:
-        self.nodes = _nested_joins(graph.nodes, output)
+        self.nodes = _nested_joins(_with_own_code(graph.nodes) if graph.keras else graph.nodes, output)
         self.dominators = _dominators(self.nodes)
         self.claimed: dict[int, int] = {}
 
@@ -204,6 +204,15 @@ def _without_flattening(way: list[Step]) -> list[Step]:
 
 
 # ---------------------------------------------------------------------------------------------- the graph
+def _with_own_code(nodes: list[Node]) -> list[Node]:
+    """Return ``nodes`` of Keras source with the blocks in which something is joined as blocks with code of their own."""
+    joining = {node.scope[-1].number for node in nodes if node.op in _JOINS and node.scope}
+    return [
+        replace(node, scope=tuple(replace(c, container=c.container and c.number not in joining) for c in node.scope))
+        for node in nodes
+    ]
+
+
 def _nested_joins(nodes: list[Node], output: int) -> dict[int, Node]:
     """Return the nodes that the output needs, with joins written so that they nest.
 

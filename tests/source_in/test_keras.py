@@ -11,8 +11,11 @@ import torch
 from cnnlab.architecture import Architecture
 from cnnlab.build import build
 from cnnlab.source_in import read_source
-from tests.source_in.pieces_keras import PIECES
+from tests.source_in.pieces_keras import PIECES as FIRST
+from tests.source_in.pieces_used import USED_KERAS
 from tests.source_in.test_pytorch import fill
+
+PIECES = {**FIRST, **USED_KERAS}
 
 
 class Quiet:
@@ -100,9 +103,10 @@ def test_a_piece_gives_what_keras_makes_of_it(name: str, monkeypatch: pytest.Mon
     assert found.problems == ()
     assert found.input_shape == shape
     theirs = run(source, monkeypatch)
+    images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
+    theirs(images.permute(0, 2, 3, 1))  # a class of one's own makes its weights when it is called
     fill_keras(theirs, found.architecture)
     mine = fill(build(found.architecture))
-    images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = theirs(images.permute(0, 2, 3, 1).contiguous(), training=False)
         given = mine(images)
@@ -110,9 +114,27 @@ def test_a_piece_gives_what_keras_makes_of_it(name: str, monkeypatch: pytest.Mon
     assert torch.allclose(given, expected, atol=1e-4, rtol=1e-4)
 
 
+def test_a_model_that_gets_no_name() -> None:
+    source = (
+        "from keras import Input, Model, layers\ni = Input((28, 28, 1))\nx = layers.Dense(3)(layers.Flatten()(i))\n"
+    )
+    kept = read_source(f"{source}net = Model(inputs=i, outputs=x)\nnet.summary()\n").architecture
+    found = read_source(f"{source}Model(inputs=i, outputs=x).summary()\n").architecture
+    assert kept is not None and found is not None and found.layers == kept.layers
+
+
 def test_a_flattening_says_that_the_order_differs() -> None:
     found = read_source(PIECES["add one by one"][0])
     assert any("channels last" in str(note.text) for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "before", ["layers.GlobalAveragePooling2D(keepdims=True)", "layers.Conv2D(1, 3)", "layers.Flatten()"]
+)
+def test_a_flattening_of_one_order_says_nothing(before: str) -> None:
+    start = "import keras\nfrom keras import layers\nmodel = keras.Sequential([keras.Input((8, 8, 3)),\n"
+    found = read_source(f"{start}{before},\nlayers.Flatten(), layers.Dense(2)])\n")
+    assert found.problems == () and [note.line for note in found.notes if note.line > 4] == []
 
 
 def test_what_the_reader_leaves_out_of_a_keras_script() -> None:

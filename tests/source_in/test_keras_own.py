@@ -121,6 +121,17 @@ def test_what_the_labs_layers_do_not_do_is_refused(line: str) -> None:
     assert found.architecture is None and found.problems
 
 
+@pytest.mark.parametrize(
+    ("names", "wanted"), [(("a-conv1", "a-bn1"), ["a"]), (("a-x", "a-y"), []), (("conv-1", "conv-2"), [])]
+)
+def test_names_as_the_lab_writes_them_tell_its_blocks(names: tuple[str, str], wanted: list[str]) -> None:
+    found = read(
+        f'layers.Conv2D(4, 3, name="{names[0]}")', f'layers.BatchNormalization(name="{names[1]}")', "layers.ReLU()"
+    )
+    assert found.architecture is not None
+    assert [layer.name for layer in found.architecture.layers if layer.kind == "Sequence"] == wanted  # type: ignore[attr-defined]
+
+
 def test_norms() -> None:
     assert only(read("layers.LayerNormalization(axis=[1, 2, 3], epsilon=0.1)")).eps == 0.1  # type: ignore[attr-defined]
     assert only(read("layers.LayerNormalization(axis=(-1, -2, -3))")).kind == "LayerNorm"

@@ -12,8 +12,9 @@ from cnnlab.source_in import read_source
 from tests.source_in.pieces_more import MORE
 from tests.source_in.pieces_torch import PIECES as FIRST
 from tests.source_in.pieces_torch import Piece
+from tests.source_in.pieces_used import USED
 
-PIECES = {**FIRST, **MORE}
+PIECES = {**FIRST, **MORE, **USED}
 
 
 def fill(module: nn.Module) -> nn.Module:

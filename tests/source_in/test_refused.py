@@ -326,3 +326,45 @@ def test_a_long_list_of_layers_is_not_a_deep_one() -> None:
     assert found.problems == ()
     assert found.architecture is not None
     assert len(found.architecture.layers) == 480
+
+
+def test_what_the_source_makes_of_a_class_is_the_reason_not_that_it_takes_arguments() -> None:
+    source = """import torch.nn as nn
+class Net(nn.Module):
+    def __init__(self, body):
+        super().__init__()
+        self.body = body
+    def forward(self, x):
+        return self.body(x)
+def make(kind):
+    match kind:
+        case "conv":
+            return nn.Conv2d(1, 4, 3)
+net = Net(make("conv"))
+"""
+    (problem,) = read_source(source).problems
+    assert (problem.line, "match kind" in str(problem.text)) == (9, True)
+
+
+def test_a_view_of_the_input_says_its_size_and_nothing_of_the_sizes_that_were_tried() -> None:
+    source = """import torch.nn as nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(1, 4, 3), nn.Linear(4 * 26 * 26, 10)
+    def forward(self, x):
+        x = self.conv(x.view(-1, 1, 28, 28))
+        return self.fc(x.flatten(1))
+"""
+    found = read_source(source)
+    assert (found.problems, found.input_shape) == ((), (1, 28, 28))
+    (problem,) = read_source(source, (3, 32, 32)).problems
+    assert (problem.line, "3x32x32" in str(problem.text)) == (7, True)
+    assert not any(
+        "61x" in str(one.text) for one in read_source(source.replace("x.view(-1, 1,", "x.view(-1, 2,")).problems
+    )
+
+
+def test_two_functions_that_are_only_printed_are_two_to_choose_from() -> None:
+    source = "import torch.nn as nn\ndef one(): return nn.Sequential(nn.Conv2d(1, 2, 3))\ndef two(): return nn.Sequential(nn.Conv2d(1, 4, 3))\nfor f in (one, two):\n    print(f())\n"
+    assert len(read_source(source).choices) == 2

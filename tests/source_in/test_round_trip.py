@@ -87,7 +87,7 @@ def reads_back(architecture: Architecture) -> None:
     assert wiring(found.architecture, numbers, named) == wiring(architecture, numbers, named)
 
 
-def keras_reads_back(architecture: Architecture) -> None:
+def keras_reads_back(architecture: Architecture, named: bool = False) -> None:
     found = read_source(to_keras(architecture))
     assert found.problems == ()
     assert found.architecture is not None
@@ -97,12 +97,12 @@ def keras_reads_back(architecture: Architecture) -> None:
         plain = tuple(bare(at_this_size(row.layer, row.input_shape or ())) for row in rows)
         assert tuple(map(bare, found.architecture.layers)) == plain
     numbers: dict[object, int] = {}
-    assert wiring(found.architecture, numbers, False, True) == wiring(architecture, numbers, False, True)
+    assert wiring(found.architecture, numbers, named, True) == wiring(architecture, numbers, named, True)
 
 
 @pytest.mark.parametrize("name", [name for name, p in PRESETS.items() if not p.error])
 def test_a_preset_as_keras(name: str) -> None:
-    keras_reads_back(PRESETS[name].architecture)
+    keras_reads_back(PRESETS[name].architecture, named=True)
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -143,6 +143,15 @@ def test_every_kind(kind: str) -> None:
     flat = [make_layer("Flatten")] if kind == "Linear" else []
     architecture = Architecture(name=kind, input_shape=(2, 9, 7), layers=(*flat, make_layer(kind)))
     reads_back(architecture)
+
+
+def test_dense_blocks_whose_names_count_up_stay_two() -> None:
+    pool = make_layer("MaxPool2d", kernel_size=3, stride=1, padding=1)
+    blocks = tuple(DenseBlock(name="stage", layers=(pool,)) for _copy in range(2))
+    for inner in (blocks, (*blocks, make_layer("ReLU"), DenseBlock(name="stage", layers=(pool,), repeat=2))):
+        architecture = Architecture(input_shape=(2, 3, 3), layers=inner)
+        reads_back(architecture)
+        keras_reads_back(architecture, named=True)
 
 
 @settings(max_examples=120, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
