@@ -8,6 +8,7 @@ from cnnlab import runs
 from cnnlab.home import ASSETS
 from cnnlab.i18n import _
 from pages import _frame, _registry, _session
+from pages._said import told
 
 st.set_page_config(page_title="CNN Lab", page_icon=str(ASSETS / "css" / "mark.svg"), layout="wide")
 _session.enter()
@@ -21,7 +22,10 @@ for info in _registry.present():
 
 chosen = st.navigation(groups, expanded=True)
 _session.visit(chosen.url_path)
-_frame.draw()
-chosen.run()
+try:
+    _frame.draw()
+    chosen.run()
+except runs.StoreError as error:
+    st.error(told(error), icon=":material/database:")
 _session.visited_whole()
 runs.warm_up()

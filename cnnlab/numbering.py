@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cnnlab.home import write_whole
+from cnnlab.home import read_kept, write_soon
 
 if TYPE_CHECKING:
     from cnnlab.workspace import Workspace
@@ -35,7 +35,7 @@ def run_numbers(workspace: Workspace, ids: Sequence[str]) -> dict[str, int]:
     path = workspace.folder / "runs.json"
     with _lock:
         try:
-            kept = _Numbers.model_validate_json(path.read_bytes())
+            kept = _Numbers.model_validate_json(read_kept(path))
         except (OSError, ValidationError):
             kept = _Numbers()
         runs, highest = dict(kept.runs), max([kept.highest, *kept.runs.values()])
@@ -45,5 +45,5 @@ def run_numbers(workspace: Workspace, ids: Sequence[str]) -> dict[str, int]:
                 runs[id] = highest
         if runs != kept.runs:
             newest = dict(sorted(runs.items(), key=lambda item: item[1])[-MAX_NUMBERS:])
-            write_whole(path, _Numbers(highest=highest, runs=newest).model_dump_json().encode())
+            write_soon(path, _Numbers(highest=highest, runs=newest).model_dump_json().encode())
     return {id: runs[id] for id in ids}

@@ -52,10 +52,10 @@ def _begin(id: str, rewind: bool) -> None:
         kept = runs.engine().checkpoints(id)
         step = _time.place(id) if not rewind else min((info.step for info in kept), default=None)
     except CnnLabError as error:
-        st.toast(told(error), icon=":material/error:")
+        _session.say(told(error))
         return
     if step is None:
-        st.toast(_("No moment of this run is kept."), icon=":material/error:")
+        _session.say(_("No moment of this run is kept."))
         return
     _session.set_branch(_session.Branch(id, step, rewind))
 

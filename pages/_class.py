@@ -135,7 +135,7 @@ def _tell(ids: list[str], do: str) -> None:
             if lab.snapshot(id).state in LIVE:
                 lab.command(id, {"do": do})
         except CnnLabError as error:
-            st.toast(told(error), icon=":material/error:")
+            _session.say(told(error))
 
 
 def over() -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cnnlab import handover
 from cnnlab.addresses import Address, for_others
+from cnnlab.errors import CnnLabError
 from cnnlab.figures.qr import qr_html
 from cnnlab.i18n import _
 from pages import _registry, _session, _widgets
@@ -28,8 +29,8 @@ def lab_address() -> Address:
 def offer_button() -> None:
     """Show the button that makes a link to this workspace."""
     if st.button(_("Continue on another device"), icon=":material/devices:", type="tertiary", key="continue.offer"):
-        st.session_state[_LINK] = handover.offer(_session.workspace())
-        st.dialog(_("Continue on another device"), icon=":material/devices:")(_show)()
+        if _new_link():
+            st.dialog(_("Continue on another device"), icon=":material/devices:")(_show)()
 
 
 def _show() -> None:
@@ -62,8 +63,18 @@ def _link(base: str) -> None:
     else:
         st.info(_("This link is over."), icon=":material/schedule:")
     if st.button(_("Make a new link"), key="continue.again"):
+        if _new_link():
+            st.rerun(scope="fragment")
+
+
+def _new_link() -> bool:
+    """Make a new link to this workspace; return whether there is one, or say why not."""
+    try:
         st.session_state[_LINK] = handover.offer(_session.workspace())
-        st.rerun(scope="fragment")
+    except CnnLabError as error:
+        _widgets.show_error(error)
+        return False
+    return True
 
 
 def arrive() -> None:

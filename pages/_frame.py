@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cnnlab.home import ASSETS
+from cnnlab.home import ASSETS, is_full
 from cnnlab.i18n import LANGUAGES, _
 from pages import _choices, _continue, _run_line, _session
 from pages._glossary import glossary_button
@@ -21,6 +21,7 @@ def draw() -> None:
     st.logo(ASSETS / "css" / "wordmark.svg", icon_image=ASSETS / "css" / "mark.svg", size="large")
     _run_line.draw()
     _continue.arrive()
+    _told_full()
     with st.sidebar, st.container(key="frame", gap="small"):
         glossary_button()
         _continue.offer_button()
@@ -32,6 +33,18 @@ def draw() -> None:
             key="workspace_cookie",
             data={"cookie": _session.COOKIE, "id": space.id, "language": _session.language().replace("_", "-")},
             height=1,
+        )
+
+
+def _told_full() -> None:
+    """Say that the disk takes nothing more, as long as it does not."""
+    if is_full():
+        st.warning(
+            _(
+                "The lab's disk is full, or cannot be written. You can go on: what you choose is remembered until the lab "
+                "is closed, and kept as soon as some space has been freed. Tell your teacher."
+            ),
+            icon=":material/hard_drive:",
         )
 
 

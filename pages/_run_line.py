@@ -112,7 +112,7 @@ def command(id: str, do: str, **more: float) -> None:
     try:
         runs.engine().command(id, {"do": do, **more}, owner=_session.workspace().owner)
     except CnnLabError as error:
-        st.toast(told(error), icon=":material/error:")
+        _session.say(told(error))
 
 
 def can_go_on(run: Snapshot) -> bool:
@@ -132,4 +132,4 @@ def go_on(id: str) -> None:
     try:
         runs.engine().resume(id, owner=_session.workspace().owner)
     except CnnLabError as error:
-        st.toast(told(error), icon=":material/error:")
+        _session.say(told(error))

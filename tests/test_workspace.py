@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnlab import handover
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.description import ModelAbout, Preprocessing, bundled_path
 from cnnlab.errors import BudgetError, DataError, PictureError
+from cnnlab.home import is_full
+from cnnlab.numbering import run_numbers
 from cnnlab.workspace import (
     MAX_DRAWINGS,
     MAX_MODELS,
@@ -401,3 +404,49 @@ def test_a_workspace_keeps_so_many_models_and_no_more(space: Workspace) -> None:
         space.save_model(b"x")
     with pytest.raises(BudgetError, match="all it can"):
         space.save_model(b"x")
+
+
+def test_a_full_disk_keeps_nobody_from_choosing_and_loses_nothing(
+    space: Workspace, lab_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space.choose(language="en")
+    network = PRESETS["mnist-sprint"].architecture
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        patch.setattr("os.fsync", full)
+        space.choose(visited=("draw",))
+        space.choose_widget("draw.size", 3)
+        space.rename("Ana")
+        space.keep_operations("bundled:mnist-sprint", [{"do": "silence"}])
+        assert space.settle("hit", "one", right=True).of("hit") == (1, 1)
+        assert run_numbers(space, ["a", "b"]) == {"a": 1, "b": 2} == run_numbers(space, ["a", "b"])
+        again = Workspace(space.id)
+        assert (again.name, again.choices.language, again.choices.visited) == ("Ana", "en", ("draw",))
+        assert again.score.of("hit") == (1, 1) and again.operations.done == ({"do": "silence"},)
+        for keep in (
+            lambda: space.save_network(network),
+            lambda: space.save_drawing(np.zeros((28, 28), np.uint8)),
+            lambda: space.save_upload(Image.new("L", (8, 8))),
+            lambda: space.save_model(b"x"),
+            lambda: handover.offer(space),
+        ):
+            with pytest.raises(DataError, match="No space left on device"):
+                keep()
+        assert is_full()
+        assert sorted(path.name for path in space.folder.rglob("*") if path.is_file()) == ["workspace.json"]
+    assert not is_full()  # there is room again: all that waited is written by this very look
+    written = {path.name for path in space.folder.rglob("*") if path.is_file()}
+    assert written == {"workspace.json", "operations.json", "predictions.json", "runs.json"}
+    assert json.loads((space.folder / "workspace.json").read_bytes())["choices"]["widgets"] == {"draw.size": 3}
+
+
+def test_what_waits_for_a_full_disk_goes_with_its_workspace(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        space.choose(language="en")
+        space.delete()
+        assert not is_full()
+    assert Workspace(space.id).choices.language is None and not space.folder.exists()

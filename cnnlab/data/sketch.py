@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cnnlab.errors import PictureError
-from cnnlab.home import write_whole
+from cnnlab.home import read_kept, write_soon
 
 GRID = 112
 """Side of the canvas's grid: four times the 28 pixels a digit is given."""
@@ -89,16 +89,16 @@ class Sketch(BaseModel):
 
     def keep(self, folder: Path) -> None:
         """Write the sketch to ``folder``, so that a reload or another page brings it back."""
-        write_whole(folder / _FILE, self.model_dump_json().encode())
+        write_soon(folder / _FILE, self.model_dump_json().encode())
 
 
 def kept(folder: Path) -> Sketch | None:
     """Return the sketch that was last kept in ``folder``, or None where there is none that can be read."""
     path = folder / _FILE
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
+        if path.exists() and path.stat().st_size > _MAX_FILE_BYTES:
             return None
-        sketch = Sketch.model_validate_json(path.read_bytes())
+        sketch = Sketch.model_validate_json(read_kept(path))
         sketch.pixels()
     except (OSError, ValidationError, PictureError):
         return None

@@ -29,6 +29,7 @@ HEIGHT_PX = 300
 Axis = Literal["steps", "epochs", "time"]
 AXES: dict[str, str] = {"steps": N_("steps"), "epochs": N_("epochs"), "time": N_("seconds of training")}
 """What runs can be laid side by side along, as marked ids."""
+_RATES_TOLD = 2
 _PARTS = {
     "batch_size": N_("batch {value:,}"),
     "epoch": N_("{value} epoch"),
@@ -175,6 +176,9 @@ def recipe_text(recipe: Recipe, seed: bool = True) -> str:
         said.append(_(LABELS[recipe.schedule]))
     said.append(_(_PARTS["batch_size"], value=recipe.batch_size))
     said.append(_(_PARTS["epoch" if recipe.epochs == 1 else "epochs"], value=recipe.epochs))
+    if recipe.layer_lr:
+        rates = list(recipe.layer_lr.items())
+        said.append(value_text(dict(rates[:_RATES_TOLD])) + (", …" if len(rates) > _RATES_TOLD else ""))
     if recipe.augmentation != type(recipe.augmentation)():
         said.append(_("varied images"))
     if recipe.limit_train is not None:

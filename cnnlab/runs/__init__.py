@@ -1,6 +1,7 @@
 """Runs: who trains when, what lasts, and the one door to models. Nothing outside knows that there is a thread."""
 
 from cnnlab.runs.admission import Place
+from cnnlab.runs.database import StoreError
 from cnnlab.runs.engine import Engine, engine
 from cnnlab.runs.face import EngineFace
 from cnnlab.runs.keeping import CheckpointInfo
@@ -19,6 +20,7 @@ __all__ = [
     "Place",
     "RunSpec",
     "Snapshot",
+    "StoreError",
     "engine",
     "limits",
     "named",

@@ -140,8 +140,8 @@ class Database:
         self._write_engine = engine.execution_options(writes=True)
         return engine
 
-    def _unreachable(self, error: Exception) -> RunError:
-        return RunError("the database {place} cannot be opened: {reason}", place=self.place, reason=_reason(error))
+    def _unreachable(self, error: Exception) -> StoreError:
+        return StoreError("the database {place} cannot be opened: {reason}", place=self.place, reason=_reason(error))
 
 
 def _reason(error: Exception) -> str:

@@ -6,7 +6,7 @@ import threading
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cnnlab.home import home, write_whole
+from cnnlab.home import home, read_kept, write_soon
 
 _FILE = "class.json"
 _lock = threading.Lock()
@@ -27,7 +27,7 @@ class Limits(BaseModel):
 def limits() -> Limits:
     """Return what is allowed now; the defaults where nothing, or nothing readable, is kept."""
     try:
-        return Limits.model_validate_json((home() / _FILE).read_bytes())
+        return Limits.model_validate_json(read_kept(home() / _FILE))
     except (OSError, ValidationError):
         return Limits()
 
@@ -35,4 +35,4 @@ def limits() -> Limits:
 def set_limits(new: Limits) -> None:
     """Allow ``new`` from now on; runs that are live already go on."""
     with _lock:
-        write_whole(home() / _FILE, new.model_dump_json().encode())
+        write_soon(home() / _FILE, new.model_dump_json().encode())

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.architecture import Architecture
-from cnnlab.home import home, write_whole
+from cnnlab.home import home, read_kept, write_soon
 from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -87,13 +87,13 @@ def timings() -> dict[str, Any]:
     path = home() / "machine.json"
     with _guard:
         try:
-            found = json.loads(path.read_bytes())
+            found = json.loads(read_kept(path))
             if isinstance(found, dict) and found.get("machine") == signature() and _sound(found):
                 return found
         except (OSError, ValueError):
             pass
         measured = _measure()
-        write_whole(path, json.dumps(measured, indent=2).encode())
+        write_soon(path, json.dumps(measured, indent=2).encode())
         return measured
 
 

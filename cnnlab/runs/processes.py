@@ -60,8 +60,11 @@ class Process:
         session.merge(row)
 
     def beat(self, session: Session, now: float) -> None:
-        """Say that this program is still here."""
-        session.execute(update(ProcessRow).where(ProcessRow.id == self.id).values(heartbeat=now))
+        """Say that this program is still here, or for the first time where the disk did not take it before."""
+        if session.get(ProcessRow, self.id) is None:
+            self.join(session, now)
+        else:
+            session.execute(update(ProcessRow).where(ProcessRow.id == self.id).values(heartbeat=now))
 
     def leave(self, session: Session) -> None:
         """Say that this program is gone: what it leaves live is interrupted."""

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from cnnlab.errors import RunError
 from cnnlab.i18n import Message
 from cnnlab.runs.artefacts import Artefacts, artefacts
-from cnnlab.runs.database import Database
+from cnnlab.runs.database import Database, StoreError
 from cnnlab.runs.keeping import CheckpointInfo
 from cnnlab.runs.processes import Process, is_alive
 from cnnlab.runs.snapshot import LIVE, Snapshot
@@ -64,14 +64,21 @@ class Store:
         self.process = Process()
         self._known: dict[str, tuple[int, Snapshot]] = {}
         self._guard = threading.Lock()
-        with self.database.write() as session:
-            self.process.join(session, self.database.now(session))
+        try:
+            with self.database.write() as session:
+                self.process.join(session, self.database.now(session))
+        except StoreError:  # the disk is full: all can be read, and this program joins before it adds a run
+            _log.debug("this program cannot be written down yet", exc_info=True)
 
     def close(self) -> None:
         """Give up this program's mark: what it leaves live counts as interrupted from now on."""
-        with self.database.write() as session:
-            self.process.leave(session)
-        self.database.close()
+        try:
+            with self.database.write() as session:
+                self.process.leave(session)
+        except StoreError:  # its process is gone in a moment, and whoever looks finds out
+            _log.debug("this program cannot be crossed out", exc_info=True)
+        finally:
+            self.database.close()
 
     # -- write ----------------------------------------------------------------------------------------------------
 
@@ -148,6 +155,7 @@ class Store:
         """
         with self.database.write() as session:
             row = self._row(session, id)
+            interrupt(session, id, self.database.now(session))  # where the disk was too full to say so before
             snapshot = snapshot_of(row)
             if row.state in LIVE or row.process is not None:
                 raise RunError("run {id} goes on in another program already", id=id)
@@ -256,16 +264,27 @@ class Store:
             others = {row.process for row in rows if row.state in LIVE and row.process != self.process.id}
             dead = {process for process in others if not is_alive(session, process, now)}
         orphans = [row.id for row in rows if row.state in LIVE and row.process in dead]
-        if orphans:
-            with self.database.write() as session:
-                for id in orphans:
-                    interrupt(session, id, self.database.now(session))
+        written = self._interrupt(orphans)
         old = [row.id for row in rows if row.id in orphans or self._known.get(row.id, (0,))[0] != row.version]
         found: dict[str, Snapshot | None] = {}
         for start in range(0, len(old), _MANY):
             found.update(self._read(old[start : start + _MANY]))
+        for id in orphans if not written else ():
+            found[id] = (snapshot := found.get(id)) and broken_off(snapshot)
         kept = {row.id: self._known[row.id][1] for row in rows if row.id not in old and row.id in self._known}
         return {**kept, **found}
+
+    def _interrupt(self, ids: list[str]) -> bool:
+        """Mark runs whose program is gone; return False where the disk is full: they are only called so, for now."""
+        try:
+            if ids:
+                with self.database.write() as session:
+                    for id in ids:
+                        interrupt(session, id, self.database.now(session))
+            return True
+        except StoreError:
+            _log.debug("interrupted runs cannot be marked yet", exc_info=True)
+            return False
 
     def _read(self, ids: list[str]) -> dict[str, Snapshot | None]:
         found: dict[str, Snapshot | None] = {}
@@ -296,17 +315,19 @@ def interrupt(session: Session, id: str, now: float) -> None:
         snapshot = snapshot_of(row)
     except RunError:
         return
-    step = snapshot.step
     kept = session.scalar(select(func.max(CheckpointRow.step)).where(CheckpointRow.run == id))
     count = session.scalar(select(func.max(EventRow.n)).where(EventRow.run == id)) or 0
-    error = Message("the lab was closed or broke off at step {step}, before this run was over; resume it", step=step)
-    event = {"n": count + 1, "kind": "state", "state": "interrupted", "step": step}
+    event = {"n": count + 1, "kind": "state", "state": "interrupted", "step": snapshot.step}
     _add_events(session, id, [event])
-    snapshot = replace(
-        snapshot, state="interrupted", error=error, time_left_s=None, images_per_s=0.0, rate=None,
-        events=count + 1, has_model=kept is not None or row.model is not None,
-    )  # fmt: skip
-    row.snapshot = snapshot.as_dict()
+    has_model = kept is not None or row.model is not None
+    row.snapshot = replace(broken_off(snapshot), events=count + 1, has_model=has_model).as_dict()
+
+
+def broken_off(snapshot: Snapshot) -> Snapshot:
+    """Return ``snapshot`` as that of a run whose program is gone."""
+    step = snapshot.step
+    error = Message("the lab was closed or broke off at step {step}, before this run was over; resume it", step=step)
+    return replace(snapshot, state="interrupted", error=error, time_left_s=None, images_per_s=0.0, rate=None)
 
 
 def _new_row(snapshot: Snapshot, **columns: Any) -> RunRow:

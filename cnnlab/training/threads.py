@@ -89,7 +89,12 @@ def wide(count: int, work: Callable[P, R], *args: P.args, **options: P.kwargs) -
     if count == 1 or getattr(_in_lane, "here", False):
         with torch_threads(count):
             return work(*args, **options)
-    return _lane.submit(_widely, count, work, args, options).result()
+    try:
+        done = _lane.submit(_widely, count, work, args, options)
+    except RuntimeError:  # the interpreter is ending and takes no more work: here, then, and no stack trace at Ctrl-C
+        with torch_threads(count):
+            return work(*args, **options)
+    return done.result()
 
 
 def _widely(count: int, work: Callable[..., R], args: tuple[object, ...], options: dict[str, object]) -> R:

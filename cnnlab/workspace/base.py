@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cnnlab.errors import BudgetError, DataError
-from cnnlab.home import home
+from cnnlab.home import forget_waiting, home, read_kept
 
 MAX_JSON_BYTES = 2_000_000
 FILE_ID = re.compile(r"[0-9a-f]{16,40}")
@@ -55,6 +55,7 @@ class Folder:
         from cnnlab.data import drawn
 
         drawn.delete_all(self.owner)
+        forget_waiting(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -66,9 +67,9 @@ def file_id() -> str:
 def read_text(path: Path, most: int = MAX_JSON_BYTES) -> str:
     """Return what the file says; empty where it is absent, larger than ``most`` bytes, or no text."""
     try:
-        if path.stat().st_size > most:
+        if path.exists() and path.stat().st_size > most:
             return ""
-        return path.read_text(encoding="utf-8")
+        return read_kept(path).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cnnlab.errors import DataError
-from cnnlab.home import home, write_whole
+from cnnlab.home import home, write_soon
 from cnnlab.workspace.base import LOCK, Folder, Name, read_text
 
 MAX_WIDGETS = 200
@@ -125,7 +125,7 @@ class Chosen(Folder):
             changed = choices(old.choices) if choices else {}
             new = old.model_copy(update={**changes, "choices": old.choices.model_copy(update=changed)})
             if new != old:
-                write_whole(self.folder / "workspace.json", new.model_dump_json().encode())
+                write_soon(self.folder / "workspace.json", new.model_dump_json().encode())
             return new
 
 

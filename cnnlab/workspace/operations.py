@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cnnlab.errors import DataError
-from cnnlab.home import write_whole
+from cnnlab.home import write_soon
 from cnnlab.workspace.base import LOCK, Folder, read_text
 
 MAX_OPERATIONS = 100
@@ -54,4 +54,4 @@ class Operating(Folder):
         if len(text) > MAX_BYTES:
             raise DataError("This choice cannot be kept.")
         with LOCK:
-            write_whole(self.folder / "operations.json", text)
+            write_soon(self.folder / "operations.json", text)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cnnlab.errors import DataError
-from cnnlab.home import write_whole
+from cnnlab.home import write_soon
 from cnnlab.workspace.base import LOCK, Folder, Name, read_text
 
 MAX_KINDS = 20
@@ -74,5 +74,5 @@ class Predictions(Folder):
                 new = Score.model_validate(values)
             except ValidationError as error:
                 raise DataError("This choice cannot be kept.") from error
-            write_whole(self.folder / "predictions.json", new.model_dump_json().encode())
+            write_soon(self.folder / "predictions.json", new.model_dump_json().encode())
             return new

@@ -61,6 +61,7 @@ from pages._session.who import (
     language,
     new_workspace,
     open_workspace,
+    say,
     unlock_teacher,
     workspace,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "page",
     "recipe",
     "redo",
+    "say",
     "seed",
     "set_architecture",
     "set_bin",

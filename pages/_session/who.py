@@ -15,8 +15,22 @@ COOKIE = "cnnlab_workspace"
 
 
 def enter() -> None:
-    """Set the language: the first line of ``app.py`` and of each fragment, whose rerun does not pass through it."""
+    """Set the language: the first line of ``app.py`` and of each fragment, whose rerun does not pass through it.
+
+    And show what a callback had to say (``say``).
+    """
     set_language(language())
+    if (said := st.session_state.pop(keys.SAID, None)) is not None:
+        st.toast(said, icon=":material/error:")
+
+
+def say(text: str) -> None:
+    """Let a callback say ``text`` as the page, or the fragment, is drawn.
+
+    A toast from within the callback of a fragment's button would stand where the page's style sheet stood, which lies
+    in the same invisible place, and the page would lose all its looks.
+    """
+    st.session_state[keys.SAID] = text
 
 
 def language() -> str:

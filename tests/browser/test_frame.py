@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pages import _registry
-from tests.browser.conftest import running
+from tests.browser.conftest import running, settled
 
 PAGES = [page.name for page in _registry.PAGES]
 SCROLLS = "() => document.documentElement.scrollWidth > window.innerWidth"
@@ -84,3 +85,21 @@ def test_the_glossary_opens_and_finds(visit: Callable[..., Page]) -> None:
     box.press("Enter")
     dialog.get_by_text("How wrong the network is").wait_for(state="detached")
     assert dialog.get_by_text("How far the window jumps each time").is_visible()
+
+
+def test_a_browser_remembers_messages_long_enough_for_quick_clicks(visit: Callable[..., Page]) -> None:
+    """What the real server tells the browser: with Streamlit's own 2 runs, three clicks outran its memory of a message."""
+    page = visit()
+    told: list[int] = []
+
+    def hear(data: str | bytes) -> None:
+        message = ForwardMsg()
+        message.ParseFromString(bytes(data) if isinstance(data, bytes) else data.encode())
+        if message.WhichOneof("type") == "new_session":
+            told.append(message.new_session.config.max_cached_message_age)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", hear))
+    page.reload()
+    settled(page)
+    assert told
+    assert min(told) >= 20

@@ -79,6 +79,10 @@ def test_a_name_is_never_markup():
 def test_a_recipe_in_a_few_words():
     assert figures.recipe_text(Recipe(epochs=1)) == "Adam 0.001 · batch 64 · 1 epoch · seed 0"
     assert figures.recipe_text(Recipe()) == "Adam 0.001 · batch 64 · 3 epochs · seed 0"
+    slow = Recipe(epochs=1, layer_lr={"conv1": 0.1, "conv2": 0.1})
+    assert figures.recipe_text(slow) == "Adam 0.001 · batch 64 · 1 epoch · conv1 ×0.1, conv2 ×0.1 · seed 0"
+    slower = slow.changed(layer_lr={"conv1": 0.1, "conv2": 0.1, "fc1": 2.0})
+    assert figures.recipe_text(slower) == "Adam 0.001 · batch 64 · 1 epoch · conv1 ×0.1, conv2 ×0.1, … · seed 0"
     recipe = Recipe(
         optimizer="sgd", momentum=0.9, lr=0.01, schedule="cosine", limit_train=3000, augmentation={"shift": 2}
     )

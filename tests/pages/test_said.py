@@ -101,3 +101,15 @@ def test_messages_go_through_told() -> None:
     boxes = re.compile(r"\b(?:st|why|box)\.(?:error|warning|info|toast|success|caption)\([^\n]*\.text\(")
     found = [f"{path.name}: {hit.group()}" for path in PAGES.rglob("*.py") for hit in boxes.finditer(path.read_text())]
     assert not found, found
+
+
+def test_no_callback_makes_a_toast_of_its_own() -> None:
+    """From the callback of a fragment's button it would take the place of the page's style sheet (``_session.say``)."""
+    found = {
+        f"pages/{path.relative_to(PAGES).as_posix()}": path.read_text(encoding="utf-8").count("st.toast(")
+        for path in PAGES.rglob("*.py")
+    }
+    assert {name: count for name, count in found.items() if count} == {
+        "pages/_hand.py": 1,  # within the body of the view
+        "pages/_session/who.py": 1,
+    }

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from cnnlab.architecture import Architecture
 from cnnlab.architecture.layers import Flatten, Linear
 from cnnlab.architecture.presets import PRESETS
+from cnnlab.errors import RunError
 from cnnlab.runs import Engine, engine
 from cnnlab.training.change import LIVE_FIELDS
 from cnnlab.training.recipe import Recipe
@@ -389,6 +390,22 @@ def test_a_change_out_of_range_is_not_sent() -> None:
     field(at.number_input, "lr").set_value(-1.0)
     at.button(key="train.change.send").click().run()
     assert "Learning rate" in at.error[0].value and not engine().snapshot(id).changes
+
+
+def test_what_cannot_be_resumed_says_so_from_within_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    space, _id = started()
+    showing(space.id, "train.stop").button(key="train.stop").click().run()
+    until(space, "stopped")
+    at = showing(space.id, "train.again")
+
+    def full(*_: object, **__: object) -> None:
+        raise RunError("the disk is full")
+
+    monkeypatch.setattr(Engine, "resume", full)
+    at.button(key="train.again").click().run()
+    assert not at.exception and [said.value for said in at.toast] == ["the disk is full"]
+    at.run()
+    assert not at.toast
 
 
 def test_a_stopped_run_is_resumed() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cnnlab.errors import RunError
 from cnnlab.model import Model
 from cnnlab.runs import Engine
 from tests.runs.labs import LONG, NET, RECIPE, spec, uninterrupted, until
@@ -200,5 +201,13 @@ def test_a_disk_that_is_really_full(small_disk, monkeypatch):
         "    try:\n        while True:\n            filler.write(bytes(4096))\n    except OSError:\n        pass"
     )
     found = full_disk(small_disk, fill)
+    lab = Engine()  # nothing can be written, and all is there
+    try:
+        assert {run.id: run.state for run in lab.list()} == {found[0]: "interrupted", found[1]: "done"}
+        assert lab.model(found[0]) and lab.events(found[0])
+        with pytest.raises(RunError, match="full"):
+            lab.resume(found[0])
+    finally:
+        lab.close()
     (small_disk / "filler").unlink()
     check_after(*found)

@@ -1,11 +1,13 @@
 """A thread keeps the number of torch threads that it asked for, whoever asks for another."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 import torch
 
+from cnnlab.training import threads
 from cnnlab.training.threads import own_threads, torch_threads, wide
 
 
@@ -90,3 +92,12 @@ def test_threads_that_come_later_begin_with_one():
     wide(2, torch.get_num_threads)
     elsewhere(lambda: found.append(torch.get_num_threads()))
     assert found == [1]
+
+
+def test_wide_work_is_done_here_where_the_interpreter_ends_and_takes_no_more(monkeypatch):
+    over = ThreadPoolExecutor(1)
+    over.shutdown()
+    monkeypatch.setattr(threads, "_lane", over)
+    before = torch.get_num_threads()
+    assert wide(2, lambda: (torch.get_num_threads(), threading.get_ident())) == (2, threading.get_ident())
+    assert torch.get_num_threads() == before
