@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,8 @@ from cnnlab.training.recipe import Recipe
 from cnnlab.training.threads import own_threads, wide
 from cnnlab.training.watching import PIECE
 from cnnlab.training.whitening import PATCH_IMAGES, whiten_first_layer
+
+R = TypeVar("R")
 
 Part = tuple[Tensor, Tensor, float]
 """Pictures (still bytes, or what ``input_of`` made of them), targets, and the share of the batch that they are."""
@@ -166,14 +169,23 @@ class Learner:
             loss, acc = self._judge(*pieces[number])
             return loss.detach(), acc, torch.autograd.grad(loss, moving)
 
-        others = [self._crew.submit(gradient, number) for number in range(1, len(pieces))]
-        for loss, acc, gradients in chain([gradient(0)], (other.result() for other in others)):
+        others = [self._elsewhere(gradient, number) for number in range(1, len(pieces))]
+        for loss, acc, gradients in chain([gradient(0)], (other() for other in others)):
             for parameter, one in zip(moving, gradients):
                 if parameter.grad is None:
                     parameter.grad = torch.empty_like(parameter).copy_(one)
                 else:
                     parameter.grad.add_(one)
             yield loss, acc
+
+    def _elsewhere(self, work: Callable[[int], R], number: int) -> Callable[[], R]:
+        """Begin ``work(number)`` in a thread of the crew, and return what waits for its result."""
+        try:
+            return self._crew.submit(work, number).result
+        except (
+            RuntimeError
+        ):  # the interpreter is ending and begins no thread any more: here, then, until the run is closed
+            return partial(work, number)
 
     def _judge(self, pictures: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
         """Return ``share`` of the loss on ``pictures``, with what its gradient needs, and of the accuracy."""

@@ -3,6 +3,10 @@
 import errno
 import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +21,8 @@ from cnnlab.runs.folders import export_run, import_run
 from cnnlab.training.checkpoint import Checkpoint
 from cnnlab.training.loop import Training
 from tests.runs.labs import LONG, RECIPE, spec, until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
@@ -188,3 +194,29 @@ def test_what_is_seen_of_the_layers_goes_on_over_a_break_as_if_there_had_been_no
     assert len(before) + len(after) == len(whole)
     layer = {event.step: event.layers["relu1_1" if "relu1_1" in event.layers else "relu1"] for event in whole}
     assert "dead_window" not in layer[5] and layer[8]["dead_window"] <= layer[8]["dead"]
+
+
+ENDS = """
+from cnnlab.architecture.presets import PRESETS
+from cnnlab.runs import engine
+from tests.runs.labs import LONG, spec, until
+recipe = LONG.changed(threads=2, batch_size=128)
+id = engine().submit(spec(recipe, architecture=PRESETS["article-000-lenet5"].architecture))
+until(lambda: engine().snapshot(id).step > 5)
+"""
+
+
+def test_a_program_that_ends_while_threads_share_a_step_interrupts_its_run(lab_home):
+    """The interpreter ends its pools of threads before anybody is asked to close."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    lab = Engine()
+    try:
+        (run,) = lab.list()
+        assert run.state == "interrupted" and lab.can_resume(run.id)
+        assert lab.checkpoints(run.id)[-1].step == run.step
+    finally:
+        lab.close()
