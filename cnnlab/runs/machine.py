@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import threading
@@ -18,6 +19,8 @@ from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_log = logging.getLogger(__name__)
 
 _BIG_STEP_MACS = 1_000_000_000
 _TINY_STEP_MACS = 50_000_000
@@ -93,7 +96,10 @@ def timings() -> dict[str, Any]:
         except (OSError, ValueError):
             pass
         measured = _measure()
-        write_whole(path, json.dumps(measured, indent=2).encode())
+        try:
+            write_whole(path, json.dumps(measured, indent=2).encode())
+        except OSError:
+            _log.warning("what this machine does best could not be written; it is timed again next time", exc_info=True)
         return measured
 
 

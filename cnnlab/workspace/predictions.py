@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cnnlab.errors import DataError
-from cnnlab.home import write_whole
+from cnnlab.home import keep_whole
 from cnnlab.workspace.base import LOCK, Folder, Name, read_text
 
 MAX_KINDS = 20
@@ -60,6 +60,7 @@ class Predictions(Folder):
 
         Raises:
             DataError: ``kind`` or ``key`` is not one that can be kept.
+            DiskError: the disk is full or not writable.
         """
         with LOCK:
             old = self.score
@@ -74,5 +75,5 @@ class Predictions(Folder):
                 new = Score.model_validate(values)
             except ValidationError as error:
                 raise DataError("This choice cannot be kept.") from error
-            write_whole(self.folder / "predictions.json", new.model_dump_json().encode())
+            keep_whole(self.folder / "predictions.json", new.model_dump_json().encode())
             return new
