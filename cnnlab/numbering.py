@@ -5,18 +5,22 @@ They are kept in the workspace's folder (``runs.json``), so that run 3 stays run
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cnnlab.home import write_whole
+from cnnlab.errors import DiskError
+from cnnlab.home import keep_whole
 
 if TYPE_CHECKING:
     from cnnlab.workspace import Workspace
 
 MAX_NUMBERS = 2_000
+"""Of how many runs the numbers are kept at least; those of runs that are there are always kept, however many."""
+_log = logging.getLogger(__name__)
 _lock = threading.Lock()
 
 
@@ -24,13 +28,14 @@ class _Numbers(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     highest: int = Field(default=0, ge=0)
-    runs: dict[str, int] = Field(default={}, max_length=MAX_NUMBERS)
+    runs: dict[str, int] = {}
 
 
 def run_numbers(workspace: Workspace, ids: Sequence[str]) -> dict[str, int]:
     """Return the number of each run in ``ids`` (the oldest first); a run without one gets the next that was never given.
 
-    Beyond ``MAX_NUMBERS`` the lowest are forgotten.
+    Beyond ``MAX_NUMBERS`` the lowest of runs that are not among ``ids`` are forgotten. Where the disk is full, new
+    numbers are the same at each call as long as ``ids`` only grows at its end.
     """
     path = workspace.folder / "runs.json"
     with _lock:
@@ -43,7 +48,13 @@ def run_numbers(workspace: Workspace, ids: Sequence[str]) -> dict[str, int]:
             if id not in runs:
                 highest += 1
                 runs[id] = highest
+        live = set(ids)
+        gone = sorted((id for id in runs if id not in live), key=lambda id: runs[id])
+        for id in gone[: max(0, len(runs) - MAX_NUMBERS)]:
+            del runs[id]
         if runs != kept.runs:
-            newest = dict(sorted(runs.items(), key=lambda item: item[1])[-MAX_NUMBERS:])
-            write_whole(path, _Numbers(highest=highest, runs=newest).model_dump_json().encode())
+            try:
+                keep_whole(path, _Numbers(highest=highest, runs=runs).model_dump_json().encode())
+            except DiskError as error:
+                _log.warning("the numbers of new runs are not kept: %s", error)
     return {id: runs[id] for id in ids}
