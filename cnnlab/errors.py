@@ -5,7 +5,6 @@
     +-- ArchitectureError   something is not a description of a network
     +-- BudgetError         a network or an upload is larger than the lab allows
     +-- DataError           a data set is absent, damaged or not understood
-    |   +-- DiskError       the disk is full or not writable
     +-- PictureError        a picture cannot be read or used
     +-- ModelError          a file is not a model, or does not fit what is asked of it
     +-- RecipeError         a recipe asks for something that cannot be trained
@@ -86,10 +85,6 @@ class BudgetError(CnnLabError):
 
 class DataError(CnnLabError):
     """A data set is absent, damaged or not understood."""
-
-
-class DiskError(DataError):
-    """What was to be kept is not: the disk is full or not writable."""
 
 
 class PictureError(CnnLabError):

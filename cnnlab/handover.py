@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cnnlab.home import home, keep_whole
+from cnnlab.home import home, write_whole
 from cnnlab.workspace import Workspace, is_id
 
 LIFE_S = 600.0
@@ -45,16 +45,12 @@ class _Open(BaseModel):
 
 
 def offer(space: Workspace, clock: Callable[[], float] = time.time) -> Link:
-    """Return a new link to ``space``: 128 random bits, valid once and for ``LIFE_S``; an older one is no longer.
-
-    Raises:
-        DiskError: the disk is full or not writable.
-    """
+    """Return a new link to ``space``: 128 random bits, valid once and for ``LIFE_S``; an older one is no longer."""
     now = clock()
     _sweep(now, space.owner)
     token = secrets.token_urlsafe(16)
     opened = _Open(owner=space.owner, until=now + LIFE_S, sealed=_seal(space.id.encode(), token).hex())
-    keep_whole(_path(token), opened.model_dump_json().encode())
+    write_whole(_path(token), opened.model_dump_json().encode())
     return Link(token, opened.until)
 
 

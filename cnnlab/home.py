@@ -8,8 +8,6 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from cnnlab.errors import DiskError
-
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 """The folder of bundled data, models, styles, components, lessons and catalogues."""
 
@@ -38,18 +36,3 @@ def write_whole(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def keep_whole(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` as ``write_whole`` does, for what a person is to be told of where it fails.
-
-    Raises:
-        DiskError: the disk is full or not writable; what stood at ``path`` is still there.
-    """
-    try:
-        write_whole(path, data)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DiskError(
-            "The lab's computer cannot write to its disk, so this is not kept ({reason}).", reason=reason
-        ) from error

@@ -8,7 +8,6 @@ import streamlit as st
 
 from cnnlab import handover
 from cnnlab.addresses import Address, for_others
-from cnnlab.errors import CnnLabError
 from cnnlab.figures.qr import qr_html
 from cnnlab.i18n import _
 from pages import _registry, _session, _widgets
@@ -29,16 +28,8 @@ def lab_address() -> Address:
 def offer_button() -> None:
     """Show the button that makes a link to this workspace."""
     if st.button(_("Continue on another device"), icon=":material/devices:", type="tertiary", key="continue.offer"):
-        _offer()
-        st.dialog(_("Continue on another device"), icon=":material/devices:")(_show)()
-
-
-def _offer() -> None:
-    """Make a new link; where it cannot be written, note why in its place."""
-    try:
         st.session_state[_LINK] = handover.offer(_session.workspace())
-    except CnnLabError as error:
-        st.session_state[_LINK] = error
+        st.dialog(_("Continue on another device"), icon=":material/devices:")(_show)()
 
 
 def _show() -> None:
@@ -58,22 +49,20 @@ def _show() -> None:
 def _link(base: str) -> None:
     """Show the link while it is open; afterwards say what became of it."""
     _session.enter()
-    link: handover.Link | CnnLabError | None = st.session_state.get(_LINK)
-    if isinstance(link, handover.Link) and handover.find(link.token) is not None:
+    link: handover.Link | None = st.session_state.get(_LINK)
+    if link is not None and handover.find(link.token) is not None:
         url = f"{base}?{PARAMETER}={link.token}"
         st.html(f'<div style="text-align:center">{qr_html(url, _("QR code of the address below"))}</div>')
         st.code(url, language=None, wrap_lines=True)
         minutes = max(1, round((link.until - time.time()) / 60))
         st.caption(_("For one device, once; minutes left: {minutes}. Show it to nobody else.", minutes=minutes))
         return
-    if isinstance(link, CnnLabError):
-        _widgets.show_error(link)
-    elif link is not None and time.time() < link.until:
+    if link is not None and time.time() < link.until:
         st.info(_("This link was used, or a newer one was made."), icon=":material/info:")
     else:
         st.info(_("This link is over."), icon=":material/schedule:")
     if st.button(_("Make a new link"), key="continue.again"):
-        _offer()
+        st.session_state[_LINK] = handover.offer(_session.workspace())
         st.rerun(scope="fragment")
 
 

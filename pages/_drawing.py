@@ -109,7 +109,7 @@ def canvas(models: Named, small: bool = False, low: bool = False) -> tuple[Steps
         note=_thin(steps), small=small, low=low,
     )  # fmt: skip
     if message and sketch.end and st.session_state.get(_KEPT_N) != sketch.n:
-        _session.write(lambda space: sketch.keep(space.folder))  # after the answer has gone out
+        sketch.keep(_session.workspace().folder)  # after the answer has gone out
         st.session_state[_KEPT_N] = sketch.n
     return steps, ink
 

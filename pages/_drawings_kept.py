@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnnlab.errors import CnnLabError
 from cnnlab.figures import seen
 from cnnlab.i18n import _
 from cnnlab.workspace import ImageRef, open_image
 from pages import _choices, _names, _registry, _session
-from pages._said import show_error
 
 if TYPE_CHECKING:
     from cnnlab.data.pictures import Steps
@@ -35,11 +33,7 @@ def keep_bar(model: Model, steps: Steps | None) -> None:
         if steps is not None and _is_kept(steps):
             st.badge(_("kept: see below"), icon=":material/check:", color="green")
     if steps is not None and (keep or page):
-        try:
-            id = _session.workspace().save_drawing(steps.centred, None if label == unsaid else label)
-        except CnnLabError as error:
-            show_error(error)
-            return
+        id = _session.workspace().save_drawing(steps.centred, None if label == unsaid else label)
         _session.unseed("draw.label")  # the next drawing is meant to be something else
         _leave(ImageRef(kind="drawing", id=id), page)
 

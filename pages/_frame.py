@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnnlab.home import ASSETS
 from cnnlab.i18n import LANGUAGES, _
-from pages import _choices, _continue, _run_line, _said, _session
+from pages import _choices, _continue, _run_line, _session
 from pages._glossary import glossary_button
 
 _SHORT = {"en": "EN", "zh_CN": "中文"}
@@ -20,7 +20,6 @@ def draw() -> None:
     st.html(ASSETS / "css" / "lab.css")
     st.logo(ASSETS / "css" / "wordmark.svg", icon_image=ASSETS / "css" / "mark.svg", size="large")
     _run_line.draw()
-    _say_unkept()
     _continue.arrive()
     with st.sidebar, st.container(key="frame", gap="small"):
         glossary_button()
@@ -34,23 +33,6 @@ def draw() -> None:
             data={"cookie": _session.COOKIE, "id": space.id, "language": _session.language().replace("_", "-")},
             height=1,
         )
-
-
-def _say_unkept() -> None:
-    """Say that the lab cannot write what is chosen, for as long as that is so, and once which network was not kept."""
-    if (lost := _session.not_kept()) is not None:
-        name, problem = lost
-        st.warning(
-            _("Your network {name} could not be kept among your own. {problem} Undo on the Build page brings it back.",
-              name=_said.plain(name) or _("without a name"), problem=_said.told(problem)),
-            icon=":material/undo:",
-        )  # fmt: skip
-    if (error := _session.unkept()) is not None:
-        st.warning(
-            _("{problem} What you choose now lasts until this page is loaded anew. Make room on that disk, or tell whoever looks after it.",
-              problem=_said.told(error)),
-            icon=":material/save:",
-        )  # fmt: skip
 
 
 def _language_switch() -> None:
@@ -79,8 +61,8 @@ def _workspace_menu() -> None:
             placeholder=_("for example: Ana and Wei"),
         )
         if name != space.name:
-            if _session.write(lambda space: space.rename(name)):
-                st.rerun()
+            space.rename(name)
+            st.rerun()
         st.caption(
             _("Your networks, drawings and runs are kept on the lab's computer. Only this browser can open them.")
         )

@@ -221,11 +221,11 @@ def _answer(kind: str, key: str, places: Sequence[str], check: Any) -> None:
             _session.set_here(f"convolution.{key}", "empty")
         return
     if not check:
-        _session.write(lambda space: space.settle(kind, key))
+        _session.workspace().settle(kind, key)
         came = replace(last, open=False) if last else _Try(None, "", "", open=False)
     else:
         found, said = check(values), " × ".join(number(float(value)) for value in values)
-        _session.write(lambda space: space.settle(kind, key, found.right))  # of several answers it counts the first
+        _session.workspace().settle(kind, key, found.right)  # of several answers it counts the first
         came = _Try(found, said, last.first if last else said, open=not found.right)
     _session.set_here(f"convolution.{key}", came)
 

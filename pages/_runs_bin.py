@@ -59,8 +59,7 @@ def throw(ids: list[str]) -> None:
     if len(thrown) > MAX_BIN:
         _session.set_here(_THROWN, ("full",))
         return
-    if not _session.set_bin(thrown):
-        return
+    _session.set_bin(thrown)
     _session.set_here(_THROWN, tuple(ids))
     _runs_table.choose([id for id in _session.kept(_runs_table.CHOSEN, ()) if id not in ids])
     if str(_session.model_ref()).partition("@")[0] in {f"run:{id}" for id in ids}:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from cnnlab import runs
-from cnnlab.errors import CnnLabError
 from cnnlab.figures.qr import qr_html
 from cnnlab.i18n import N_, _
 from pages import _choices, _class, _continue, _session, _widgets
@@ -40,10 +39,7 @@ def _limits() -> None:
         width=220,
     )
     if most != now.live_runs:
-        try:
-            runs.set_limits(runs.Limits(live_runs=int(most)))
-        except CnnLabError as error:
-            _widgets.show_error(error)
+        runs.set_limits(runs.Limits(live_runs=int(most)))
 
 
 if _session.is_teacher():

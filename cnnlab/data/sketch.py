@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cnnlab.errors import PictureError
-from cnnlab.home import keep_whole
+from cnnlab.home import write_whole
 
 GRID = 112
 """Side of the canvas's grid: four times the 28 pixels a digit is given."""
@@ -88,12 +88,8 @@ class Sketch(BaseModel):
         return field
 
     def keep(self, folder: Path) -> None:
-        """Write the sketch to ``folder``, so that a reload or another page brings it back.
-
-        Raises:
-            DiskError: the disk is full or not writable.
-        """
-        keep_whole(folder / _FILE, self.model_dump_json().encode())
+        """Write the sketch to ``folder``, so that a reload or another page brings it back."""
+        write_whole(folder / _FILE, self.model_dump_json().encode())
 
 
 def kept(folder: Path) -> Sketch | None:

@@ -6,7 +6,7 @@ import threading
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cnnlab.home import home, keep_whole
+from cnnlab.home import home, write_whole
 
 _FILE = "class.json"
 _lock = threading.Lock()
@@ -33,10 +33,6 @@ def limits() -> Limits:
 
 
 def set_limits(new: Limits) -> None:
-    """Allow ``new`` from now on; runs that are live already go on.
-
-    Raises:
-        DiskError: the disk is full or not writable.
-    """
+    """Allow ``new`` from now on; runs that are live already go on."""
     with _lock:
-        keep_whole(home() / _FILE, new.model_dump_json().encode())
+        write_whole(home() / _FILE, new.model_dump_json().encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import platform
 import threading
@@ -19,8 +18,6 @@ from cnnlab.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_log = logging.getLogger(__name__)
 
 _BIG_STEP_MACS = 1_000_000_000
 _TINY_STEP_MACS = 50_000_000
@@ -96,10 +93,7 @@ def timings() -> dict[str, Any]:
         except (OSError, ValueError):
             pass
         measured = _measure()
-        try:
-            write_whole(path, json.dumps(measured, indent=2).encode())
-        except OSError:
-            _log.warning("what this machine does best could not be written; it is timed again next time", exc_info=True)
+        write_whole(path, json.dumps(measured, indent=2).encode())
         return measured
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cnnlab.errors import BudgetError, DataError
-from cnnlab.home import home, keep_whole
+from cnnlab.home import home
 
 MAX_JSON_BYTES = 2_000_000
 FILE_ID = re.compile(r"[0-9a-f]{16,40}")
@@ -49,16 +49,6 @@ class Folder:
         self.id = id
         self.owner = hashlib.sha256(id.encode()).hexdigest()
         self.folder = home() / "workspaces" / self.owner
-
-    def check_writable(self) -> None:
-        """Write a file of a few bytes and remove it again.
-
-        Raises:
-            DiskError: the disk is full or not writable.
-        """
-        path = self.folder / f"{file_id()}.check"
-        keep_whole(path, b"written")
-        path.unlink(missing_ok=True)
 
     def delete(self) -> None:
         """Remove the workspace, everything in it and the data sets drawn in it. Runs belong to the engine and stay."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cnnlab.errors import DataError
-from cnnlab.home import home, keep_whole
+from cnnlab.home import home, write_whole
 from cnnlab.workspace.base import LOCK, Folder, Name, read_text
 
 MAX_WIDGETS = 200
@@ -76,11 +76,7 @@ class Chosen(Folder):
         return self._record().name
 
     def rename(self, name: str) -> None:
-        """Call the workspace ``name``: at most 40 printable characters are kept.
-
-        Raises:
-            DiskError: the disk is full or not writable.
-        """
+        """Call the workspace ``name``: at most 40 printable characters are kept."""
         clean = "".join(ch for ch in name if ch.isprintable()).strip()[:40]
         self._update(name=clean)
 
@@ -94,7 +90,6 @@ class Chosen(Folder):
 
         Raises:
             DataError: a value is not one that can be kept.
-            DiskError: the disk is full or not writable.
         """
         checked = _checked(**changes)
         return self._update(lambda _old: checked).choices
@@ -104,7 +99,6 @@ class Chosen(Folder):
 
         Raises:
             DataError: a value is not one that can be kept.
-            DiskError: the disk is full or not writable.
         """
         checked = _checked(widgets={key: value})["widgets"]
 
@@ -131,7 +125,7 @@ class Chosen(Folder):
             changed = choices(old.choices) if choices else {}
             new = old.model_copy(update={**changes, "choices": old.choices.model_copy(update=changed)})
             if new != old:
-                keep_whole(self.folder / "workspace.json", new.model_dump_json().encode())
+                write_whole(self.folder / "workspace.json", new.model_dump_json().encode())
             return new
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cnnlab.home import keep_whole
+from cnnlab.home import write_whole
 from cnnlab.workspace.base import FILE_ID, Folder, check_room, file_id
 
 MAX_MODELS = 20
@@ -48,11 +48,10 @@ class Models(Folder):
 
         Raises:
             BudgetError: the workspace holds as many models as it may.
-            DiskError: the disk is full or not writable.
         """
         check_room(self.folder / "models", "*.safetensors", MAX_MODELS)
         path = self.folder / "models" / f"{file_id()}.safetensors"
-        keep_whole(path, file)
+        write_whole(path, file)
         return f"file:{path}"
 
     def has_model(self, source: str) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnlab.home import keep_whole
+from cnnlab.home import write_whole
 from cnnlab.workspace.base import Folder, check_room, read_text
 
 if TYPE_CHECKING:
@@ -48,12 +48,11 @@ class Networks(Folder):
 
         Raises:
             BudgetError: the workspace holds as many networks as it may.
-            DiskError: the disk is full or not writable.
         """
         path = self._network_path(architecture.name)
         if not path.exists():
             check_room(self.folder / "networks", "*.json", MAX_NETWORKS)
-        keep_whole(path, architecture.to_json().encode())
+        write_whole(path, architecture.to_json().encode())
 
     def delete_network(self, name: str) -> None:
         """Forget the network ``name``; nothing happens when there is none."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cnnlab.errors import DataError
-from cnnlab.home import keep_whole
+from cnnlab.home import write_whole
 from cnnlab.workspace.base import LOCK, Folder, read_text
 
 MAX_OPERATIONS = 100
@@ -46,7 +46,6 @@ class Operating(Folder):
 
         Raises:
             DataError: these are more or larger ones than can be kept.
-            DiskError: the disk is full or not writable.
         """
         try:
             text = Operations.model_validate({"model": model, "done": done}).model_dump_json().encode()
@@ -55,4 +54,4 @@ class Operating(Folder):
         if len(text) > MAX_BYTES:
             raise DataError("This choice cannot be kept.")
         with LOCK:
-            keep_whole(self.folder / "operations.json", text)
+            write_whole(self.folder / "operations.json", text)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from cnnlab.errors import PictureError
-from cnnlab.home import keep_whole
+from cnnlab.home import write_whole
 from cnnlab.workspace.base import FILE_ID, Folder, check_room, file_id
 
 DRAWING_PX = 28
@@ -44,7 +44,6 @@ class Drawings(Folder):
         Raises:
             PictureError: another shape or another kind of numbers.
             BudgetError: the workspace holds as many drawings as it may.
-            DiskError: the disk is full or not writable.
         """
         array = np.asarray(pixels)
         if array.shape != (DRAWING_PX, DRAWING_PX) or array.dtype != np.uint8:
@@ -67,7 +66,7 @@ class Drawings(Folder):
         buffer = io.BytesIO()
         Image.fromarray(array).save(buffer, "PNG", pnginfo=info)
         id = file_id()
-        keep_whole(self.folder / "drawings" / f"{id}.png", buffer.getvalue())
+        write_whole(self.folder / "drawings" / f"{id}.png", buffer.getvalue())
         return id
 
     def drawings(self) -> tuple[Drawing, ...]:
@@ -110,16 +109,13 @@ class Uploads(Folder):
         """Keep a picture that was already opened safely, at most 512 px a side, and return its id.
 
         Beyond ``MAX_UPLOADS`` the oldest ones go: nobody manages uploads by hand, and each is on its device still.
-
-        Raises:
-            DiskError: the disk is full or not writable.
         """
         small = picture.convert("RGB" if picture.mode != "L" else "L")
         small.thumbnail((UPLOAD_PX, UPLOAD_PX))
         buffer = io.BytesIO()
         small.save(buffer, "PNG")
         id = file_id()
-        keep_whole(self.folder / "uploads" / f"{id}.png", buffer.getvalue())
+        write_whole(self.folder / "uploads" / f"{id}.png", buffer.getvalue())
         for old in sorted((self.folder / "uploads").glob("*.png"))[:-MAX_UPLOADS]:
             old.unlink(missing_ok=True)
         return id

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cnnlab.errors import DataError
-from cnnlab.home import keep_whole
+from cnnlab.home import write_whole
 from cnnlab.workspace.base import LOCK, Folder, Name, read_text
 
 MAX_KINDS = 20
@@ -60,7 +60,6 @@ class Predictions(Folder):
 
         Raises:
             DataError: ``kind`` or ``key`` is not one that can be kept.
-            DiskError: the disk is full or not writable.
         """
         with LOCK:
             old = self.score
@@ -75,5 +74,5 @@ class Predictions(Folder):
                 new = Score.model_validate(values)
             except ValidationError as error:
                 raise DataError("This choice cannot be kept.") from error
-            keep_whole(self.folder / "predictions.json", new.model_dump_json().encode())
+            write_whole(self.folder / "predictions.json", new.model_dump_json().encode())
             return new

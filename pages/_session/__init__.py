@@ -11,8 +11,6 @@ what should outlive a reload is also kept in the learner's workspace.
     keep, kept, take                           in the workspace: the choice of a single control, under the control's key
     set_*, choose_language, use_preset, undo   in the workspace: what is chosen for the whole lab, and the networks before
 
-Where the disk is full, what should live in the workspace lives as long as the session, and ``unkept`` tells the frame.
-
 What a page alone needs for as long as the session lives (which of two buttons was pressed, a link that was made) it has
 in ``st.session_state`` under a key that begins with the page's name; only ``new_workspace`` and ``open_workspace`` forget
 that. The keys in ``keys`` are touched by this package alone, and by tests.
@@ -20,7 +18,7 @@ that. The keys in ``keys`` are touched by this package alone, and by tests.
 
 from pages._session import keys
 from pages._session.controls import seed, settle, take, unseed
-from pages._session.lasting import COOKIE, here, keep, kept, leave, pick_up, set_here, unkept, workspace, write
+from pages._session.lasting import COOKIE, here, keep, kept, leave, pick_up, set_here, workspace
 from pages._session.looked import (
     DEFAULT_MODEL,
     bin,
@@ -48,7 +46,6 @@ from pages._session.made import (
     data_name,
     data_names,
     has_network,
-    not_kept,
     open_network,
     recipe,
     redo,
@@ -98,7 +95,6 @@ __all__ = [
     "leave",
     "model_ref",
     "new_workspace",
-    "not_kept",
     "open_network",
     "open_workspace",
     "operations",
@@ -123,7 +119,6 @@ __all__ = [
     "undo",
     "undo_steps",
     "unlock_teacher",
-    "unkept",
     "unseed",
     "upload_id",
     "use_preset",
@@ -131,5 +126,4 @@ __all__ = [
     "visited",
     "visited_whole",
     "workspace",
-    "write",
 ]

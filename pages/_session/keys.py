@@ -24,8 +24,6 @@ PAGE = "lab.page"
 HERE = "lab.here"
 WIDGETS = "lab.widgets"
 SURGERY = "lab.surgery"
-UNKEPT = "lab.unkept"
-NOT_MINE = "lab.not_mine"
 DRAWN = "lab.drawn"
 DRAWN_WHOLE = "lab.drawn_whole"
 

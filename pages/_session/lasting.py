@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
-from cnnlab.errors import DiskError
 from cnnlab.workspace import Workspace, is_id, new_id
 from pages._session import keys
 
 COOKIE = "cnnlab_workspace"
-
-_log = logging.getLogger(__name__)
 
 
 def workspace() -> Workspace:
@@ -59,31 +54,7 @@ def choose(key: str, choice: str, value: Any) -> None:
     """Let ``value`` be what this session has under ``key``, and what the workspace keeps as ``choice``."""
     if key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
-        write(lambda space: space.choose(**{choice: value}))
-
-
-def write(change: Callable[[Workspace], object]) -> bool:
-    """Return whether ``change`` could write to the learner's workspace; where the disk is full, ``unkept`` says so.
-
-    The session goes on with what was chosen: with a full disk, too, a learner has to reach a run to stop it.
-    """
-    space = workspace()
-    try:
-        change(space)
-        if keys.UNKEPT in st.session_state:
-            space.check_writable()  # what changes nothing is not written, and tells nothing of the disk
-    except DiskError as error:
-        _log.warning("what a learner chose is not kept: %s", error, exc_info=True)
-        st.session_state[keys.UNKEPT] = error
-        return False
-    st.session_state.pop(keys.UNKEPT, None)
-    return True
-
-
-def unkept() -> DiskError | None:
-    """Return why what was chosen last could not be written to the workspace; None where it was, or nothing was chosen."""
-    error: DiskError | None = st.session_state.get(keys.UNKEPT)
-    return error
+        workspace().choose(**{choice: value})
 
 
 def kept(key: str, default: Any) -> Any:
@@ -98,7 +69,7 @@ def keep(key: str, value: Any) -> None:
     choices = _widget_choices()
     if key not in choices or choices[key] != value:
         choices[key] = value
-        write(lambda space: space.choose_widget(key, value))
+        workspace().choose_widget(key, value)
 
 
 def _widget_choices() -> dict[str, Any]:

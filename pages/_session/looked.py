@@ -12,7 +12,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.workspace import ImageRef
 from pages._session import keys
 from pages._session.controls import unseed
-from pages._session.lasting import choose, chosen, workspace, write
+from pages._session.lasting import choose, chosen, workspace
 
 DEFAULT_MODEL = "bundled:mnist-sprint"
 
@@ -73,8 +73,8 @@ def operations(model: str) -> list[dict[str, Any]]:
 
 
 def set_operations(model: str, done: list[dict[str, Any]]) -> None:
-    """Let ``done`` be what was done to a copy of ``model``; raises DataError where these are too many or too large."""
-    write(lambda space: space.keep_operations(model, done))
+    """Let ``done`` be what was done to a copy of ``model``; raises DataError where that cannot be kept."""
+    workspace().keep_operations(model, done)
     st.session_state.setdefault(keys.SURGERY, {})[model] = done
 
 
@@ -83,9 +83,9 @@ def bin() -> tuple[str, ...]:
     return workspace().choices.bin
 
 
-def set_bin(ids: Iterable[str]) -> bool:
-    """Let these runs lie in the bin, and no others; return whether they do, for the bin is on the disk alone."""
-    return write(lambda space: space.choose(bin=tuple(ids)))
+def set_bin(ids: Iterable[str]) -> None:
+    """Let these runs lie in the bin, and no others."""
+    workspace().choose(bin=tuple(ids))
 
 
 def page() -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.workspace import MAX_PAST, MAX_PAST_CHARS
 from pages._session import keys
-from pages._session.lasting import choose, chosen, keep, kept, leave, pick_up, workspace, write
+from pages._session.lasting import choose, chosen, keep, kept, workspace
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Architecture
@@ -92,7 +92,7 @@ def _keep_architecture(network: Architecture, past: list[Architecture], future: 
     st.session_state[keys.REDO] = future
     texts = [text for text in (one.to_json() for one in past[-MAX_PAST:]) if len(text) <= MAX_PAST_CHARS]
     shown = {"recipe": st.session_state[keys.RECIPE].model_dump_json()} if keys.RECIPE in st.session_state else {}
-    write(lambda space: space.choose(architecture=network.to_json(), past=tuple(texts), **shown))
+    workspace().choose(architecture=network.to_json(), past=tuple(texts), **shown)
 
 
 def _default_architecture() -> Architecture:
@@ -113,40 +113,23 @@ def use_preset(name: str) -> None:
     set_data_name(preset.data)
 
 
-def open_network(network: Architecture) -> bool:
-    """Build on with another network; return whether the one before is kept among the learner's own, or a preset's.
-
-    Where the workspace is full it is not; then the frame says so, and ``undo`` still brings it back.
-    """
-    kept = True
+def open_network(network: Architecture) -> None:
+    """Build on with another network; the one before is kept among the learner's own."""
     if _settled(network) != architecture():
-        kept = _keep_mine()
+        _keep_mine()
         set_architecture(network)
-    return kept
 
 
-def not_kept() -> tuple[str, CnnLabError] | None:
-    """Return once which network ``open_network`` could not keep, and why; None where there was none."""
-    found: tuple[str, CnnLabError] | None = pick_up(keys.NOT_MINE)
-    return found
-
-
-def _keep_mine() -> bool:
-    """Keep the network being built among the learner's own, unless it is a preset's: a choice must not lose work.
-
-    Returns:
-        whether nothing is lost; where it could not be kept, ``not_kept`` tells.
-    """
+def _keep_mine() -> None:
+    """Keep the network being built among the learner's own, unless it is a preset's: a choice must not lose work."""
     from cnnlab.architecture.presets import PRESETS
 
     mine = architecture()
     if mine.layers and all(mine != preset.architecture for preset in PRESETS.values()):
         try:
             workspace().save_network(mine)
-        except CnnLabError as error:
-            leave(keys.NOT_MINE, (mine.name, error))
-            return False
-    return True
+        except CnnLabError:
+            pass  # the workspace is full: undo still brings it back
 
 
 def recipe() -> Recipe:
@@ -171,7 +154,7 @@ def set_recipe(recipe: Recipe) -> None:
     """Train with ``recipe`` from the next run on."""
     if st.session_state.get(keys.RECIPE) != recipe:
         st.session_state[keys.RECIPE] = recipe
-        write(lambda space: space.choose(recipe=recipe.model_dump_json()))
+        workspace().choose(recipe=recipe.model_dump_json())
 
 
 def data_name() -> str:

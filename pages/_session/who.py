@@ -8,7 +8,7 @@ from cnnlab import teacher
 from cnnlab.i18n import LANGUAGES, best_language, set_language
 from cnnlab.workspace import Workspace, new_id
 from pages._session import keys
-from pages._session.lasting import workspace, write
+from pages._session.lasting import workspace
 
 
 def enter() -> None:
@@ -31,7 +31,7 @@ def choose_language(code: str) -> None:
     """Speak ``code`` from now on, after a reload too."""
     if code in LANGUAGES:
         st.session_state[keys.LANGUAGE] = code
-        write(lambda space: space.choose(language=code))
+        workspace().choose(language=code)
         set_language(code)
 
 
