@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnnlab.workspace import Workspace
 
 MAX_NUMBERS = 2_000
+"""Of how many runs the numbers are kept at least; those of runs that are there are always kept, however many."""
 _lock = threading.Lock()
 
 
@@ -24,13 +25,13 @@ class _Numbers(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     highest: int = Field(default=0, ge=0)
-    runs: dict[str, int] = Field(default={}, max_length=MAX_NUMBERS)
+    runs: dict[str, int] = {}
 
 
 def run_numbers(workspace: Workspace, ids: Sequence[str]) -> dict[str, int]:
     """Return the number of each run in ``ids`` (the oldest first); a run without one gets the next that was never given.
 
-    Beyond ``MAX_NUMBERS`` the lowest are forgotten.
+    Beyond ``MAX_NUMBERS`` the lowest of runs that are not among ``ids`` are forgotten.
     """
     path = workspace.folder / "runs.json"
     with _lock:
@@ -43,7 +44,10 @@ def run_numbers(workspace: Workspace, ids: Sequence[str]) -> dict[str, int]:
             if id not in runs:
                 highest += 1
                 runs[id] = highest
+        live = set(ids)
+        gone = sorted((id for id in runs if id not in live), key=lambda id: runs[id])
+        for id in gone[: max(0, len(runs) - MAX_NUMBERS)]:
+            del runs[id]
         if runs != kept.runs:
-            newest = dict(sorted(runs.items(), key=lambda item: item[1])[-MAX_NUMBERS:])
-            write_soon(path, _Numbers(highest=highest, runs=newest).model_dump_json().encode())
+            write_soon(path, _Numbers(highest=highest, runs=runs).model_dump_json().encode())
     return {id: runs[id] for id in ids}

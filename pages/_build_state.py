@@ -109,12 +109,13 @@ def focus() -> None:
 
 def notice(place: str = BENCH) -> Message | CnnLabError | None:
     """Return what is to be said once at ``place``, and forget it."""
-    return st.session_state.pop(f"{_NOTICE}.{place}", None)
+    found: Message | CnnLabError | None = _session.pick_up(f"{_NOTICE}.{place}")
+    return found
 
 
 def say(message: Message | CnnLabError, place: str = BENCH) -> None:
     """Show ``message`` at the next rerun: above the drawing, or below in the drawer where the learner's hand is."""
-    st.session_state[f"{_NOTICE}.{place}"] = message
+    _session.leave(f"{_NOTICE}.{place}", message)
 
 
 def _show_anew() -> None:

@@ -27,8 +27,11 @@ def seeded(
         draw: what draws it, such as ``st.number_input``.
         more: its further arguments by place: the options of a menu, the lowest and highest value of a number.
         now: the truth. What the control shows is its default, too, or the next that is still an option.
-        labels: as of ``_session.seed``.
-        told: whether it is told when the truth changes; not needed where ``key`` is another one for each ``now``.
+        labels: what a menu calls each option. Only needed where a label can change while the menu is shown: it goes on
+            showing the label from when the option was chosen, and is told here to show the new one.
+        told: whether the control shows a new ``now`` when that was set elsewhere, on another page or in the picture
+            beside it. False where ``key`` is another one for each ``now``: then each is a control of its own.
+        options_of: what ``draw`` takes by name (``help``, ``width``).
     """
     shown = st.session_state[_session.seed(key, now, labels)] if told else now
     kind = draw.__name__

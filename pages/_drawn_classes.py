@@ -79,7 +79,7 @@ def draw(steps: Steps | None) -> None:
             icon=":material/dataset:", disabled=not enough,
         ):  # fmt: skip
             _make(classes)
-        if (error := st.session_state.pop("draw.own.problem", None)) is not None:
+        if error := _session.pick_up("draw.own.problem"):
             _widgets.show_error(error)
 
 
@@ -87,7 +87,7 @@ def _keep(steps: Steps, name: str) -> None:
     try:
         _session.workspace().save_drawing(steps.centred, class_name=name)
     except CnnLabError as error:
-        st.session_state["draw.own.problem"] = error
+        _session.leave("draw.own.problem", error)
         return
     st.session_state[_WIPE] = wiped() + 1
 

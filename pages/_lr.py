@@ -59,7 +59,7 @@ def _offer(owner: str, architecture: Architecture, data: str, recipe: Recipe) ->
         _("The network takes a hundred steps on a copy of itself; each step's learning rate is a little larger than the "
           "last, from 0.000001 to 1. Where the loss falls fastest is a good one to begin with.")
     )  # fmt: skip
-    if problem := st.session_state.pop("train.lr.problem", None):
+    if problem := _session.pick_up("train.lr.problem"):
         _widgets.show_error(problem)
     st.button(
         _("Try them"), icon=":material/play_arrow:", key="train.lr.start", type="primary",
@@ -73,7 +73,7 @@ def _start(owner: str, architecture: Architecture, data: str, recipe: Recipe) ->
     try:
         lr_search.start(owner, architecture, data, recipe)
     except CnnLabError as error:
-        st.session_state["train.lr.problem"] = error
+        _session.leave("train.lr.problem", error)
 
 
 def _shown(search, now: float) -> None:  # type: ignore[no-untyped-def]

@@ -24,7 +24,7 @@ _STARTED = "search.started"
 def draw(owner: str, busy: bool) -> None:
     """Draw the form of a new search; folded away while one is at work."""
     _session.enter()
-    if st.session_state.pop(_STARTED, False):
+    if _session.pick_up(_STARTED):
         st.rerun()  # the page shows it from now on
     network, recipe = _session.architecture(), _session.recipe()
     with st.expander(_("New search"), expanded=not busy, key=f"search.ask.{'busy' if busy else 'idle'}"):
@@ -34,7 +34,7 @@ def draw(owner: str, busy: bool) -> None:
         st.html(f'<p class="lab-facts"><b>{_("How much")}</b></p>')
         fields = _budgets(recipe)
         start = st.container(horizontal=True, vertical_alignment="center", gap="medium")
-        if problem := st.session_state.pop("search.refused", None):
+        if problem := _session.pick_up("search.refused"):
             _widgets.show_error(problem)
         spec = {
             "architecture": network, "data": _session.data_name(), "choices": choices, "name": network.name,
@@ -133,6 +133,6 @@ def _start(owner: str, values: dict[str, Any]) -> None:
 
     try:
         _search_view.show(jobs.start(SearchSpec.of(values)))
-        st.session_state[_STARTED] = True
+        _session.leave(_STARTED, True)
     except CnnLabError as error:
-        st.session_state["search.refused"] = error
+        _session.leave("search.refused", error)

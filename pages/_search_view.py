@@ -120,7 +120,7 @@ def _bar(search: Search) -> None:
                         _("Delete this search"), key="search.delete", type="primary", on_click=_do,
                         args=("delete", search.id),
                     )  # fmt: skip
-    if (error := st.session_state.pop("search.problem", None)) is not None and owner:
+    if (error := _session.pick_up("search.problem")) is not None and owner:
         _widgets.show_error(error)
 
 
@@ -130,7 +130,7 @@ def _do(what: str, id: str) -> None:
     try:
         {"stop": jobs.stop, "resume": jobs.resume, "delete": jobs.delete}[what](_session.workspace().owner, id)
     except CnnLabError as error:
-        st.session_state["search.problem"] = error
+        _session.leave("search.problem", error)
 
 
 def _numbers(search: Search) -> str:

@@ -66,7 +66,7 @@ def _view(asked: SizesSpec, pace: float | None, live: bool) -> None:
     if now.live != live or _run_line.is_another_pace(pace, 2 * _session.interval() if now.live else None):
         st.rerun()
     _bar(asked, now)
-    if (problem := st.session_state.pop("train.sizes.problem", None)) is not None:
+    if problem := _session.pick_up("train.sizes.problem"):
         _widgets.show_error(problem)
     if now.note is not None:
         _widgets.show_error(now.note)
@@ -96,7 +96,7 @@ def _begin(asked: SizesSpec) -> None:
     try:
         comparing.begin(asked)
     except CnnLabError as error:
-        st.session_state["train.sizes.problem"] = error
+        _session.leave("train.sizes.problem", error)
 
 
 def _stop() -> None:

@@ -294,7 +294,7 @@ def test_it_is_drawn_with_each_block_as_one():
     data = drawing.to_data(TREE)
     assert [entry["index"] for entry in data] == [-1, *range(len(TREE.layers))]
     assert [entry["name"] for entry in data][2:4] == ["stage1–stage2", "residual1"]
-    assert all(entry["state"] == "ok" for entry in data) and "stage1" in drawing.to_svg(TREE)
+    assert all(entry["state"] == "ok" for entry in data)
     assert chain.network_html(TREE).count("lab-stage") > 5
     folded = TREE.trace().folded
     assert sum(row.num_params for row in folded) == TREE.trace().num_params

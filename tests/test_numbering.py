@@ -1,5 +1,6 @@
 """Run numbers: in the order of creation, kept by their run, never given twice."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,21 @@ def test_the_file_does_not_grow_without_end(space: Workspace, monkeypatch: pytes
     monkeypatch.setattr(numbering, "MAX_NUMBERS", 3)
     assert run_numbers(space, list("abcdef"))["f"] == 6
     assert run_numbers(space, list("efg")) == {"e": 5, "f": 6, "g": 7}
+    assert set(json.loads((space.folder / "runs.json").read_text())["runs"]) == set("efg")
+
+
+def test_more_runs_than_are_kept_for_the_gone_keep_their_numbers_and_write_nothing(space: Workspace) -> None:
+    ids = [f"{n:016x}" for n in range(numbering.MAX_NUMBERS + 3)]
+    first = run_numbers(space, ids)
+    path = space.folder / "runs.json"
+    before = path.stat().st_mtime_ns, path.stat().st_ino
+    assert first == {id: n + 1 for n, id in enumerate(ids)} == run_numbers(space, ids)
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
+    assert run_numbers(space, [*ids[1:], "new"]) == {**{id: first[id] for id in ids[1:]}, "new": len(ids) + 1}
+
+
+def test_a_full_disk_costs_no_run_its_number(space: Workspace) -> None:
+    space.folder.parent.mkdir(parents=True)
+    space.folder.write_text("a file where a folder should be: nothing can be written there")
+    for _again in range(2):
+        assert run_numbers(space, ["a", "b"]) == {"a": 1, "b": 2}

@@ -6,11 +6,11 @@ const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeA
 const floats = (text) => new Float32Array(bytes(text).buffer);
 const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
 
-function number(value, digits = 4) {
+export function number(value, digits = 4) {
   if (!Number.isFinite(value)) return "–"; // JSON has no NaN: null stands for it
   const size = Math.abs(value);
   let text = String(Number(value.toPrecision(digits)));
-  if (size >= 1e4) text = `${Number((value / 1e3).toPrecision(digits))}k`;
+  if (size >= 1e5) text = value.toExponential(2);
   else if (size > 0 && size < 1e-4) text = value.toExponential(1);
   return text.replaceAll("-", "\u2212");
 }

@@ -23,12 +23,12 @@ const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeA
 const floats = (text) => new Float32Array(bytes(text).buffer);
 const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
 
-export function number(value, digits = 3) {
-  if (value === null || !Number.isFinite(value)) return "–";
+export function number(value, digits = 4) {
+  if (!Number.isFinite(value)) return "–"; // JSON has no NaN: null stands for it
   const size = Math.abs(value);
   let text = String(Number(value.toPrecision(digits)));
-  if (size >= 1e4) text = `${Number((value / 1e3).toPrecision(digits))}k`;
-  else if (size > 0 && size < 1e-3) text = value.toExponential(1);
+  if (size >= 1e5) text = value.toExponential(2);
+  else if (size > 0 && size < 1e-4) text = value.toExponential(1);
   return text.replaceAll("-", "\u2212");
 }
 

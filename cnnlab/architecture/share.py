@@ -142,11 +142,6 @@ def to_text(architecture: Architecture, recipe: Mapping[str, Any] | None = None,
     return text
 
 
-def from_text(text: str) -> Architecture:
-    """Return the network that ``text`` holds, whatever else it brings; raises as ``read``."""
-    return read(text).architecture
-
-
 def read(text: str) -> Shared:
     """Return what ``text`` passes on; white space around and inside it (a mail's line breaks) is ignored.
 

@@ -40,7 +40,12 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
 
 
 def flip(images: Tensor, generator: Generator) -> Tensor:
-    """Mirror each image left to right with probability 1/2."""
+    """Return ``images`` with each mirrored left to right with probability 1/2.
+
+    Shape:
+        images: (N, C, H, W) uint8 or float.
+        returns: a new tensor like ``images``.
+    """
     chosen = torch.rand(len(images), generator=generator) < 0.5
     return flip_these(images, chosen)
 
@@ -53,16 +58,25 @@ def flip_these(images: Tensor, chosen: Tensor) -> Tensor:
 
 
 def shift(images: Tensor, pixels: int, generator: Generator) -> Tensor:
-    """Move each image by whole pixels, uniform in -pixels...pixels on each axis; what opens up is 0."""
+    """Return ``images`` with each moved by whole pixels, uniform in -pixels...pixels on each axis; what opens up is 0.
+
+    Shape:
+        images: (N, C, H, W) uint8 or float.
+        returns: (N, C, H, W) of the same dtype.
+    """
     offsets = _offsets(len(images), pixels, generator)
     return cut(F.pad(images, (pixels, pixels, pixels, pixels)), offsets, images.shape[2:])
 
 
 def crop_padding(images: Tensor, pixels: int, generator: Generator) -> Tensor:
-    """Pad by ``pixels`` mirrored pixels and cut the old size out at a random place.
+    """Return ``images`` padded by ``pixels`` mirrored pixels on each side, with the old size cut out at a random place.
 
     The border is mirrored without repeating the edge, as ``torchvision.transforms.RandomCrop`` does with
     ``padding_mode="reflect"``; so nothing black enters a photograph.
+
+    Shape:
+        images: (N, C, H, W) uint8 or float.
+        returns: (N, C, H, W) of the same dtype.
 
     Source: Jordan 2024, arXiv:2404.00498, section 3.1 (random translation with reflection padding).
     """
@@ -147,7 +161,11 @@ def rotate_scale_by(images: Tensor, degrees: Tensor, factors: Tensor, slants: Te
 
 
 def cutout(images: Tensor, side: int, generator: Generator) -> Tensor:
-    """Blacken a square of ``side`` pixels in each image; its centre is anywhere in it, so it may reach over the edge.
+    """Return ``images`` with a square of ``side`` pixels of each at 0; its centre is any pixel, so it may reach over the edge.
+
+    Shape:
+        images: (N, C, H, W) uint8 or float.
+        returns: (N, C, H, W) of the same dtype.
 
     Source: DeVries & Taylor 2017, arXiv:1708.04552, section 3.2; there it is filled with the mean, here with black.
     """
@@ -167,7 +185,14 @@ def cutout_at(images: Tensor, side: int, centres: Tensor) -> Tensor:
 
 
 def noise(images: Tensor, spread: float, generator: Generator) -> Tensor:
-    """Add to each pixel a draw from N(0, (255 * spread)^2), and stay within 0...255; uint8 is rounded back."""
+    """Return ``images`` with a draw from N(0, (255 * spread)^2) added to each number, kept within 0...255.
+
+    ``spread`` is the standard deviation as a part of the whole range of grey, 0 to 1. uint8 is rounded back.
+
+    Shape:
+        images: (N, C, H, W) uint8, or float in 0...255.
+        returns: (N, C, H, W) of the same dtype.
+    """
     noisy = torch.randn(images.shape, generator=generator).mul_(255 * spread).add_(images).clamp_(0, 255)
     return noisy.to(images.dtype) if images.is_floating_point() else noisy.round_().to(images.dtype)
 

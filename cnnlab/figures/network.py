@@ -1,7 +1,7 @@
 """A network drawn to scale: one block for each layer, as high and deep as its maps and as wide as its channels.
 
-Pure geometry and SVG, without plotly: the Build page's component lays the blocks out (they wrap like text) and ``to_svg``
-draws them in one row, for a page that only shows.
+Pure geometry and SVG, without plotly: the Build page's component lays the blocks out (they wrap like text), and
+``thumbnail`` draws them bare in one row, for a card.
 """
 
 from __future__ import annotations
@@ -289,32 +289,6 @@ def thumbnail(architecture: Architecture, dark: bool = False) -> str:
         parts.append(f'<g transform="translate({x:.1f} {(HEIGHT_PX - height) / 2 + 1:.1f})">{block.svg}</g>')
         x += width + 7
     return _svg(x, HEIGHT_PX + 2, _fills(dark), parts, "aria-hidden", "true")
-
-
-def to_svg(architecture: Architecture, dark: bool = False, language: str | None = None) -> str:
-    """Return the whole network as one row, an SVG of its own with colours and a text alternative."""
-    middle, gap, x = HEIGHT_PX / 2 + 4, 54.0, 4.0
-    parts: list[str] = []
-    sentences: list[str] = []
-    for block in blocks(architecture):
-        width, height = block.size_px
-        column = max(width, 38.0)
-        parts.append(
-            f'<g transform="translate({x + (column - width) / 2:.1f} {middle - height / 2:.1f})">{block.svg}</g>'
-        )
-        label = escape(_name(block, language))
-        parts.append(f'<text class="name" x="{x + column / 2:.1f}" y="{HEIGHT_PX + 24}">{label}</text>')
-        x += column
-        parts.append(f'<text class="shape" x="{x + gap / 2:.1f}" y="{middle - 6:.1f}">{block.shape or "?"}</text>')
-        parts.append(f'<path class="edge" d="M{x + 4:.1f} {middle:.1f}h{gap - 8:g}m-4 -3l4 3l-4 3"/>')
-        x += gap
-        sentences.append(block.sentence.text(language))
-    ink = "#E6EDF3" if dark else "#1B2733"
-    style = (
-        f"text{{font:600 12px system-ui,sans-serif;text-anchor:middle;fill:{ink}}}.shape{{font-weight:400;font-size:11px}}"
-        f".edge{{stroke:{ink};fill:none;opacity:.5}}{_fills(dark)}"
-    )
-    return _svg(x, HEIGHT_PX + 34, style, parts, "aria-label", "; ".join(sentences))
 
 
 def _svg(width: float, height: float, style: str, parts: list[str], attribute: str, value: str) -> str:

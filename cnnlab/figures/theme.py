@@ -42,14 +42,6 @@ The first seven are those of Okabe & Ito 2008, "Color Universal Design"; three a
 in simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009) than two of the seven do: CIE76 16.
 """
 
-CONFIG: dict[str, Any] = {
-    "displayModeBar": False,
-    "displaylogo": False,
-    "scrollZoom": False,
-    "doubleClick": False,
-}
-"""Plotly's ``config`` for every chart: no mode bar, and a page that scrolls instead of a chart that zooms."""
-
 FONT = "Inter, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', system-ui, sans-serif"
 """The pages' own font, so that a chart speaks with the same voice."""
 
@@ -64,11 +56,8 @@ def signed_scale(dark: bool = False) -> list[list[Any]]:
     return [[0.0, NEGATIVE[dark]], [0.5, GROUND[dark]], [1.0, POSITIVE[dark]]]
 
 
-SIGNED: list[list[Any]] = signed_scale()
-"""Blue - white - orange-red, for the light theme; :func:`signed_scale` has both."""
-
 SEQUENTIAL: list[list[Any]] = [[i / (len(_VIRIDIS) - 1), colour] for i, colour in enumerate(_VIRIDIS)]
-"""Viridis, for activations, in both themes."""
+"""Viridis, for activations, in both themes: a Plotly colour scale, as ``signed_scale`` is of signed values."""
 
 
 def class_colour(target: int) -> str:
@@ -85,7 +74,7 @@ def rgb(colour: str) -> tuple[int, int, int]:
 def lookup(mode: str = "sequential", dark: bool = False) -> NDArray[np.uint8]:
     """Return the colour table of ``mode``: row 0 is the lowest value, row 255 the highest.
 
-    ``signed`` and ``sequential`` are the two scales above, ``unsigned`` is paper to ``UNSIGNED`` in both themes,
+    ``signed`` and ``sequential`` are ``signed_scale`` and ``SEQUENTIAL``, ``unsigned`` is paper to ``UNSIGNED`` in both themes,
     ``grey`` is black to white.
 
     Shape:

@@ -62,8 +62,8 @@ class Store:
         self.database = database or Database()
         self.files = files or artefacts()
         self.process = Process()
-        self._known: dict[str, tuple[int, Snapshot]] = {}
-        self._guard = threading.Lock()
+        self._known: dict[str, tuple[int, Snapshot]] = {}  # by id: the row's version, and what it said then
+        self._guard = threading.Lock()  # held by whoever touches ``_known``: all sessions ask one store
         try:
             with self.database.write() as session:
                 self.process.join(session, self.database.now(session))
@@ -139,7 +139,8 @@ class Store:
         """Remove all that is kept of the run."""
         with self.database.write() as session:
             session.execute(delete(RunRow).where(RunRow.id == check_id(id)))
-        self._known.pop(id, None)
+        with self._guard:
+            self._known.pop(id, None)
         self._remove_files(id)
 
     def take(
@@ -265,13 +266,14 @@ class Store:
             dead = {process for process in others if not is_alive(session, process, now)}
         orphans = [row.id for row in rows if row.state in LIVE and row.process in dead]
         written = self._interrupt(orphans)
-        old = [row.id for row in rows if row.id in orphans or self._known.get(row.id, (0,))[0] != row.version]
+        known = self._still(ids, {row.id for row in rows})
+        old = [row.id for row in rows if row.id in orphans or known.get(row.id, (0,))[0] != row.version]
         found: dict[str, Snapshot | None] = {}
         for start in range(0, len(old), _MANY):
             found.update(self._read(old[start : start + _MANY]))
         for id in orphans if not written else ():
             found[id] = (snapshot := found.get(id)) and broken_off(snapshot)
-        kept = {row.id: self._known[row.id][1] for row in rows if row.id not in old and row.id in self._known}
+        kept = {row.id: known[row.id][1] for row in rows if row.id not in old}
         return {**kept, **found}
 
     def _interrupt(self, ids: list[str]) -> bool:
@@ -286,13 +288,22 @@ class Store:
             _log.debug("interrupted runs cannot be marked yet", exc_info=True)
             return False
 
+    def _still(self, asked: list[str] | None, there: set[str]) -> dict[str, tuple[int, Snapshot]]:
+        """Return what is known of the runs ``there``, and forget those of ``asked`` (None: of all) that are no longer."""
+        with self._guard:
+            gone = [id for id in (self._known if asked is None else asked) if id not in there]
+            for id in gone:
+                self._known.pop(id, None)
+            return {id: self._known[id] for id in there if id in self._known}
+
     def _read(self, ids: list[str]) -> dict[str, Snapshot | None]:
         found: dict[str, Snapshot | None] = {}
         with self.database.read() as session:
             for row in session.scalars(select(RunRow).where(RunRow.id.in_(ids))):
                 try:
                     found[row.id] = snapshot_of(row)
-                    self._known[row.id] = (row.version, snapshot_of(row))
+                    with self._guard:
+                        self._known[row.id] = (row.version, snapshot_of(row))
                 except RunError:
                     found[row.id] = None
         return found

@@ -8,7 +8,7 @@ from cnnlab.i18n import Message
 from cnnlab.source_in.findings import Finding, Refusal, Text, TooMuch
 from cnnlab.source_in.naming import Scope
 from cnnlab.source_in.text import short
-from cnnlab.source_in.values import Module, Tensor, Unknown, Value
+from cnnlab.source_in.values import Module, Unknown, Value
 
 MAX_STEPS = 150_000
 MAX_CALLS = 40
@@ -145,8 +145,3 @@ def from_unknown(value: Unknown, line: int) -> Refusal:
         return Refusal(line, Message("not understood: {code}", code=value.what))
     text: Text = Message("this needs what line {first} makes, and that is not understood: {code}", first=value.line, code=value.what)  # fmt: skip
     return Refusal(line, text)
-
-
-def is_tensor(value: Value) -> bool:
-    """Return whether ``value`` flows through the network."""
-    return isinstance(value, Tensor)

@@ -31,7 +31,6 @@ for _layer in (
     ASSUMED[_layer] = f"keras.{_layer}"
 
 CONSTANTS: dict[str, Any] = {"math.pi": math.pi, "math.e": math.e, "numpy.pi": math.pi, "math.inf": math.inf}
-KERAS_FUNCTIONS = ("keras.activations.", "keras.backend.", "tensorflow.nn.")
 _KERAS_PARTS = ("layers", "models", "engine", "Sequential", "Model", "Input")
 
 

@@ -77,9 +77,13 @@ class Learner:
         return {name: module.p for name, module in self._drops.items()}
 
     def input_of(self, images: Tensor) -> Tensor:
-        """Return uint8 ``images`` as the network takes them, in the recipe's memory format.
+        """Return uint8 ``images`` as the network takes them: padded, (x / 255 - mean) / std, in the recipe's memory format.
 
         The same numbers as ``Preprocessing.apply``, to the bit; here in place, since it is done at each step.
+
+        Shape:
+            images: (N, C, h, w) uint8, as the data set has them
+            returns: (N, C, H, W) float32, the network's input; H and W with the padding
         """
         padded = F.pad(images, self._padding) if any(self._padding) else images
         x = padded.to(torch.float32, memory_format=self._format)
@@ -91,7 +95,14 @@ class Learner:
         return nullcontext()
 
     def look(self, images: Tensor) -> Tensor:
-        """Return the logits of uint8 ``images`` in evaluation mode, at the recipe's precision."""
+        """Return the logits of ``images`` in evaluation mode, computed at the recipe's precision, without gradients.
+
+        The network is back in the mode in which it learns afterwards.
+
+        Shape:
+            images: (N, C, h, w) uint8, as the data set has them, before padding and normalisation
+            returns: (N, classes) float32
+        """
         return wide(self.recipe.threads, self._look, images)
 
     @torch.no_grad()

@@ -61,7 +61,17 @@ def remembered(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str
 def remember(
     network: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, tensors: Mapping[str, Tensor]
 ) -> None:
-    """Let ``optimizer`` remember copies of ``tensors``, named as by ``remembered``, each laid out as its parameter.
+    """Let ``optimizer`` go on from what another of its kind remembered of the same network, such as one in a checkpoint.
+
+    Args:
+        network: whose parameters it moves.
+        optimizer: as ``make_optimizer`` gave it for ``recipe``; what it remembered of these parameters is replaced.
+        recipe: names the optimizer, and so what there has to be of each parameter that learns.
+        tensors: by ``PARAMETER/KEY``, such as ``conv1.weight/exp_avg``, as ``remembered`` returns them. They are copied,
+            each laid out in memory as its parameter.
+
+    Shape:
+        tensors: float32, of the parameter's own shape; () where the key is ``step``
 
     Raises:
         RunError: a tensor that this optimizer does not keep of this network, or one too few.

@@ -1,32 +1,38 @@
-"""What a session knows, behind one door: who is here, what is made, what is looked at.
+"""What a session knows, behind one door: who is here, what is made, what is looked at, what controls show.
 
 Truth lives under keys of our own (``keys``), never under a widget's (a widget's value dies when its page is left), and
-what should outlive a reload is also kept in the learner's workspace. Nothing outside names a key of the session.
+what should outlive a reload is also kept in the learner's workspace.
+
+    function                                   what it keeps lives
+    seed, settle, unseed                       until the page is left: Streamlit forgets a control that is not drawn
+    leave, pick_up                             until it is picked up, by the next draw as a rule
+    here, set_here                             until the page is left
+    redo, upload_id, unlock_teacher            as long as the session: until the browser's page is loaded anew
+    keep, kept, take                           in the workspace: the choice of a single control, under the control's key
+    set_*, choose_language, use_preset, undo   in the workspace: what is chosen for the whole lab, and the networks before
+
+What a page alone needs for as long as the session lives (which of two buttons was pressed, a link that was made) it has
+in ``st.session_state`` under a key that begins with the page's name; only ``new_workspace`` and ``open_workspace`` forget
+that. The keys in ``keys`` are touched by this package alone, and by tests.
 """
 
 from pages._session import keys
+from pages._session.controls import seed, settle, take, unseed
+from pages._session.lasting import COOKIE, here, keep, kept, leave, pick_up, set_here, workspace
 from pages._session.looked import (
     DEFAULT_MODEL,
     bin,
     current_run,
-    here,
     image_ref,
-    keep,
-    kept,
     model_ref,
     operations,
     page,
-    seed,
     set_bin,
     set_current_run,
-    set_here,
     set_image_ref,
     set_model_ref,
     set_operations,
     set_upload_id,
-    settle,
-    take,
-    unseed,
     upload_id,
     visit,
     visited,
@@ -52,7 +58,6 @@ from pages._session.made import (
     use_preset,
 )
 from pages._session.who import (
-    COOKIE,
     choose_language,
     dark,
     enter,
@@ -63,7 +68,6 @@ from pages._session.who import (
     open_workspace,
     say,
     unlock_teacher,
-    workspace,
 )
 
 __all__ = [
@@ -89,12 +93,14 @@ __all__ = [
     "kept",
     "keys",
     "language",
+    "leave",
     "model_ref",
     "new_workspace",
     "open_network",
     "open_workspace",
     "operations",
     "page",
+    "pick_up",
     "recipe",
     "redo",
     "say",

@@ -1,4 +1,8 @@
-"""The keys of the session that are our own: truth lives under these, never under a widget's."""
+"""The keys of the session that are our own: truth lives under these, never under a widget's.
+
+Beside the value of a widget, which Streamlit has under the widget's key, ``controls`` notes three things under that key
+and a suffix. A key of a control therefore never ends in ``~``.
+"""
 
 WORKSPACE = "lab.workspace"
 LANGUAGE = "lab.language"
@@ -23,3 +27,10 @@ WIDGETS = "lab.widgets"
 SURGERY = "lab.surgery"
 DRAWN = "lab.drawn"
 DRAWN_WHOLE = "lab.drawn_whole"
+
+SEEDED = "~"
+"""After a widget's key: (the truth that it was seeded with last, what it showed then)."""
+SET = "~set"
+"""After a widget's key: (in which draw of a page it was set, when in s of ``time.monotonic``, to what)."""
+LABEL = "~label"
+"""After a menu's key: (the option that it showed last, the label that it had)."""

@@ -1,9 +1,8 @@
-"""What is looked at: the model, the image, the run, the page, and what was chosen with each of its controls."""
+"""What is looked at: the model, the image, the run, the page."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
@@ -12,11 +11,10 @@ from cnnlab.description import ModelRef
 from cnnlab.errors import CnnLabError
 from cnnlab.workspace import ImageRef
 from pages._session import keys
-from pages._session.who import choose, chosen, workspace
+from pages._session.controls import unseed
+from pages._session.lasting import choose, chosen, workspace
 
 DEFAULT_MODEL = "bundled:mnist-sprint"
-TOLD_S = 3.0
-"""For how long a browser is told again what a control was set to; a slow one shows it by then."""
 
 
 def model_ref() -> ModelRef:
@@ -118,96 +116,3 @@ def visited_whole() -> None:
 def visited() -> tuple[str, ...]:
     """Return which pages this workspace has opened, in the order it did."""
     return tuple(chosen(keys.VISITED, "visited", ()))
-
-
-def here(key: str, default: Any = None) -> Any:
-    """Return what ``set_here`` has noted under ``key`` since this page was opened."""
-    return st.session_state.get(keys.HERE, {}).get(key, default)
-
-
-def set_here(key: str, value: Any) -> None:
-    """Note ``value`` under ``key`` until this page is left."""
-    st.session_state[keys.HERE] = {**st.session_state.get(keys.HERE, {}), key: value}
-
-
-def kept(key: str, default: Any) -> Any:
-    """Return what was chosen under ``key`` on any page, before a reload too; ``default`` where nothing was."""
-    choices = _widget_choices()
-    return choices.get(key, default)
-
-
-def keep(key: str, value: Any) -> None:
-    """Remember ``value`` (plain, or a few plain ones) as the choice under ``key``: ``kept`` gives it back."""
-    value = tuple(value) if isinstance(value, list) else value
-    choices = _widget_choices()
-    if key not in choices or choices[key] != value:
-        choices[key] = value
-        workspace().choose_widget(key, value)
-
-
-def take(key: str, value: Any) -> None:
-    """Remember ``value``, which the widget ``key`` says now, as the choice under ``key``."""
-    keep(key, value)
-    settle(key, value)
-
-
-def settle(key: str, value: Any) -> None:
-    """Note that ``value``, which the widget ``key`` says now, has become the truth that it was seeded with.
-
-    What is set elsewhere later is shown then, also where it is what was the truth before the learner's own move.
-    """
-    if st.session_state.get(key) == value:
-        st.session_state[f"{key}~"] = (value, value)
-
-
-def _widget_choices() -> dict[str, Any]:
-    if keys.WIDGETS not in st.session_state:
-        st.session_state[keys.WIDGETS] = dict(workspace().choices.widgets)
-    return st.session_state[keys.WIDGETS]
-
-
-def seed(key: str, value: Any, labels: Mapping[Any, str] | None = None) -> str:
-    """Make ``value`` what the widget ``key`` shows unless the learner moved it since; return ``key``.
-
-    A menu goes on showing the label that it had when an option was chosen. Where ``labels`` change while it is shown
-    (option to label), it is told to show the new one.
-
-    A widget forgets its value when its page is left, and ignores a new default once it has a key. So a default alone
-    is not enough; it is seeded before it is drawn, and again whenever the truth changed elsewhere. Streamlit tells
-    the browser once what was set: if the page was drawn anew before the browser came to show it (an upload, a second
-    click, a look that has ended), it may have missed it, and shows an empty control or the smallest number, and sends
-    that back. So it is told again until a page came to its end, and for ``TOLD_S`` seconds.
-    """
-    shadow = f"{key}~"
-    truth, shown = st.session_state.get(shadow, (None, None))
-    if key not in st.session_state or value not in (truth, shown):  # neither the old truth nor the learner's own move
-        _set(key, value)
-    elif _may_be_missed(key):
-        st.session_state[key] = st.session_state[key]  # to set it, even to what it is, makes the browser show it anew
-    if labels is not None:
-        now = st.session_state[key] if st.session_state[key] in labels else value
-        if (now, labels.get(now)) != st.session_state.get(f"{key}~label"):
-            _set(key, now)
-        st.session_state[f"{key}~label"] = (now, labels.get(now))
-    st.session_state[shadow] = (value, st.session_state[key])
-    return key
-
-
-def _set(key: str, value: Any) -> None:
-    st.session_state[key] = value
-    st.session_state[f"{key}~set"] = (st.session_state.get(keys.DRAWN, 0), time.monotonic(), value)
-
-
-def _may_be_missed(key: str) -> bool:
-    """Return whether the browser may not have seen yet what ``key`` was set to."""
-    drawn, at, value = st.session_state.get(f"{key}~set", (0, 0.0, None))
-    if drawn > st.session_state.get(keys.DRAWN_WHOLE, 0):
-        return True
-    return bool(time.monotonic() < at + TOLD_S and st.session_state[key] == value)  # else the learner has moved it
-
-
-def unseed(prefix: str) -> None:
-    """Let every widget whose key begins with ``prefix`` show the truth again, whatever was typed into it before."""
-    for key in [key for key in st.session_state if isinstance(key, str) and key.startswith(prefix)]:
-        if key.endswith("~"):
-            st.session_state[key] = ((), ())  # no field ever holds this

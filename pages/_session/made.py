@@ -10,8 +10,7 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.workspace import MAX_PAST, MAX_PAST_CHARS
 from pages._session import keys
-from pages._session.looked import keep, kept
-from pages._session.who import choose, chosen, workspace
+from pages._session.lasting import choose, chosen, keep, kept, workspace
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Architecture

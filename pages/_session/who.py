@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from cnnlab import teacher
 from cnnlab.i18n import LANGUAGES, best_language, set_language
-from cnnlab.workspace import Workspace, is_id, new_id
+from cnnlab.workspace import Workspace, new_id
 from pages._session import keys
-
-COOKIE = "cnnlab_workspace"
+from pages._session.lasting import workspace
 
 
 def enter() -> None:
@@ -57,16 +54,6 @@ def dark() -> bool:
     return st.context.theme.type == "dark"
 
 
-def workspace() -> Workspace:
-    """Return the learner's workspace: this session's, else the cookie's, else a new one."""
-    id = st.session_state.get(keys.WORKSPACE)
-    if not is_id(id):
-        cookie = st.context.cookies.get(COOKIE)
-        id = cookie if is_id(cookie) else new_id()
-        st.session_state[keys.WORKSPACE] = id
-    return Workspace(str(id))
-
-
 def new_workspace() -> None:
     """Leave this workspace on the disk for its owner and begin an empty one (for shared computers)."""
     code = language()
@@ -106,18 +93,3 @@ def interval() -> float:
     if keys.WATCHER not in st.session_state:
         st.session_state[keys.WATCHER] = new_id()
     return AUDIENCE.seen(st.session_state[keys.WATCHER])
-
-
-def chosen(key: str, choice: str, default: Any) -> Any:
-    """Return what this session has under ``key``, else what the workspace keeps as ``choice``, else ``default``."""
-    if key not in st.session_state:
-        kept = getattr(workspace().choices, choice)
-        st.session_state[key] = default if kept is None else kept
-    return st.session_state[key]
-
-
-def choose(key: str, choice: str, value: Any) -> None:
-    """Let ``value`` be what this session has under ``key``, and what the workspace keeps as ``choice``."""
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
-        workspace().choose(**{choice: value})

@@ -1,7 +1,8 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { patchAt, times } from "../../assets/components/map_grid.js"
+import { number, patchAt, times } from "../../assets/components/map_grid.js"
+import { spells } from "./number_cases.mjs"
 
 const MAP = Array.from({ length: 20 }, (_none, i) => i) // 4 rows of 5
 
@@ -18,4 +19,8 @@ test("over the edge there is nothing, and dilation skips", () => {
 
 test("a kernel times its patch", () => {
   assert.equal(times(patchAt(MAP, [4, 5], [2, 1, 0, 1], 1, 2), [1, -1, 0.5, 0]), 7 - 8 + 6)
+})
+
+test("a number is spelled as below the overview", () => {
+  spells(assert, number)
 })

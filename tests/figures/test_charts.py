@@ -15,7 +15,6 @@ def test_the_template_is_transparent_and_quiet(dark):
     assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
     assert layout.font.color == theme.INK[dark]
     assert layout.showlegend is False
-    assert theme.CONFIG["displayModeBar"] is False
 
 
 def test_class_bars_have_the_classes_colours_and_numbers():

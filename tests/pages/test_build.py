@@ -461,7 +461,7 @@ def test_a_network_that_cannot_run_yet_can_be_shared(page: Callable[..., AppTest
     at = turn_to(page(broken := PRESETS["article-004-cnn"].architecture), "Save, open, share")
     click(at, "build.share")
     link = next(code.value for code in at.code if "?net=" in code.value)
-    assert share.from_text(link.partition("?net=")[2]) == broken
+    assert share.read(link.partition("?net=")[2]).architecture == broken
 
 
 def test_a_link_that_is_too_long_is_a_file_that_is_opened_here(page: Callable[..., AppTest]) -> None:

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from cnnlab.architecture.presets import PRESETS
 from cnnlab.workspace import ImageRef, Workspace, new_id
 from pages import _session
-from pages._session import looked
+from pages._session import controls
 
 
 def run(script: Callable[[], None], **state: object) -> AppTest:
@@ -263,7 +263,7 @@ def test_every_layer_brings_its_editor(kind: str) -> None:
 
 
 def test_a_menu_whose_labels_changed_shows_the_truth_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looked, "TOLD_S", 0.0)
+    monkeypatch.setattr(controls, "TOLD_S", 0.0)
 
     def script() -> None:
         import streamlit as st
@@ -312,7 +312,7 @@ def test_what_was_set_is_told_again_until_a_page_came_to_its_end(monkeypatch: py
     at.session_state.interrupted = False
     assert told(at.run())
     assert told(at.run())  # the browser may not have come to show it yet
-    monkeypatch.setattr(looked, "TOLD_S", 0.0)
+    monkeypatch.setattr(controls, "TOLD_S", 0.0)
     assert not told(at.run())  # the browser's own choice is not written over
 
 
@@ -364,3 +364,23 @@ def test_what_was_set_just_now_is_told_again_until_it_is_moved() -> None:
         at.run()
     at.number_input[0].set_value(0.25).run()
     assert not at.number_input[0].proto.set_value and at.number_input[0].value == 0.25
+
+
+def test_what_was_left_for_the_next_draw_is_picked_up_once() -> None:
+    def work() -> None:
+        import streamlit as st
+
+        from pages import _session
+
+        st.text(_session.pick_up("word"))
+        _session.leave("word", "refused")
+        st.text(_session.pick_up("word"))
+        st.text(_session.pick_up("word"))
+
+    assert said(run(work)) == ["None", "refused", "None"]
+
+
+def test_the_session_s_keys_are_touched_by_its_own_package_alone() -> None:
+    for path in Path(_session.__file__).parent.parent.glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert "_session.keys" not in source and "_session import keys" not in source, path.name

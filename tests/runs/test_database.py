@@ -7,14 +7,17 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text, update
 
+from cnnlab.description import ModelRef
 from cnnlab.errors import RunError
-from cnnlab.runs import Engine
+from cnnlab.runs import Engine, resolve
 from cnnlab.runs import database as module
 from cnnlab.runs.artefacts import Elsewhere, Folder, artefacts
 from cnnlab.runs.database import HEAD, Database, StoreError
 from cnnlab.runs.processes import Process, is_alive, started, this_host
 from cnnlab.runs.store import Store
 from cnnlab.runs.tables import Base, ProcessRow, RunRow
+from cnnlab.workspace import Workspace, new_id
+from tests.pages.makers import keep_run
 from tests.runs.labs import RECIPE, spec
 
 
@@ -224,3 +227,50 @@ def test_a_damaged_last_checkpoint_costs_a_few_steps_only(lab_home):
     first, second = Model.from_bytes(weights), Model.from_bytes(lab.model(id))
     assert all((first.state[name] == second.state[name]).all() for name in first.state)
     lab.close()
+
+
+class Guarded(dict):
+    """What a store knows of its runs, touched under the store's lock alone."""
+
+    def __init__(self, store):
+        super().__init__()
+        self._store = store
+
+    def _checked(name):  # noqa: N805
+        def method(self, *args):
+            assert self._store._guard.locked(), name
+            return getattr(dict, name)(self, *args)
+
+        return method
+
+    __contains__, __getitem__, __setitem__, __iter__ = map(
+        _checked, ("__contains__", "__getitem__", "__setitem__", "__iter__")
+    )
+    get, pop = _checked("get"), _checked("pop")
+
+
+def test_sessions_that_ask_one_store_at_once_touch_what_it_knows_under_its_lock(database):
+    space, model = Workspace(new_id()), resolve(ModelRef("bundled:mnist-sprint"))
+    store = Store()
+    store._known = Guarded(store)
+    id = keep_run(space, model, weights=False)
+    assert [run.id for run in store.all()] == [run.id for run in store.all()] == [id]
+    assert store.snapshot(id).id == id
+    store.delete(id)
+    assert not store.all()
+    store.close()
+
+
+def test_what_another_program_has_deleted_is_known_no_longer(database):
+    space, model = Workspace(new_id()), resolve(ModelRef("bundled:mnist-sprint"))
+    store, other = Store(), Store()
+    first, second, third = (keep_run(space, model, weights=False) for _run in range(3))
+    assert len(store.all()) == 3 and len(store._known) == 3
+    other.delete(first)
+    with pytest.raises(RunError):
+        store.snapshot(first)
+    assert set(store._known) == {second, third}
+    other.delete(second)
+    assert [run.id for run in store.all()] == [third] and set(store._known) == {third}
+    other.close()
+    store.close()

@@ -7,9 +7,6 @@ from typing import Literal
 
 from torch import Tensor
 
-from cnnlab.architecture import Address
-from cnnlab.insight.arithmetic.parts import grid
-
 View = Literal["window", "pool", "points", "dense", "softmax", "flatten", "terms"]
 
 
@@ -32,10 +29,6 @@ class Incoming:
     kernel: Tensor | None = None
     origin: Tensor | None = None
     factor: Tensor | None = None
-
-    def address(self, row: int, column: int) -> Address:
-        """Return where the number at ``row`` and ``column`` stands."""
-        return Address(self.layer, None, (column,) if self.channel is None else (self.channel, row, column))
 
 
 @dataclass(frozen=True)
@@ -84,38 +77,3 @@ class Plane:
     wide: tuple[int, ...] | None = None
     weight: Tensor | None = None
     numbers: dict[str, float] = field(default_factory=dict)
-
-
-def total(made: Plane, row: int, column: int) -> float:
-    """Return the number at ``row`` and ``column`` of the map, from the plane alone, in float64: what a browser works out."""
-    if made.view == "window" and made.window:
-        kernel, stride, padding, dilation = made.window
-        found = made.bias + (float(made.rest[row, column]) if made.rest is not None else 0.0)
-        for one in made.incoming:
-            for m, n in grid(kernel, kernel).tolist():
-                y, x = row * stride - padding + m * dilation, column * stride - padding + n * dilation
-                if 0 <= y < one.values.shape[0] and 0 <= x < one.values.shape[1] and one.kernel is not None:
-                    found += float(one.values[y, x]) * float(one.kernel[m, n])
-        return found
-    if made.view == "pool":
-        (top, bottom), (left, right) = made.rows[row], made.columns[column]
-        seen = made.incoming[0].values[top:bottom, left:right].double()
-        return (
-            float(seen.sum()) / (made.tall[row] * made.wide[column]) if made.tall and made.wide else float(seen.max())
-        )
-    if made.view == "points" and made.shift is not None:
-        found = float(made.shift[row, column])
-        for one in made.incoming:
-            place = int(one.origin[row, column]) if one.origin is not None else -1
-            if place >= 0 and one.factor is not None:
-                found += float(one.values.flatten()[place]) * float(one.factor[row, column])
-        return found
-    vector = made.incoming[0].values[0].double()
-    if made.view == "dense" and made.weight is not None:
-        if made.kind == "RBF":
-            return -float((vector - made.weight.double()).square().sum())
-        return made.bias + float((vector * made.weight.double()).sum())
-    if made.view == "flatten":
-        return float(vector[column])
-    shares = (vector - vector.max()).exp()
-    return float(shares[column] / shares.sum())
