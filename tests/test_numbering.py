@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cnnlab import numbering
+from cnnlab.home import is_full
 from cnnlab.numbering import run_numbers
 from cnnlab.workspace import Workspace, new_id
 
@@ -64,3 +65,5 @@ def test_a_full_disk_costs_no_run_its_number(space: Workspace) -> None:
     space.folder.write_text("a file where a folder should be: nothing can be written there")
     for _again in range(2):
         assert run_numbers(space, ["a", "b"]) == {"a": 1, "b": 2}
+    space.folder.unlink()
+    assert not is_full() and run_numbers(Workspace(space.id), ["b", "c"]) == {"b": 2, "c": 3}
