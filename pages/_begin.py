@@ -131,7 +131,7 @@ def _offer_network(network: Architecture, dataset: DataSet, model: Model) -> Non
               classes=classes),
             icon=":material/auto_fix_high:", key="train.fitting", type="primary", on_click=_session.open_network,
             args=(made,), help=_("The same layers as the model's, with a last layer for these classes. Your present "
-                                 "network is kept."),
+                                 "network is kept if there is room for it; undo brings it back, too."),
         )  # fmt: skip
 
 

@@ -249,7 +249,7 @@ def use_preset(name: str) -> None:
 
 
 def open_network(network: Architecture) -> None:
-    """Build on with ``network``; the one before is kept in the workspace, and undo brings it back too."""
+    """Build on with ``network``; the one before is kept in the workspace if there is room, and undo brings it back too."""
     _session.open_network(network)
     _show_anew()
     focus()

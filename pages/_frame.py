@@ -6,7 +6,7 @@ import streamlit as st
 
 from cnnlab.home import ASSETS, is_full
 from cnnlab.i18n import LANGUAGES, _
-from pages import _choices, _continue, _run_line, _session
+from pages import _choices, _continue, _run_line, _said, _session
 from pages._glossary import glossary_button
 
 _SHORT = {"en": "EN", "zh_CN": "中文"}
@@ -22,6 +22,7 @@ def draw() -> None:
     _run_line.draw()
     _continue.arrive()
     _told_full()
+    _told_not_kept()
     with st.sidebar, st.container(key="frame", gap="small"):
         glossary_button()
         _continue.offer_button()
@@ -46,6 +47,17 @@ def _told_full() -> None:
             ),
             icon=":material/hard_drive:",
         )
+
+
+def _told_not_kept() -> None:
+    """Say once which network could not be kept when another one was opened."""
+    if (lost := _session.not_kept()) is not None:
+        name, problem = lost
+        st.warning(
+            _("Your network {name} could not be kept among your own. {problem} Undo on the Build page brings it back.",
+              name=_said.plain(name) or _("without a name"), problem=_said.told(problem)),
+            icon=":material/undo:",
+        )  # fmt: skip
 
 
 def _language_switch() -> None:

@@ -91,10 +91,19 @@ class Store:
             _add_events(session, snapshot.id, events)
 
     def adopt(self, snapshot: Snapshot, events: Iterable[Mapping[str, Any]], model: bytes | None) -> None:
-        """Write a run that is over, with its final weights, which are written first."""
+        """Write a run that is over, with its final weights, which are written first.
+
+        Raises:
+            RunError: the disk does not take it.
+        """
         kept = None
         if model is not None:
-            kept = {"hash": self.files.put(model_name(snapshot.id), model), "bytes": len(model), "step": snapshot.step}
+            name = model_name(snapshot.id)
+            try:
+                kept = {"hash": self.files.put(name, model), "bytes": len(model), "step": snapshot.step}
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise RunError("{name}: cannot be written ({reason})", name=name, reason=reason) from error
         with self.database.write() as session:
             session.add(_new_row(replace(snapshot, has_model=model is not None), model=kept))
             session.flush()

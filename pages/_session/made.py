@@ -10,7 +10,7 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.workspace import MAX_PAST, MAX_PAST_CHARS
 from pages._session import keys
-from pages._session.lasting import choose, chosen, keep, kept, workspace
+from pages._session.lasting import choose, chosen, keep, kept, leave, pick_up, workspace
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Architecture
@@ -113,23 +113,40 @@ def use_preset(name: str) -> None:
     set_data_name(preset.data)
 
 
-def open_network(network: Architecture) -> None:
-    """Build on with another network; the one before is kept among the learner's own."""
+def open_network(network: Architecture) -> bool:
+    """Build on with another network; return whether the one before is kept: among the learner's own, or as a preset.
+
+    Where the workspace or the disk is full it is not; then the frame says so, and ``undo`` still brings it back.
+    """
+    kept = True
     if _settled(network) != architecture():
-        _keep_mine()
+        kept = _keep_mine()
         set_architecture(network)
+    return kept
 
 
-def _keep_mine() -> None:
-    """Keep the network being built among the learner's own, unless it is a preset's: a choice must not lose work."""
+def not_kept() -> tuple[str, CnnLabError] | None:
+    """Return once which network ``open_network`` could not keep, and why; None where there was none."""
+    found: tuple[str, CnnLabError] | None = pick_up(keys.NOT_MINE)
+    return found
+
+
+def _keep_mine() -> bool:
+    """Keep the network being built among the learner's own, unless it is a preset's: a choice must not lose work.
+
+    Returns:
+        whether nothing is lost; where it could not be kept, ``not_kept`` tells.
+    """
     from cnnlab.architecture.presets import PRESETS
 
     mine = architecture()
     if mine.layers and all(mine != preset.architecture for preset in PRESETS.values()):
         try:
             workspace().save_network(mine)
-        except CnnLabError:
-            pass  # the workspace is full: undo still brings it back
+        except CnnLabError as error:
+            leave(keys.NOT_MINE, (mine.name, error))
+            return False
+    return True
 
 
 def recipe() -> Recipe:
