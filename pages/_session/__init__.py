@@ -5,7 +5,7 @@ what should outlive a reload is also kept in the learner's workspace.
 
     function                                   what it keeps lives
     seed, settle, unseed                       until the page is left: Streamlit forgets a control that is not drawn
-    leave, pick_up                             until it is picked up, by the next draw as a rule
+    leave, pick_up, say                        until it is picked up, by the next draw as a rule
     here, set_here                             until the page is left
     redo, upload_id, unlock_teacher            as long as the session: until the browser's page is loaded anew
     keep, kept, take                           in the workspace: the choice of a single control, under the control's key

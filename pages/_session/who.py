@@ -8,7 +8,7 @@ from cnnlab import teacher
 from cnnlab.i18n import LANGUAGES, best_language, set_language
 from cnnlab.workspace import Workspace, new_id
 from pages._session import keys
-from pages._session.lasting import workspace
+from pages._session.lasting import leave, pick_up, workspace
 
 
 def enter() -> None:
@@ -17,7 +17,7 @@ def enter() -> None:
     And show what a callback had to say (``say``).
     """
     set_language(language())
-    if (said := st.session_state.pop(keys.SAID, None)) is not None:
+    if (said := pick_up(keys.SAID)) is not None:
         st.toast(said, icon=":material/error:")
 
 
@@ -27,7 +27,7 @@ def say(text: str) -> None:
     A toast from within the callback of a fragment's button would stand where the page's style sheet stood, which lies
     in the same invisible place, and the page would lose all its looks.
     """
-    st.session_state[keys.SAID] = text
+    leave(keys.SAID, text)
 
 
 def language() -> str:
