@@ -27,7 +27,6 @@ WELL_ON = 0.75
 DEAD_SHARE = 0.7
 """A third of a dense layer's ReLUs may well be silent in a small network that learns."""
 
-ALL_DEAD = 0.95
 SATURATED_SHARE = 0.7
 SHRUNK = 0.8
 
