@@ -142,6 +142,9 @@ def over() -> None:
     """Draw the runs of everybody that are over, the newest first."""
     from cnnlab import runs
 
+    _session.enter()
+    if not _session.is_teacher():
+        return
     found = [run for run in runs.engine().list() if not run.live]
     if not found:
         st.caption(_("No run is over yet."))

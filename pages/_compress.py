@@ -78,9 +78,17 @@ def _prune(model: Model, dataset: DataSet) -> Wish:
         steps = _choices.slider(
             "smaller.steps", _("Steps"), 1, 8, 1, 1, help=_("1: all at once; more: bit by bit."), width=160
         )
+        key, usual = ("smaller.epochs", 0) if per == "weight" else ("smaller.epochs.channel", 1)  # whole ones cost more
         epochs = _choices.slider(
-            "smaller.epochs", _("Epochs after each step"), 0, 5, 0, 1, help=_("How long it learns on after each step."), width=200
-        )  # fmt: skip
+            key,
+            _("Epochs after each step"),
+            0,
+            5,
+            usual,
+            1,
+            help=_("How long it learns on after each step."),
+            width=200,
+        )
     if per == "channel":
         st.caption(
             _("A kernel joins one channel that arrives with one that leaves: where half of both go, a quarter of the kernels "

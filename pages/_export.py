@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import streamlit as st
 
 from cnnlab.description import ModelRef
@@ -11,7 +9,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.export import EXPORTS, Export, Exported, Subject, of_model, of_network
 from cnnlab.export.link import link
 from cnnlab.i18n import _
-from pages import _session, _widgets
+from pages import _continue, _session, _widgets
 from pages._said import told
 
 _PREPARED = "export.prepared"
@@ -110,7 +108,5 @@ def _prepared(choice: Export, subject: Subject, key: str) -> Exported | None:
 
 
 def _address(path: str) -> str:
-    """Return the lab's own address with ``path``, as the browser wrote it."""
-    parts = urlsplit(st.context.url or "http://localhost:8501/")
-    route, _question, query = path.partition("?")
-    return parts._replace(path=parts.path.rpartition("/")[0] + route, query=query, fragment="").geturl()
+    """Return ``path`` under the address that other devices open, where there is one."""
+    return _continue.lab_address().url.rstrip("/") + path

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from cnnlab.description import bundled_models
+from cnnlab.figures.live import checked_on
 from cnnlab.i18n import _
 from cnnlab.numbering import run_numbers
 from cnnlab.runs.snapshot import state_word
@@ -46,8 +47,11 @@ def _every_run() -> dict[int, Snapshot]:
 def run_label(number: int, run: Snapshot) -> str:
     """Return what a menu calls run ``number``: its name, its number, and what came of it or what it does now."""
     accuracy = run.val_acc if run.test_acc is None else run.test_acc
-    result = state_word(run.state).text() if run.live or accuracy is None else f"{accuracy:.1%}"
-    if run.test_acc is not None and not run.live:
+    if run.live or accuracy is None:
+        result = state_word(run.state).text()
+    elif run.test_acc is None:
+        result = _("{acc} ({what})", acc=f"{accuracy:.1%}", what=checked_on(run.recipe.full_train))
+    else:
         result = _accuracy.short(run.test_acc, run.data)
     return _("{name}: your run {number}, {result}", name=run.name, number=number, result=result)
 

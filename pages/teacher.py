@@ -49,7 +49,7 @@ if _session.is_teacher():
         st.subheader(_("At work and waiting"), anchor=False)
         st.fragment(_class.live, run_every=2 * _session.interval())()
         with st.expander(_("Runs that are over"), icon=":material/history:"):
-            _class.over()
+            st.fragment(_class.over, run_every=4 * _session.interval())()
     with right:
         _way_in()
         _limits()

@@ -118,7 +118,7 @@ def checked_on(seen: bool) -> str:
 
 def legend_html(seen: bool) -> str:
     """Return which line of the charts is which, with a mark of its colour before each name."""
-    dots = _("after each epoch, on images it has learned from") if seen else _("on the validation set")
+    dots = _("now and then, on images it has learned from") if seen else _("on the validation set")
     names = {
         "train": _("training: average of the last batches"),
         "raw": _("each batch"),

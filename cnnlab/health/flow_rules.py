@@ -216,7 +216,7 @@ class DeadReLU(Rule):
         why = Message(
             "{share:.0%} of the units of {name} gave zero for every picture of the last {looks} batches that were looked at. Where a "
             "ReLU gives zero its slope is zero, too: no gradient comes through, so the weights before it cannot bring it "
-            "back. One step too long can push a unit there; what is left does all the work.",
+            "back. One step too long can push a unit there.",
             share=dead[name],
             name=name,
             looks=min(5, len(case.history.looks)),

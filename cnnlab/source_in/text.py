@@ -41,7 +41,7 @@ def parse(source: str | bytes) -> tuple[ast.Module, list[Finding]]:
             warnings.simplefilter("ignore")  # a SyntaxWarning for "\d" is no matter of ours
             tree = ast.parse(cleaned)
     except SyntaxError as error:
-        raise _not_python(error.lineno or 1, lines) from error
+        raise _not_python(error.lineno or 1, lines, error.msg) from error
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise Refusal(1, Message("this nests deeper than any network's source; it was not read")) from error
     _check_tree(tree)
@@ -141,7 +141,7 @@ def _check_tree(tree: ast.Module) -> None:
         level = [child for node in level for child in ast.iter_child_nodes(node)]
 
 
-def _not_python(line: int, lines: list[str]) -> Refusal:
+def _not_python(line: int, lines: list[str], reason: str) -> Refusal:
     line = max(1, min(line, len(lines)))
     code = lines[line - 1]
     if marks := "".join(sorted(set(code) & _TYPOGRAPHIC.keys())):
@@ -151,6 +151,10 @@ def _not_python(line: int, lines: list[str]) -> Refusal:
             Message(
                 "this is not Python: {code}; {marks} have to be {plain}", code=short(code), marks=marks, plain=plain
             ),
+        )
+    if reason.endswith("was never closed"):
+        return Refusal(
+            line, Message("this is not Python: {code}; its {mark} is never closed", code=short(code), mark=reason[1])
         )
     return Refusal(line, Message("this is not Python: {code}", code=short(code)))
 

@@ -85,7 +85,7 @@ def test_pruning_shows_what_was_measured(page):
 
 def test_channels_go_and_the_rest_learns_on(page):
     at = choose(page, "smaller.per", "channel")
-    at.slider(key="smaller.epochs").set_value(1).run()
+    assert at.slider(key="smaller.epochs.channel").value == 1  # whole channels cost more than a step can tell
     assert "5 steps of learning" in shown(at)
     at = made(at)
     assert work.current(owner_of(at)).step == 5

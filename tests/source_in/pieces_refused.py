@@ -86,6 +86,10 @@ U()(torch.zeros(1, 1, 8, 8))
     "JavaScript": ("const model = tf.sequential();\nmodel.add(tf.layers.conv2d({filters: 8}));\n", 1, "not Python"),
     "C++": ("#include <torch/torch.h>\nstruct Net : torch::nn::Module {\n};\n", 2, "not Python"),
     "MATLAB": ("layers = [\n    imageInputLayer([28 28 1])\n    convolution2dLayer(3,8,'Padding','same')];\n", 2, "not Python"),
+    "a bracket left open": (
+        "from torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        self.conv1 = nn.Conv2d(3, 6, 5\n"
+        "        self.fc = nn.Linear(10, 2)\n", 4, "its ( is never closed",
+    ),
     "Python 2": ("import torch\nprint 'hello'\n", 2, "not Python"),
     "prose": ("A convolutional network has layers.\nIt sees pictures.\n", 1, "not Python"),
     "HTML": ("<html><body>model</body></html>", 1, "not Python"),
