@@ -16,6 +16,7 @@ from cnnlab.i18n import _
 from cnnlab.runs.snapshot import LIVE, state_word
 from cnnlab.workspace import name_of
 from pages import _run_line, _session
+from pages._looking import data_title
 from pages._said import told
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _over_row(run: Snapshot) -> str:
     if accuracy is not None and run.test_acc is None:
         acc = _("{acc} ({what})", acc=acc, what=checked_on(run.recipe.full_train))
     words = (
-        learner(run.owner), run.name, run.data, acc, f"{run.step:,}",
+        learner(run.owner), run.name, data_title(run.data), acc, f"{run.step:,}",
         seconds(run.train_s), state_word(run.state).text(),
         datetime.fromtimestamp(run.created).strftime("%Y-%m-%d %H:%M"),
     )  # fmt: skip

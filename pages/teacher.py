@@ -18,9 +18,12 @@ def _way_in() -> None:
     st.subheader(_("Learners open"), anchor=False)
     if address.only_here:
         st.warning(_("Only this computer can open the lab now: it is in no network, or listens to itself alone."))
-    st.html(qr_html(address.url, _("QR code of the address below"), 220))
+    st.html(qr_html(address.url, _("QR code of the address below"), 280))
     st.code(address.url, language=None, wrap_lines=True)
     st.caption(_("With a browser, in the same network. Nothing is installed, and nobody needs an account."))
+    st.caption(
+        _("A learner is called by a few signs until a name stands under *My workspace*, in the learner's own menu.")
+    )
 
 
 def _limits() -> None:
