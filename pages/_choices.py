@@ -41,13 +41,13 @@ def seeded(
     return draw(label, *more, key=key, **{_DEFAULT.get(kind, "value"): default}, **options_of)
 
 
-_DEFAULT = {"selectbox": "index", "segmented_control": "default", "pills": "default"}
+_DEFAULT = {"selectbox": "index", "segmented_control": "default", "pills": "default", "multiselect": "default"}
 """How these call what they begin with; the others say ``value``."""
 
 
 def _allowed(kind: str, shown: Any, now: Any, more: Sequence[Any]) -> Any:
     """Return ``shown``, or what is nearest to it of what may be chosen now; it may have been chosen among others."""
-    if kind == "pills":
+    if kind in ("pills", "multiselect"):
         return [one for one in shown if one in more[0]]
     if kind in ("selectbox", "segmented_control", "select_slider"):
         return shown if shown in more[0] or now not in more[0] else now

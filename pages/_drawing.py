@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from cnnlab.description import ModelRef
     from cnnlab.model import Model, Tensor
 
-    Named = list[
-        tuple[str, Any]
-    ]  # with the name over its answers; the first, a whole model, is the chosen one; None: not ready
+    # With the name over its answers; the first, a whole model, is the chosen one; None where one is not ready.
+    Named = list[tuple[str, Any]]
 
 _CANVAS = "draw.canvas"
 _KEPT_N = "draw.kept_n"

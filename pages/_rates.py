@@ -10,7 +10,7 @@ import streamlit as st
 
 from cnnlab.architecture import Architecture
 from cnnlab.i18n import _
-from pages import _session
+from pages import _choices
 
 SLOW = 0.1
 _NO_ENGLISH: dict[str, Any] = {"select_all": False} if "select_all" in signature(st.multiselect).parameters else {}
@@ -41,7 +41,8 @@ def choice(factors: Mapping[str, float], layers: Sequence[str], key: str, fresh:
 
 def some(label: str, layers: Sequence[str], now: Sequence[str], key: str, fresh: bool, help: str) -> list[str]:
     """Draw a choice of some of ``layers``, at first ``now``, and return it."""
-    return st.multiselect(
-        label, layers, now if fresh else None, key=key if fresh else _session.seed(key, list(now)),
-        placeholder=_("none"), help=help, **_NO_ENGLISH,
+    found: list[str] = _choices.seeded(
+        st.multiselect, label, layers, key=key, now=list(now), told=not fresh, placeholder=_("none"), help=help,
+        **_NO_ENGLISH,
     )  # fmt: skip
+    return found

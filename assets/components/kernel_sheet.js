@@ -7,10 +7,12 @@ const floats = (text) => new Float32Array(bytes(text).buffer);
 const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
 const level = (value, limit) => Math.round(127.5 * (1 + Math.min(1, Math.max(-1, value / limit)))) || 0;
 
-function number(value, digits = 3) {
-  if (!Number.isFinite(value)) return "–";
+export function number(value, digits = 4) {
+  if (!Number.isFinite(value)) return "–"; // JSON has no NaN: null stands for it
   const size = Math.abs(value);
-  const text = size > 0 && size < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(digits)));
+  let text = String(Number(value.toPrecision(digits)));
+  if (size >= 1e5) text = value.toExponential(2);
+  else if (size > 0 && size < 1e-4) text = value.toExponential(1);
   return text.replaceAll("-", "\u2212");
 }
 
@@ -136,7 +138,7 @@ function point(lab, column, row) {
     ...Array.from(kernel, (weight) => {
       const colour = 3 * level(weight, data.limit);
       const [red, green, blue] = lab.table.subarray(colour, colour + 3);
-      const cell = element("span", "", {}, number(weight));
+      const cell = element("span", "", {}, number(weight, 3));
       cell.style.background = `rgb(${red} ${green} ${blue})`;
       cell.style.color = 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#101418" : "#fff";
       return cell;
@@ -146,7 +148,7 @@ function point(lab, column, row) {
   const [unit, channel] = [data.filters[x], data.firsts[x] + y];
   lab.said.replaceChildren(
     element("b", "", {}, `${data.layer}.weight[${unit},${channel - data.firsts[x]}]`),
-    element("span", "", {}, fill(data.text.kernel, { unit, channel, norm: number(norm) })),
+    element("span", "", {}, fill(data.text.kernel, { unit, channel, norm: number(norm, 3) })),
   );
 }
 

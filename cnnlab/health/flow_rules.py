@@ -10,6 +10,7 @@ from statistics import median
 
 from cnnlab.architecture.layers import LeakyReLU
 from cnnlab.health.case import MIN_LOOKS, Case, Evidence, Finding, Rule, Setup
+from cnnlab.health.series import WINDOW
 from cnnlab.i18n import N_, Message
 
 LONG_GRADIENT = 100.0
@@ -219,7 +220,7 @@ class DeadReLU(Rule):
             "back. One step too long can push a unit there.",
             share=dead[name],
             name=name,
-            looks=min(5, len(case.history.looks)),
+            looks=WINDOW,
         )
         return self.finding(why, Evidence(("dead", "dead_window"), (name,), limit=DEAD_SHARE), layers=(*dead,))
 

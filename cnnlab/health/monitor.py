@@ -113,7 +113,7 @@ class Monitor:
         layers = view.layers()
         for name, silent in view.silent().items():
             window = self._silent[name]
-            if window and window[-1].shape != silent.shape:
+            if any(one.shape != silent.shape for one in window):  # a memory that came from elsewhere
                 window.clear()
             window.append(silent)
             layers[name]["dead"] = _plain(silent.float().mean())

@@ -81,13 +81,7 @@ class Engine(EngineFace):
         )  # how fast another machine was says nothing of the queue of this one
         if snapshot.live:
             raise RunError("run {id} is not over; only a run that is over can be brought here", id=snapshot.id)
-        try:
-            self._store.adopt(snapshot, numbered, model)
-        except OSError as error:
-            reason = (error.strerror or str(error))[:200]
-            raise RunError(
-                "the run cannot be kept: it cannot be written ({reason}). Free some space", reason=reason
-            ) from error
+        self._store.adopt(snapshot, numbered, model)
         return snapshot.id
 
     def branch(

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,7 +16,7 @@ from cnnlab.architecture import Architecture
 from cnnlab.errors import CnnLabError, RunError
 from cnnlab.home import write_whole
 from cnnlab.runs.face import EngineFace
-from cnnlab.runs.snapshot import LIVE
+from cnnlab.runs.snapshot import LIVE, State
 from cnnlab.runs.tensorboard import event_file
 from cnnlab.training.change import Applied
 from cnnlab.training.recipe import Recipe
@@ -33,7 +33,6 @@ _MODEL = "model.safetensors"
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-State = Literal["queued", "running", "paused", "interrupted", "stopped", "done", "failed"]
 
 
 class Kept(BaseModel):
@@ -119,7 +118,8 @@ def import_run(lab: EngineFace, folder: Path, owner: str = "") -> str:
         **kept.model_dump(), "start": _elsewhere(kept.start), "id": "", "owner": owner, "net": architecture.name,
         "name": kept.name or architecture.name, "architecture_key": architecture.key,
         "recipe": recipe.model_dump(mode="json"), "images_per_s": 0.0, "time_left_s": None, "error": None,
-        "state": "stopped" if kept.state in LIVE else kept.state, "changes": changes, "step": step, "steps": max(kept.steps, step), "epochs": kept.epochs or recipe.epochs,
+        "changes": changes, "step": step, "steps": max(kept.steps, step), "epochs": kept.epochs or recipe.epochs,
+        "state": "stopped" if kept.state in LIVE else kept.state,
     }  # fmt: skip
     return lab.add(record, events, model, owner)
 

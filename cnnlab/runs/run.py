@@ -17,6 +17,7 @@ from cnnlab.runs.pace import Pace
 from cnnlab.runs.progress import Progress
 from cnnlab.runs.record import Record
 from cnnlab.runs.snapshot import Snapshot, State, as_message, state_word
+from cnnlab.runs.store import broken_off
 from cnnlab.runs.task import Task, fault, left_in_epoch, out_of_memory
 from cnnlab.runs.weights import Published
 from cnnlab.training.events import Event, HealthEvent, TestEvent, TrainEvent, ValEvent
@@ -146,7 +147,8 @@ class Run:
         except (StoreError, OSError) as error:  # the disk or the server, not what it learns: it can go on later
             self._flush_group()
             _log.warning("run %s is broken off", self.id, exc_info=True)
-            self.record.end("interrupted", as_message(error) if isinstance(error, StoreError) else None)
+            told = as_message(error) if isinstance(error, StoreError) else broken_off(self.snapshot()).error
+            self.record.end("interrupted", told)
         except CnnLabError as error:
             self._flush_group()
             self.record.end("failed", as_message(error))

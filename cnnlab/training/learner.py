@@ -190,12 +190,13 @@ class Learner:
             yield loss, acc
 
     def _elsewhere(self, work: Callable[[int], R], number: int) -> Callable[[], R]:
-        """Begin ``work(number)`` in a thread of the crew, and return what waits for its result."""
+        """Begin ``work(number)`` in a thread of the crew, and return what waits for its result.
+
+        While the interpreter ends it takes no more work: it is done here then, when its result is asked for.
+        """
         try:
             return self._crew.submit(work, number).result
-        except (
-            RuntimeError
-        ):  # the interpreter is ending and begins no thread any more: here, then, until the run is closed
+        except RuntimeError:
             return partial(work, number)
 
     def _judge(self, pictures: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:

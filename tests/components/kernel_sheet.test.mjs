@@ -1,7 +1,10 @@
 // node --test tests/components
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { cellAt, kernelAt, pixels, zoomFor } from "../../assets/components/kernel_sheet.js"
+import { cellAt, kernelAt, number, pixels, zoomFor } from "../../assets/components/kernel_sheet.js"
+import { spells } from "./number_cases.mjs"
+
+test("a number is spelled as beside it", () => spells(assert, number))
 
 test("a finger finds a cell, and a wide room shows all columns", () => {
   assert.ok(3 * zoomFor(318, 64, 3, true) >= 24)

@@ -1,4 +1,4 @@
-// How a number is spelled: number.js, whole.js and map_grid.js each have the rule, and stand on one page.
+// How a number is spelled: number.js, whole.js, map_grid.js and kernel_sheet.js each have the rule, and stand on one page.
 export const SPELLED = [
   [0, "0"], [-0.123456, "\u22120.1235"], [1, "1"], [12345, "12350"], [-99994, "\u221299990"], [123456, "1.23e+5"],
   [0.0005, "0.0005"], [0.000512345, "0.0005123"], [0.0001, "0.0001"], [0.00001, "1.0e\u22125"],

@@ -55,3 +55,11 @@ def executed(subject: Subject) -> dict[str, Any]:
 def same(state: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
     """Return the names of the tensors that differ, be it by a bit."""
     return [name for name in state.keys() | other.keys() if not torch.equal(state[name], other[name])]
+
+
+def check_repeats(subject: Subject) -> None:
+    """Run the subject's notebook: it holds nothing back, and ends with the weights, to the bit, and the accuracy."""
+    assert subject.model is not None and subject.unlike == () and to_notebook(subject)[1] == ()
+    names = executed(subject)
+    assert same(names["network"].state_dict(), subject.model.state) == []
+    assert names["accuracy"] == names["SHOWN"] == subject.test_acc

@@ -10,11 +10,10 @@ from click.testing import CliRunner
 from cnnlab.cli import main
 from cnnlab.description import ModelRef
 from cnnlab.export import borrowed
-from cnnlab.export.notebook import to_notebook
 from cnnlab.export.subject import Subject, of_model
 from cnnlab.model import Model
 from cnnlab.runs import engine, resolve
-from tests.export.makers import executed, same
+from tests.export.makers import check_repeats
 
 QUICK = "--data fashion_mnist-sample --epochs 2 --limit-train 200 --batch-size 40 --threads 1 --precision float32"
 
@@ -30,13 +29,6 @@ def subject_of(ref: ModelRef) -> Subject:
     return of_model(resolve(ref), ref)
 
 
-def check(subject: Subject) -> None:
-    assert subject.model is not None and subject.unlike == () and to_notebook(subject)[1] == ()
-    names = executed(subject)
-    assert same(names["network"].state_dict(), subject.model.state) == []
-    assert names["accuracy"] == names["SHOWN"] == subject.test_acc
-
-
 @pytest.mark.parametrize(
     "more",
     ["", "--freeze conv1 --freeze bn1 --freeze conv2 --freeze bn2", "--layer-lr conv1=0.1 --freeze bn1", "--whiten"],
@@ -45,16 +37,18 @@ def test_a_borrowed_start_is_repeated(lab_home: Path, more: str) -> None:
     ref = train(f"--net mnist-sprint --start bundled:mnist-sprint --fresh fc1 {more}")
     subject = subject_of(ref)
     assert {name.rpartition(".")[0] for name in subject.borrowed} == {"conv1", "bn1", "conv2", "bn2"}
-    check(subject)
+    check_repeats(subject)
     assert subject.model is not None
-    check(of_model(Model.from_bytes(subject.model.to_bytes())))  # from its file alone, since all labs have that model
+    check_repeats(
+        of_model(Model.from_bytes(subject.model.to_bytes()))
+    )  # from its file alone, since all labs have that model
 
 
 def test_the_weights_of_a_run_are_brought_along(lab_home: Path) -> None:
     first = train("--net mnist-sprint --seed 5")
     ref = train(f"--net mnist-sprint --start {first} --fresh bn1")
     engine().delete(first.value)
-    check(subject_of(ref))
+    check_repeats(subject_of(ref))
 
 
 def test_weights_that_are_gone_are_said(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

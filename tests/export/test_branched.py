@@ -14,7 +14,7 @@ from cnnlab.model import Model
 from cnnlab.runs import RunSpec, engine, resolve
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.transfer import Start
-from tests.export.makers import executed, same
+from tests.export.makers import check_repeats
 
 QUICK = {"epochs": 2, "limit_train": 100, "batch_size": 20, "threads": 1, "precision": "float32", "memory_format": "channels_last"}  # fmt: skip
 """Five steps in each epoch."""
@@ -49,13 +49,6 @@ def subject_of(id: str) -> Subject:
     return of_model(resolve(ref), ref)
 
 
-def check(subject: Subject) -> None:
-    assert subject.model is not None and subject.unlike == () and to_notebook(subject)[1] == ()
-    names = executed(subject)
-    assert same(names["network"].state_dict(), subject.model.state) == []
-    assert names["accuracy"] == names["SHOWN"] == subject.test_acc
-
-
 @pytest.mark.parametrize(
     ("first", "step", "then"),
     [
@@ -74,7 +67,7 @@ def test_a_branch_is_repeated(lab_home: Path, first: dict[str, Any], step: int, 
     parent = run(small_net(drop="seed" in then), first)
     subject = subject_of(branch(parent, step, then))
     assert [(one.name, one.until) for one in subject.past] == [("parent", step)]
-    check(subject)
+    check_repeats(subject)
 
 
 def test_what_was_changed_by_hand_before_and_after(lab_home: Path) -> None:
@@ -93,7 +86,7 @@ def test_what_was_changed_by_hand_before_and_after(lab_home: Path) -> None:
     middle = next(step for step in steps if step > made[-1]["step"])
     child = engine().branch(parent, middle, {"momentum": 0.5, "epochs": 5})
     engine().command(child, {"do": "change", "frozen": [], "layer_lr": {"fc1": 0.5}})
-    check(subject_of(done(child)))
+    check_repeats(subject_of(done(child)))
 
 
 def test_branches_of_branches(lab_home: Path) -> None:
@@ -102,9 +95,9 @@ def test_branches_of_branches(lab_home: Path) -> None:
     third = branch(second, 10, {"optimizer": "sgd", "momentum": 0.9, "epochs": 4})
     subject = subject_of(branch(third, 10, {"batch_size": 16}))
     assert [one.until for one in subject.past] == [4, 10, 10]
-    check(subject)
+    check_repeats(subject)
     assert subject.model is not None
-    check(of_model(Model.from_bytes(subject.model.to_bytes())))  # its file alone, in this lab, names them all
+    check_repeats(of_model(Model.from_bytes(subject.model.to_bytes())))  # its file alone, in this lab, names them all
 
 
 @pytest.mark.parametrize("step", [0, 5])
@@ -114,7 +107,7 @@ def test_a_branch_of_a_borrowed_start(lab_home: Path, step: int) -> None:
     parent = run(sprint, {}, start)
     subject = subject_of(branch(parent, step, {"lr": 0.01, "optimizer": "sgd"}))
     assert {name.rpartition(".")[0] for name in subject.borrowed} == {"conv1", "bn1", "conv2", "bn2"}
-    check(subject)
+    check_repeats(subject)
 
 
 def test_what_cannot_be_repeated_is_said_and_why(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

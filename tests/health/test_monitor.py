@@ -273,3 +273,16 @@ def test_long_runs_are_looked_at_less_often() -> None:
 def test_what_the_engine_hands_out_makes_the_same_history() -> None:
     events = [*watched(small(), recipe_of()).events()]
     assert History.of(events) == History.of(json.loads(json.dumps([event.as_dict() for event in events])))
+
+
+def test_a_memory_that_fits_no_layer_is_forgotten() -> None:
+    """A checkpoint may come from anyone."""
+    training = watched(small(), recipe_of())
+    shapes = [torch.ones(8), torch.ones(2, 8, dtype=torch.bool), torch.ones(3, dtype=torch.bool), torch.ones(8).bool()]
+    memory = {f"relu1/{at}": tensor for at, tensor in enumerate(shapes)} | {"nowhere/0": torch.ones(8).bool()}
+    monitor = Monitor(training.network, 1, memory)
+    x, targets = training.input_of(training.images[:64]), training.targets[:64]
+    with monitor.look(1) as gradients:
+        training.update(x, targets, gradients)
+    assert set(monitor.memory()) == {"relu1/0", "relu2/0", "relu3/0"}
+    assert monitor.memory()["relu1/0"].shape == (8,)
