@@ -8,13 +8,14 @@ import segno
 
 
 def qr_html(address: str, alt: str, px: int = 240) -> str:
-    """Return ``address`` as an HTML picture, ``px`` wide: black on white in both themes, with the quiet rim it needs.
+    """Return ``address`` as an HTML picture, ``px`` wide or as wide as there is room: black on white in both themes, with the quiet rim it needs.
 
     Source:
         ISO/IEC 18004; error correction M (15 %), rim of 4 modules.
     """
     picture = segno.make_qr(address, error="m").svg_data_uri(border=4, dark="#000", light="#fff", omitsize=True)
-    return f'<img class="lab-qr" src="{picture}" alt="{escape(alt)}" width="{px}" height="{px}">'
+    size = f'width="{px}" height="{px}" style="max-width:100%;height:auto"'
+    return f'<img class="lab-qr" src="{picture}" alt="{escape(alt)}" {size}>'
 
 
 def qr_text(address: str) -> str:
