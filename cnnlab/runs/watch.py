@@ -163,10 +163,14 @@ class Watch:
             self._curves.extend(events)
             self._since += len(events)
             self._looked_at = now
-            if self._view is None or events or snapshot != self._view.snapshot:
+            old = self._view
+            news = old is None or bool(events) or snapshot != old.snapshot
+            # A run that validates for long has no news, and yet newer weights to show.
+            seen = self._glimpse(snapshot) if old is None or news or snapshot.live else old.glimpse
+            if old is None or news or seen is not old.glimpse:
                 train, val = self._curves.train(), tuple(self._curves.val)
-                self._view = View(snapshot, self._curves.steps, train, val, self._curves.test, self._glimpse(snapshot))
-            return self._view
+                self._view = old = View(snapshot, self._curves.steps, train, val, self._curves.test, seen)
+            return old
 
     def _glimpse(self, snapshot: Snapshot) -> Glimpse | None:
         """Return the last glimpse, or a new one where the weights have moved and enough time has passed."""

@@ -1,5 +1,6 @@
 """What is kept of a run's weights: the newest, with what came of it, and never more than fits."""
 
+import threading
 import time
 
 import pytest
@@ -14,6 +15,7 @@ from cnnlab.runs.run import Run
 from cnnlab.runs.snapshot import RunSpec
 from cnnlab.runs.watch import Watch
 from cnnlab.runs.weights import Weights
+from cnnlab.training.loop import Training
 from cnnlab.training.recipe import Recipe
 from tests.runs.labs import until
 
@@ -104,6 +106,42 @@ def test_a_busy_machine_does_not_make_the_looks_rarer(lab, monkeypatch):
     now[0] += 600.0  # half of what the hold-up alone would ask for; the first look of a process works for seconds
     assert watcher.look().glimpse.step > first.step
     lab.command(id, {"do": "stop"})
+    lab.wait(id, 60)
+
+
+def test_a_run_that_validates_for_long_shows_its_newest_weights(lab, monkeypatch):
+    """It takes no step and says nothing new, but when the next look is due there are newer weights than shown."""
+    now, watchers = [0.0], {}
+    validates, go_on = threading.Event(), threading.Event()
+    learn, validate = Training._train_step, Training._validate
+
+    def learned(training):
+        event = learn(training)
+        if event.step == 3:
+            run = lab.list()[0].id
+            watchers[run] = Watch(run, lambda: now[0])
+            watchers[run].look()
+        return event
+
+    def validated(training, whole):
+        if whole:
+            validates.set()
+            assert go_on.wait(60)
+        yield from validate(training, whole)
+
+    monkeypatch.setattr(Weights, "due", True)
+    monkeypatch.setattr(Training, "_train_step", learned)
+    monkeypatch.setattr(Training, "_validate", validated)
+    id = submit(lab)
+    assert validates.wait(60)
+    until(lambda: lab.snapshot(id).step == 10)
+    now[0] = 0.5
+    early = watchers[id].look()
+    assert early.snapshot.step == 10 and early.glimpse.step < 4
+    now[0] = 1000.0
+    late = watchers[id].look()
+    assert late.snapshot == early.snapshot and late.glimpse.step == 10
+    go_on.set()
     lab.wait(id, 60)
 
 
