@@ -63,6 +63,18 @@ def _components_stay_registered(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(app_test, "BidiComponentManager", _shared_components)
 
 
+@pytest.fixture(autouse=True)
+def _keras_keeps_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Streamlit not clear Keras's session after each script run: that collects the garbage of the whole process.
+
+    The lab never imports Keras; tests do, to compare with it. Every page tested after one of them in the same process
+    would take most of a second longer.
+    """
+    runner = sys.modules.get("streamlit.runtime.scriptrunner.script_runner")
+    if runner is not None:
+        monkeypatch.setattr(runner, "_clean_problem_modules", lambda: None)
+
+
 @cache
 def _shared_components() -> Any:
     from streamlit.components.v2.component_manager import BidiComponentManager
