@@ -34,6 +34,7 @@ from cnnlab.runs.machine import cores, resolve_recipe
 from cnnlab.runs.watch import watch
 from cnnlab.training.events import TestEvent, TrainEvent
 from cnnlab.training.loop import Training, generator_for
+from cnnlab.training.losses import blind_loss
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.threads import own_threads
 
@@ -103,7 +104,7 @@ def watched_run(dataset: DataSet, recipe: Recipe) -> float:
 def _page(id: str, over: threading.Event) -> None:
     while not over.wait(0.5):
         view = watch(id).look()
-        live.loss_html(view.train, view.val, view.steps, 10)
+        live.loss_html(view.train, view.val, view.steps, blind_loss(view.snapshot.recipe, 10))
         live.accuracy_html(view.train, view.val, view.steps, 10)
 
 

@@ -113,7 +113,20 @@ def drawer(label: str, key: str, **options_of: Any) -> Iterator[None]:
     What lies in a closed popover is not in the browser: it would come up later without the value it was seeded with,
     and send that back.
     """
-    box = st.popover(label, key=key, on_change="rerun", **options_of)
+    yield from _drawn_while_open(st.popover(label, key=key, on_change="rerun", **options_of))
+
+
+def fold(label: str, key: str, help: str, icon: str) -> Iterator[None]:
+    """Draw what ``drawer`` draws as a part of the page, below its label, with ``help`` on top.
+
+    For what is long: a drawer has no more room than there is below its button, at a page's foot a slit.
+    """
+    for _open in _drawn_while_open(st.expander(label, key=key, icon=icon, on_change="rerun")):
+        st.caption(help)
+        yield
+
+
+def _drawn_while_open(box: Any) -> Iterator[None]:
     if box.open:
         with box:
             yield

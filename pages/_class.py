@@ -13,9 +13,10 @@ import streamlit as st
 from cnnlab.errors import CnnLabError
 from cnnlab.figures.live import checked_on, percent, seconds
 from cnnlab.i18n import _
+from cnnlab.runs.commands import HOLDING, TEACHER
 from cnnlab.runs.snapshot import LIVE, state_word
 from cnnlab.workspace import name_of
-from pages import _run_line, _session
+from pages import _choices, _curves, _run_line, _session, _widgets
 from pages._looking import data_title
 from pages._said import told
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_LIVE = 60
 MOST_OVER = 200
+_SHOWN = "teacher.curves"
 _OVER = ("learner", "run", "data", "acc", "steps", "time", "state", "started")
 _ORDER = {"running": 0, "queued": 1, "paused": 2}
 
@@ -117,7 +119,29 @@ def _row(run: Snapshot, place: Place | None) -> None:
             _button(_("Pause"), ":material/pause:", f"teacher.pause.{run.id}", "pause", [run.id])
         elif run.state == "paused":
             _button(_("Resume"), ":material/play_arrow:", f"teacher.resume.{run.id}", "resume", [run.id])
-        _button(_("End"), ":material/stop:", f"teacher.stop.{run.id}", "stop", [run.id])
+        shown = _session.kept(_SHOWN, "") == run.id
+        st.button(
+            _("Hide the curves") if shown else _("Curves"), icon=":material/show_chart:", type="tertiary",
+            key=f"teacher.curves.{run.id}", on_click=_session.keep, args=(_SHOWN, "" if shown else run.id),
+        )  # fmt: skip
+        for _open in _choices.drawer(_("End"), f"teacher.end.{run.id}", icon=":material/stop:", type="tertiary"):
+            st.markdown(
+                _("End *{run}* of {learner}? What it has learned so far is kept, and the learner can take it up again.",
+                  run=_widgets.plain(run.name), learner=_widgets.plain(learner(run.owner)))
+            )  # fmt: skip
+            _button(_("End it"), ":material/stop:", f"teacher.stop.{run.id}", "stop", [run.id])
+    if shown:
+        _learning(run)
+
+
+def _learning(run: Snapshot) -> None:
+    """Draw how a learner's run learns, as the learner's own page shows it."""
+    from cnnlab.runs.watch import watch
+
+    try:
+        _curves.draw(watch(run.id).look())
+    except CnnLabError as error:
+        st.error(told(error), icon=":material/error:")
 
 
 def _button(label: str, icon: str, key: str, do: str, ids: list[str]) -> None:
@@ -134,7 +158,7 @@ def _tell(ids: list[str], do: str) -> None:
     for id in ids:
         try:
             if lab.snapshot(id).state in LIVE:
-                lab.command(id, {"do": do})
+                lab.command(id, {"do": do, "by": TEACHER} if do in HOLDING else {"do": do})
         except CnnLabError as error:
             _session.say(told(error))
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnnlab.runs import Snapshot
     from cnnlab.runs.checkup import Checkup
 
+ANCHOR = "findings"
 OPEN = 2
 """How many findings stand open; the others are folded."""
 
@@ -40,6 +41,29 @@ def of_run(run: Snapshot | None) -> None:
         return
     with st.container(key="health", gap="small"):
         st.fragment(_of_run, run_every=4 * _session.interval() if run.live else None)(run.id)
+
+
+def line(run: Snapshot) -> None:
+    """Draw in a line what stands out in a run, with the way to it, which may lie below what the screen shows.
+
+    While it learns the line says what was found when the cards below were drawn last: it costs nothing.
+    """
+    from cnnlab.runs.checkup import checkup, last_checkup
+
+    try:
+        found = last_checkup(run.id) if run.live else checkup(run.id)
+    except CnnLabError:
+        return
+    if found is None or _fault.hides(run):
+        return
+    if not found.findings:
+        st.caption(_nothing(found.history, run.live), width="content")
+        return
+    worst, more = found.findings[0], len(found.findings) - 1
+    _word, icon, color = LOOKS[worst.severity]
+    title = _widgets.plain(worst.title.text(_session.language()))
+    said = title if not more else _("{title}, and {count} more", title=title, count=more)
+    st.markdown(f":{color}[{icon}] [{said}](#{ANCHOR})", width="content")
 
 
 def _of_run(id: str) -> None:
@@ -62,10 +86,9 @@ def _of_run(id: str) -> None:
 
 def _findings(found: Checkup) -> None:
     if not found.findings:
-        st.caption(_nothing(found.history, found.run.live))
-        return
+        return  # the line below the numbers says it
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(_("**What stands out in this run**"))
+        st.subheader(_("What stands out in this run"), anchor=ANCHOR, width="content")
         _widgets.what_is_this(lesson("health"))
     first = _fault.looked_for(found.run)
     for number, finding in enumerate(sorted(found.findings, key=lambda finding: finding.rule != first)):

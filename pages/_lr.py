@@ -15,13 +15,13 @@ _LOOK_S = 0.4
 
 
 def finder(architecture: Architecture, data: str, recipe: Recipe) -> None:
-    """Draw the button that opens the finder for what the next run trains."""
+    """Draw the fold with the finder for what the next run trains."""
     from cnnlab.runs import lr_search
 
     search = lr_search.current(_session.workspace().owner)
     live = search is not None and search.live
-    for _open in _choices.drawer(
-        _("Find a learning rate"), "train.lr.open", icon=":material/troubleshoot:", width="content",
+    for _open in _choices.fold(
+        _("Find a learning rate"), "train.lr.open", icon=":material/troubleshoot:",
         help=_("Try growing learning rates for a hundred steps, on a copy that is thrown away."),
     ):  # fmt: skip
         st.fragment(_bench, run_every=_LOOK_S if live else None)(architecture, data, recipe, live)

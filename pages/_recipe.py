@@ -150,22 +150,22 @@ def edit(
 
     refused: list[Message] = []
     edited = spec_editor(Recipe, recipe, key, only=MAIN, columns=3, labels=LABELS, refused=refused)
-    with st.container(horizontal=True, gap="small"):
-        for _open in _choices.drawer(
-            _("More of the recipe"), f"{key}.more.open", icon=":material/tune:", width="content",
+    with st.container(gap="xsmall"):
+        for _open in _choices.fold(
+            _("More of the recipe"), f"{key}.more.open", icon=":material/tune:",
             help=_("Everything else that a run fixes: momentum, weight decay, the loss, precision, threads."),
         ):  # fmt: skip
             skip = (*MAIN, "augmentation", "layer_lr")
-            edited = spec_editor(Recipe, edited, f"{key}.more", skip=skip, columns=2, labels=LABELS, refused=refused)
+            edited = spec_editor(Recipe, edited, f"{key}.more", skip=skip, columns=3, labels=LABELS, refused=refused)
             if layers := _rates.learning(network):
                 rates = _rates.choice(edited.layer_lr, layers, f"{key}.more.slow")
                 edited = edited.changed(layer_lr=rates)
-        for _open in _choices.drawer(
-            _("Vary the images"), f"{key}.augmentation.open", icon=":material/shuffle:", width="content",
+        for _open in _choices.fold(
+            _("Vary the images"), f"{key}.augmentation.open", icon=":material/shuffle:",
             help=_("Shift, turn, scale or mirror the images anew at each step. The Data page shows what each does."),
         ):  # fmt: skip
             augmentation = spec_editor(
-                type(edited.augmentation), edited.augmentation, f"{key}.augmentation", refused=refused
+                type(edited.augmentation), edited.augmentation, f"{key}.augmentation", columns=3, refused=refused
             )
             edited = edited.changed(augmentation=augmentation)
         if beside is not None:

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cnnlab.errors import CnnLabError
 from cnnlab.figures import live as pictures
-from cnnlab.i18n import _
+from cnnlab.figures.runs import recipe_text
+from cnnlab.i18n import N_, _
+from cnnlab.runs.commands import TEACHER
 from cnnlab.runs.snapshot import state_word
-from pages import _accuracy, _branch, _choices, _class, _hand, _names, _run_line, _runs_bin, _session, _started, _time
+from pages import (
+    _accuracy,
+    _branch,
+    _choices,
+    _class,
+    _curves,
+    _hand,
+    _health,
+    _names,
+    _run_line,
+    _runs_bin,
+    _session,
+    _started,
+    _time,
+)
 from pages._said import told
 
 if TYPE_CHECKING:
@@ -19,6 +35,11 @@ if TYPE_CHECKING:
     from cnnlab.runs.watch import Glimpse, View
 
 _MENU = "train.run"
+HELD: dict[str, str] = {
+    "paused": N_("The teacher has paused this run. *Resume* goes on from where it stands."),
+    "stopped": N_("The teacher has ended this run. What it had learned is kept, and *Resume* goes on from there."),
+}
+"""What a learner is told of a run that the teacher holds, by its state."""
 FIRST_S = 0.1
 """Pause between two looks at a run that is at work on its first step, in seconds."""
 
@@ -100,6 +121,9 @@ def live(id: str, asked: float | None, state: str) -> None:
             if not view.snapshot.live:
                 _delete_button(view.snapshot)
     _hand.told_sent(view.snapshot)
+    with st.container(key="train_facts", horizontal=True, vertical_alignment="center", gap="small"):
+        st.html(f'<p class="lab-facts">{escape(recipe_text(view.snapshot.recipe_now))}</p>')
+        _health.line(view.snapshot)
     _pictures(view)
     with st.container(key="run_line"):  # beside the view it lies in the sidebar alone: one look serves both
         _run_line.of(view.snapshot)
@@ -110,6 +134,8 @@ def _told(run: Snapshot) -> None:
     for said, show in ((run.error, st.error), (run.warning, st.warning)):
         if said is not None and not (said is run.error and run.state == "interrupted"):
             show(told(said), icon=":material/error:")
+    if run.held_by == TEACHER and run.state in HELD:
+        st.info(_(HELD[run.state]), icon=":material/school:")
     if run.state == "interrupted":
         st.info(_broken_off(run), icon=":material/power_off:")
     elif run.state == "queued" and (waits := _queue(run)):
@@ -205,11 +231,10 @@ def _pictures(view: View) -> None:
     step = _time.of_run(view.snapshot.id).step
     glimpse = _glimpse(view, step)
     weights = glimpse.filters if glimpse else None
-    classes = len(glimpse.class_names) if glimpse else 10
     with st.container(key="train_pictures"):
         curves, filters, guesses = st.columns([4.7, 2.25, 2.95], gap="medium")
     with curves:
-        _curves(view, (view.train, view.val, view.steps, classes), step)
+        _curves.draw(view, step)
         _hand.told_changes(view.snapshot)
     if glimpse is None:
         wait = _("The first filters and guesses appear with the first steps.")
@@ -217,7 +242,7 @@ def _pictures(view: View) -> None:
         return
     if weights is not None:
         with filters:
-            _title(pictures.filters_title(weights, glimpse.layer), _about_filters(weights.shape[1] == 3))
+            _curves.title(pictures.filters_title(weights, glimpse.layer), _about_filters(weights.shape[1] == 3))
             st.html(
                 view.shared(
                     ("filters", language, dark, glimpse.step),
@@ -225,7 +250,7 @@ def _pictures(view: View) -> None:
                 )
             )
     with guesses:
-        _title(
+        _curves.title(
             pictures.guesses_title(glimpse.targets, glimpse.predictions),
             _("What the network says to these images right now, and how sure it is. It never learns from them."),
         )
@@ -244,21 +269,6 @@ def _glimpse(view: View, step: int | None) -> Glimpse | None:
         return view.glimpse
 
 
-def _curves(view: View, lines: tuple[Any, Any, int, int], step: int | None) -> None:
-    language, seen = _session.language(), view.snapshot.recipe.full_train
-    key = _(
-        "Faint: each batch. Bold: the average of the last batches. Dots: {on}. Dashed: what blind guessing reaches.",
-        on=pictures.checked_on(seen),
-    )
-    st.html(pictures.legend_html(seen))
-    marks = [(made["step"], str(number)) for number, made in enumerate(view.snapshot.changes, 1)]
-    marks += [] if step is None else [(step, "")]
-    _title(_("Loss"), _("How wrong the network is; learning is to make this small.") + "\n\n" + key)
-    st.html(view.shared(("loss", language, step), lambda: pictures.loss_html(*lines, seen, marks)))
-    _title(_("Accuracy"), _("The share of images that the network names right.") + "\n\n" + key)
-    st.html(view.shared(("acc", language, step), lambda: pictures.accuracy_html(*lines, seen, marks)))
-
-
 def _guesses(glimpse: Glimpse) -> str:
     return pictures.guesses_html(
         glimpse.images, glimpse.targets, glimpse.predictions, glimpse.probs, glimpse.class_names, glimpse.step
@@ -274,7 +284,3 @@ def _about_filters(coloured: bool) -> str:
             + begin
         )
     return _("The weights of the first convolution: blue is negative, red is positive.") + "\n\n" + begin
-
-
-def _title(text: str, help: str) -> None:
-    st.markdown(f"**{text}**", help=help)

@@ -59,13 +59,16 @@ def loss_html(
     train: np.ndarray,
     val: Sequence[tuple[int, float, float, bool]],
     steps: int,
-    classes: int,
+    blind: float,
+    least: float = 0.0,
     seen: bool = False,
     marks: _Marks = (),
 ) -> str:
     """Return the loss over the steps: each point faint, smoothed bold, validation beside it.
 
     Args:
+        blind: what guessing reaches (``losses.blind_loss``).
+        least: below which it cannot fall (``losses.least_loss``); a line is drawn there unless it is 0.
         seen: whether ``val`` was measured on images that the run learns from; the line is then named so.
         marks: steps at which something was changed, with the number that stands there; without one it is the moment
             that is looked at.
@@ -74,15 +77,14 @@ def loss_html(
         train: (points, 5): step, loss, acc, smoothed loss, smoothed acc
         val: step, loss, acc, whole
     """
-    guess = math.log(max(classes, 2))
-    top = 1.25 * guess
+    top = 1.25 * blind
     smooth = train[:, 3]
     recent = smooth[-40:][np.isfinite(smooth[-40:])]
     while len(recent) and float(np.median(recent)) > top:
         top *= 2
     points = [(s, loss) for s, loss, _acc, _w in val]
     return _chart(
-        _("Loss"), train[:, 0], train[:, 1], smooth, points, steps, top, guess, number, checked_on(seen), marks
+        _("Loss"), train[:, 0], train[:, 1], smooth, points, steps, top, blind, number, checked_on(seen), marks, least
     )
 
 
@@ -94,7 +96,7 @@ def accuracy_html(
     seen: bool = False,
     marks: _Marks = (),
 ) -> str:
-    """Return the accuracy over the steps, as percent; arguments as in :func:`loss_html`."""
+    """Return the accuracy over the steps, as percent, with that of guessing among ``classes``; else as ``loss_html``."""
     points = [(s, acc) for s, _loss, acc, _w in val]
     return _chart(
         _("Accuracy"),
@@ -151,6 +153,7 @@ def _chart(
     write: Callable[[float], str],
     name: str,
     marks: _Marks,
+    least: float = 0.0,
 ) -> str:
     x = step / max(steps, 1)
     lines = _path("raw", x, raw / top) + _path("train", x, smooth / top)
@@ -169,6 +172,9 @@ def _chart(
         f'<span class="lab-x" style="left:{at / max(steps, 1):.1%}">{at:,}</span>' for at in _step_ticks(steps)
     )
     guess_line = f'<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{guessing}</em></span>'
+    if 0 < least < top:
+        lowest = _("as low as it gets: {value}", value=write(least))
+        guess_line += f'<span class="lab-guess" style="bottom:{least / top:.2%}"><em>{lowest}</em></span>'
     picture = svg_img(lines, "0 0 100 100", ", ".join(said), "lab-lines", stretch=True)
     above = _ends(smooth, val, top, write, name) + _readings(step, smooth, val, steps, write, name)
     chart = (

@@ -36,7 +36,13 @@ _PARTS = {
     "epochs": N_("{value} epochs"),
     "seed": N_("seed {value}"),
     "momentum": N_("momentum {value}"),
+    "weight_decay": N_("weight decay {value}"),
+    "l1": N_("L1 {value}"),
+    "clip_norm": N_("gradient clipped at {value}"),
+    "label_smoothing": N_("label smoothing {value}"),
+    "mixup": N_("mixup {value}"),
 }
+_IF_NOT_0 = ("weight_decay", "l1", "clip_norm", "label_smoothing", "mixup")
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,7 @@ def curves_alt(runs: Sequence[RunCurves], what: Literal["loss", "acc"]) -> str:
 
 
 def recipe_text(recipe: Recipe, seed: bool = True) -> str:
-    """Return a recipe in a few words: optimizer and learning rate, schedule, batch size, epochs, and its ``seed``."""
+    """Return a recipe in a few words: optimizer and learning rate, schedule, batch size, epochs, what else is on, ``seed``."""
     said = [f"{_(LABELS[recipe.optimizer])} {theme.number(recipe.lr)}"]
     if recipe.momentum and recipe.optimizer in HAS_MOMENTUM:
         said.append(_(_PARTS["momentum"], value=theme.number(recipe.momentum)))
@@ -179,6 +185,9 @@ def recipe_text(recipe: Recipe, seed: bool = True) -> str:
     if recipe.layer_lr:
         rates = list(recipe.layer_lr.items())
         said.append(value_text(dict(rates[:_RATES_TOLD])) + (", …" if len(rates) > _RATES_TOLD else ""))
+    if recipe.loss != "cross_entropy":
+        said.append(_(LABELS[recipe.loss]))
+    said += [_(_PARTS[name], value=theme.number(value)) for name in _IF_NOT_0 if (value := getattr(recipe, name))]
     if recipe.augmentation != type(recipe.augmentation)():
         said.append(_("varied images"))
     if recipe.limit_train is not None:

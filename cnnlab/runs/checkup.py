@@ -65,6 +65,13 @@ def checkup(id: str) -> Checkup:
     return patient.look()
 
 
+def last_checkup(id: str) -> Checkup | None:
+    """Return what ``checkup`` last said of run ``id``, worked out by nobody now; None if it was not asked, or not lately."""
+    with _guard:
+        patient = _patients.get(id)
+    return None if patient is None else patient.last
+
+
 def examined(runs: EngineFace, run: Snapshot) -> Checkup:
     """Return what the rules say of ``run``, one of ``runs``, with the recipe that is in force; see ``checkup``."""
     from cnnlab.data.loader import load
@@ -112,20 +119,20 @@ class _Patient:
         self.id = id
         self._clock = clock
         self._lock = threading.Lock()
-        self._checkup: Checkup | None = None
+        self.last: Checkup | None = None
         self._again_at = float("-inf")
 
     def look(self) -> Checkup:
         with self._lock:
-            run, old, began = engine().snapshot(self.id), self._checkup, self._clock()
+            run, old, began = engine().snapshot(self.id), self.last, self._clock()
             if old is not None:
                 fresh = (run.state, run.events, run.resumed) == (old.run.state, old.run.events, old.run.resumed)
                 if fresh or (run.state == old.run.state == "running" and began < self._again_at):
                     return old
-            self._checkup = examined(engine(), run)
+            self.last = found = examined(engine(), run)
             took = self._clock() - began
             self._again_at = began + took + max(_PAUSE_S, took / _SHARE)
-            return self._checkup
+            return found
 
 
 _patients: OrderedDict[str, _Patient] = OrderedDict()

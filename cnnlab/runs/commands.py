@@ -10,6 +10,9 @@ from cnnlab.errors import RunError
 from cnnlab.runs.snapshot import Snapshot
 
 COMMANDS = ("pause", "resume", "stop", "step", "epoch", "slow", "change")
+HOLDING = ("pause", "stop")
+"""The commands after which a run no longer learns."""
+TEACHER = "teacher"
 MOST_STEPS_PER_S = 1000.0
 
 
@@ -22,6 +25,7 @@ def checked(command: Mapping[str, Any], run: Snapshot) -> dict[str, Any]:
         {"do": "slow", "rate": 2}        go on, with so many steps a second
         {"do": "change", "lr": 0.01}     a live change; its fields are those of ``Change``
         {"do": "stop"}                   end, with the weights as they are
+        {"do": "stop", "by": "teacher"}  the same, and the learner is told whose wish it was; also with "pause"
 
     Raises:
         RunError: it is no command.
@@ -33,6 +37,8 @@ def checked(command: Mapping[str, Any], run: Snapshot) -> dict[str, Any]:
         return {"do": "change", **_change(given, run)}
     if do == "slow" and set(given) == {"rate"}:
         return {"do": "slow", "rate": _rate(given["rate"])}
+    if do in HOLDING and given == {"by": TEACHER}:
+        return {"do": do, "by": TEACHER}
     if do not in COMMANDS or do == "slow" or given:
         raise RunError("no such command; a run can {commands}", commands=", ".join(COMMANDS))
     return {"do": do}

@@ -100,6 +100,8 @@ class Run:
                     "this run is over ({state}); resume it, branch from it, or start a new one",
                     state=state_word(self.snapshot().state),
                 )
+            if command["do"] not in ("change", CLOSE):
+                self.record.set(held_by=command.get("by", ""))
             self._commands.append(dict(command))
             self._changed.notify_all()
             begun = self._thread is not None

@@ -95,6 +95,7 @@ class Snapshot:
         rate: steps per second in slow motion, else None.
         resumed: how often it went on after it was over; events after the step it went on from are then gone.
         warning: what went wrong without ending it (a disk that is full), or None.
+        held_by: "teacher" where the last pause or stop was the teacher's; empty where it was anybody else's.
         start: what it has begun with that another model had learned; None where all its weights were new.
         images: how many it learns from; None where nobody has counted them: before it begins, or by an older lab.
     """
@@ -133,6 +134,7 @@ class Snapshot:
     rate: float | None = None
     resumed: int = 0
     warning: Message | None = None
+    held_by: str = ""
     images: int | None = None
     start: Started | None = None
 
@@ -209,7 +211,7 @@ BLANK: Mapping[str, Any] = {
     "state": "queued", "step": 0, "steps": 0, "epoch": 0, "images_per_s": 0.0, "train_s": 0.0, "time_left_s": None,
     "train_loss": None, "train_acc": None, "val_loss": None, "val_acc": None, "test_loss": None, "test_acc": None,
     "error": None, "warning": None, "events": 0, "has_model": False, "chosen_step": None, "changes": (), "rate": None,
-    "resumed": 0,
+    "resumed": 0, "held_by": "",
 }  # fmt: skip
 """The fields that say what a run has come to, as they are before it begins."""
 

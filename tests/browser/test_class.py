@@ -61,6 +61,12 @@ def test_the_teacher_sees_a_learners_run_and_ends_it(visit: Open) -> None:
     row.get_by_role("button", name="Pause").click()
     expect(row).to_contain_text("paused")
     expect(state).to_have_text("paused")
+    expect(learner.get_by_text("The teacher has paused this run")).to_be_visible()
+    row.get_by_role("button", name="Curves").click()
+    expect(teacher.locator(".lab-chart").first).to_be_visible()  # the learner's loss, as the learner sees it
     row.get_by_role("button", name="End").click()
+    expect(state).to_have_text("paused")  # it is asked first
+    teacher.get_by_role("button", name="End it").click()
     expect(state).to_have_text("stopped")
+    expect(learner.get_by_text("The teacher has ended this run")).to_be_visible()
     expect(teacher.locator('[class*="st-key-teacher_row_"]')).to_have_count(0)

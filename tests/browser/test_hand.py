@@ -66,16 +66,17 @@ def back_in_time(page: Page) -> None:
     expect(page.locator("figcaption", has_text=re.compile(r"^after step 1$")).first).to_be_visible()
 
 
-def test_a_drawer_that_is_opened_late_shows_the_recipe_and_leaves_it_as_it_is(visit: Callable[..., Page]) -> None:
+def test_a_fold_that_is_opened_late_shows_the_recipe_and_leaves_it_as_it_is(visit: Callable[..., Page]) -> None:
     page = visit("train")
     epochs = number(page, "train.recipe.epochs")
     epochs.fill("4")
     epochs.press("Enter")
     settled(page)
-    press_until(page, button(page, "train.recipe.more.open"), number(page, "train.recipe.more.momentum"))
+    press_until(
+        page, key(page, "train.recipe.more.open").locator("summary"), number(page, "train.recipe.more.momentum")
+    )
     expect(number(page, "train.recipe.more.label_smoothing")).to_have_value("0.05")
     expect(number(page, "train.recipe.more.warmup")).to_have_value("0.3")
-    page.keyboard.press("Escape")
     epochs.fill("500")
     epochs.press("Enter")
     expect(page.get_by_text("Epochs: 500 is too large; use 200 or less")).to_be_visible()

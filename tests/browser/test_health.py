@@ -35,7 +35,7 @@ def test_find_the_fault(visit: Callable[..., Page]) -> None:
     settled(page)
     button(page, "train.start").click()
     expect(key(page, "fault")).to_contain_text(re.compile(r"Mended: 9\d\.\d%"), timeout=LONG_MS)
-    expect(key(page, "health")).to_contain_text("has anything to say against this run")
+    expect(key(page, "train_facts")).to_contain_text("has anything to say against this run")
     press_until(page, key(page, "health.layers").locator("summary"), page.locator(".lab-layers img").first)
     button(page, "fault.end").click()
     expect(number(page, "train.recipe.batch_size")).to_have_value("128")
@@ -43,7 +43,7 @@ def test_find_the_fault(visit: Callable[..., Page]) -> None:
 
 def test_a_learning_rate_is_searched_for_and_used(visit: Callable[..., Page]) -> None:
     page = visit("train")
-    press_until(page, button(page, "train.lr.open"), button(page, "train.lr.start"))
+    press_until(page, key(page, "train.lr.open").locator("summary"), button(page, "train.lr.start"))
     button(page, "train.lr.start").click()
     expect(button(page, "train.lr.use")).to_be_visible(timeout=LONG_MS)
     expect(page.locator("img.lab-health").first).to_have_attribute("alt", re.compile("falls fastest 0.00"))

@@ -81,6 +81,12 @@ def test_steps_on_the_axis_are_whole_and_readable(steps: int, said: list[str]) -
     assert re.findall(r'<span class="lab-x"[^>]*>([^<]*)</span>', html) == said
 
 
+def test_the_least_loss_has_a_line_where_there_is_one() -> None:
+    assert "as low as it gets" not in live.loss_html(TRAIN, VAL, 10, 2.0)
+    html = live.loss_html(TRAIN, VAL, 10, 2.0, 0.5)
+    assert 'style="bottom:20.00%"><em>as low as it gets: 0.5' in html  # the axis ends at 1.25 times guessing
+
+
 @pytest.mark.parametrize("value", [0.0, 0.02, 0.3, 0.99, 1.0])
 @pytest.mark.parametrize("other", [None, 0.0, 0.05, 0.31, 1.0])
 def test_what_the_lines_end_in_stays_inside_the_chart_and_apart(value: float, other: float | None) -> None:

@@ -1,5 +1,6 @@
 """The teacher sees and steers everybody's runs; nobody else sees the page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,11 +55,42 @@ def test_the_teacher_pauses_and_ends_any_run(learners) -> None:
     ran(at.run())
     ran(at.button(key=f"teacher.resume.{first}").click().run())
     until(lambda: lab.snapshot(first).state != "paused")
-    ran(at.run())
+    assert lab.snapshot(first).held_by == ""  # it goes on
+    at = opened(**{f"teacher.end.{second}": True})
+    assert any("End *" in said.value and "Wei" in said.value for said in at.markdown)
     ran(at.button(key=f"teacher.stop.{second}").click().run())
     until(lambda: lab.snapshot(second).state == "stopped")
+    assert lab.snapshot(second).held_by == "teacher"
     ran(at.run())
     assert "stopped" in shown(at)
+
+
+def test_the_teacher_sees_a_learners_curves(learners) -> None:
+    lab = runs.engine()
+    id = lab.submit(spec(LONG, owner=learners[0].owner))
+    until(lambda: lab.snapshot(id).step > 5)
+    at = opened()
+    assert "lab-chart" not in shown(at)
+    ran(at.button(key=f"teacher.curves.{id}").click().run())
+    assert shown(at).count('class="lab-chart"') == 2
+    ran(at.button(key=f"teacher.curves.{id}").click().run())
+    assert "lab-chart" not in shown(at)
+
+
+@pytest.mark.parametrize(("state", "said"), [("paused", "has paused this run"), ("stopped", "has ended this run")])
+def test_a_learner_is_told_that_it_was_the_teacher(learners, monkeypatch, state: str, said: str) -> None:
+    from pages import _training
+
+    told: list[str] = []
+    monkeypatch.setattr(_training.st, "info", lambda text, icon: told.append(text))
+    space = learners[0]
+    id = runs.engine().submit(spec(LONG, owner=space.owner))
+    run = replace(runs.engine().snapshot(id), state=state, held_by="teacher")
+    _training._told(run)
+    assert len(told) == 1 and said in told[0]
+    told.clear()
+    _training._told(replace(run, held_by=""))
+    assert told == []
 
 
 def test_the_teacher_pauses_the_whole_class_and_lets_it_go_on(learners) -> None:

@@ -69,7 +69,7 @@ def train(space: Workspace, at: AppTest | None = None) -> str:
 
 
 def words(at: AppTest) -> str:
-    shown = [*at.markdown, *at.caption, *at.info, *at.success, *at.warning]
+    shown = [*at.markdown, *at.caption, *at.info, *at.success, *at.warning, *at.subheader]
     return "\n".join([str(one.value) for one in shown] + [e.proto.body for e in at.get("html")])
 
 

@@ -194,6 +194,23 @@ def test_one_step_one_epoch_slow_motion_and_on(lab):
     assert log == ["pause", "step", "step", "epoch", "slow", "resume", "stop"]
 
 
+def test_who_holds_a_run_is_known_until_it_goes_on(lab):
+    id = lab.submit(spec(LONG))
+    until(lambda: lab.snapshot(id).step >= 1)
+    lab.command(id, {"do": "pause", "by": "teacher"})
+    assert paused_at(lab, id).held_by == "teacher"
+    lab.command(id, {"do": "resume"})
+    until(lambda: lab.snapshot(id).state == "running")
+    assert lab.snapshot(id).held_by == ""
+    lab.command(id, {"do": "stop", "by": "teacher"})
+    assert lab.wait(id).state == "stopped"
+    assert lab.snapshot(id).held_by == "teacher"
+    lab.resume(id)
+    assert lab.snapshot(id).held_by == ""
+    lab.command(id, {"do": "stop"})
+    assert lab.wait(id).held_by == ""
+
+
 def test_live_changes_are_logged_and_made_again_by_resume(lab):
     id = lab.submit(spec())
     lab.command(id, {"do": "pause"})
@@ -246,6 +263,7 @@ def test_what_cannot_be_done_is_one_sentence(lab):
     id = lab.submit(spec(LONG))
     for change, told in [
         ({"do": "slow"}, "no such command"), ({"do": "slow", "rate": 0}, "steps a second"),
+        ({"do": "stop", "by": "ann"}, "no such command"), ({"do": "step", "by": "teacher"}, "no such command"),
         ({"do": "slow", "rate": True}, "steps a second"), ({"do": "step", "n": 3}, "no such command"),
     ]:  # fmt: skip
         with pytest.raises(RunError, match=told):

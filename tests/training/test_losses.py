@@ -1,11 +1,12 @@
 """The losses against the words of their docstring, in float64, and against torch's."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlab.training.losses import loss_of
+from cnnlab.training.losses import blind_loss, least_loss, loss_of
 from cnnlab.training.recipe import Recipe
 
 LOGITS = torch.randn(6, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64) * 4
@@ -30,6 +31,27 @@ def test_after_softmax_it_is_the_likelihood_of_the_output_not_softmax_twice():
 def test_a_sure_and_wrong_answer_has_a_finite_loss():
     logits = torch.tensor([[500.0, 0.0]])
     assert loss_of(logits, torch.tensor([1]), Recipe(), softmax=True).item() == 500
+
+
+@pytest.mark.parametrize(
+    "recipe", [Recipe(), Recipe(label_smoothing=0.1), Recipe(label_smoothing=0.9), Recipe(loss="mse")]
+)
+@pytest.mark.parametrize("classes", [2, 5, 10, 100])
+def test_the_bounds_of_the_loss(recipe, classes):
+    """Guessing by its own loss; the least by descending to it from anywhere."""
+    targets = torch.arange(classes)
+    blind = loss_of(torch.zeros(classes, classes, dtype=torch.float64), targets, recipe, softmax=True)
+    assert blind_loss(recipe, classes) == pytest.approx(blind.item())
+    spread = recipe.label_smoothing / classes
+    right = torch.full((classes, classes), spread, dtype=torch.float64) + torch.eye(classes) * (
+        1 - recipe.label_smoothing
+    )
+    logits = right.clamp_min(1e-12).log()
+    found = loss_of(logits, targets, recipe, softmax=True).item()
+    assert least_loss(recipe, classes) == pytest.approx(found, abs=1e-9)
+    for seed in range(20):
+        noise = torch.randn(logits.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        assert loss_of(logits + 0.1 * noise, targets, recipe, softmax=True).item() >= least_loss(recipe, classes) - 1e-9
 
 
 def test_mse_compares_the_networks_own_output():
