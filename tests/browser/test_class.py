@@ -5,6 +5,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import settled
+from tests.browser.test_walk import press_until
 
 Open = Callable[..., Page]
 
@@ -66,7 +67,7 @@ def test_the_teacher_sees_a_learners_run_and_ends_it(visit: Open) -> None:
     expect(teacher.locator(".lab-chart").first).to_be_visible()  # the learner's loss, as the learner sees it
     row.get_by_role("button", name="End").click()
     expect(state).to_have_text("paused")  # it is asked first
-    teacher.get_by_role("button", name="End it").click()
+    told = learner.get_by_text("The teacher has ended this run")
+    press_until(teacher, teacher.get_by_role("button", name="End it"), told)
     expect(state).to_have_text("stopped")
-    expect(learner.get_by_text("The teacher has ended this run")).to_be_visible()
     expect(teacher.locator('[class*="st-key-teacher_row_"]')).to_have_count(0)
