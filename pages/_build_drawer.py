@@ -57,6 +57,11 @@ def _presets(architecture: Architecture) -> None:
         "build_cards_full": (_("Classics as they were published: to read, to cost, to run with their weights"),
                              lambda preset: preset.full_size),
     }  # fmt: skip
+    st.button(
+        _("Begin with an empty network"), icon=":material/add_box:", key="build.empty", disabled=not architecture.layers,
+        on_click=state.begin_empty,
+        help=_("For the same images, without a layer yet. Undo brings your network back."),
+    )  # fmt: skip
     for key, (heading, belongs) in families.items():
         _heading(heading)
         with st.container(key=key):

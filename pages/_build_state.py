@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cnnlab.architecture import BLOCKS, LAYERS, share
+from cnnlab.architecture import BLOCKS, LAYERS, Architecture, share
 from cnnlab.architecture.scopes import Scope, enters, scope
 from cnnlab.architecture.starters import starter, wrapped
 from cnnlab.errors import CnnLabError
@@ -21,7 +21,7 @@ from cnnlab.i18n import N_, Message
 from pages import _session
 
 if TYPE_CHECKING:
-    from cnnlab.architecture import Architecture, LayerSpec, Shape
+    from cnnlab.architecture import LayerSpec, Shape
     from cnnlab.architecture.tape import Place
 
 DRAWING = "build.drawing"
@@ -30,6 +30,7 @@ NAME = f"{FIELD}.name"
 PANEL = "build.panel"
 EDIT, ADD = "edit", "add"
 BENCH, DRAWER = "bench", "drawer"
+EMPTY = "my-network"
 _LAYER = "build.layer"
 _INSIDE = "build.inside"
 _KIND = "build.palette"
@@ -100,11 +101,14 @@ def _come_into_sight() -> None:
 
 
 def focus() -> None:
-    """Edit the layer that does not fit, else the first one, and bring it into sight."""
+    """Edit the layer that does not fit, else the first one, and bring it into sight; where there is none, add one."""
     _come_into_sight()
     _session.keep(_INSIDE, [])
     rows = here().rows
-    select(next((row.index for row in rows if row.error), 0 if rows else INPUT))
+    if rows:
+        select(next((row.index for row in rows if row.error), 0))
+    else:
+        select(INPUT, ADD)
 
 
 def notice(place: str = BENCH) -> Message | CnnLabError | None:
@@ -246,6 +250,11 @@ def use_preset(name: str) -> None:
     _session.use_preset(name)
     _show_anew()
     focus()
+
+
+def begin_empty() -> None:
+    """Build on with a network without layers, for the images of the one before, which undo brings back."""
+    open_network(Architecture(name=EMPTY, input_shape=_session.architecture().input_shape, layers=()))
 
 
 def open_network(network: Architecture) -> None:

@@ -69,7 +69,7 @@ def _bar() -> None:
     st.button(_("Undo"), icon=":material/undo:", disabled=first, on_click=state.undo, key="build.undo")
     st.button(_("Redo"), icon=":material/redo:", disabled=not forth, on_click=state.redo, key="build.redo")
     _widgets.what_is_this(lesson("build"), _("How to read this"))
-    if _session.architecture().trace().error is None:
+    if _session.architecture().layers and _session.architecture().trace().error is None:
         go_to("train", _("Train it"))
 
 

@@ -136,6 +136,16 @@ def test_a_card_brings_network_recipe_and_data(page: Callable[..., AppTest], nam
     assert network(at).name == "other"
 
 
+def test_one_can_begin_with_nothing(page: Callable[..., AppTest]) -> None:
+    at = click(page(), "build.empty")
+    assert network(at) == Architecture(name="my-network", input_shape=(1, 32, 32), layers=())
+    assert at.button(key="build.empty").disabled
+    click(at, "build.add")
+    assert [layer.kind for layer in network(at).layers] == ["Conv2d"]
+    click(click(at, "build.undo"), "build.undo")
+    assert network(at) == LENET
+
+
 def test_a_network_that_ends_in_maps_is_offered_a_head(page: Callable[..., AppTest]) -> None:
     at = page(Architecture(input_shape=(1, 8, 8), layers=(make_layer("Conv2d"),)))
     assert "8×6×6" in at.info[0].value
