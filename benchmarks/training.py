@@ -32,9 +32,9 @@ from cnnlab.home import ASSETS, home
 from cnnlab.runs import Engine, RunSpec, engine
 from cnnlab.runs.machine import cores, resolve_recipe
 from cnnlab.runs.watch import watch
+from cnnlab.training.bounds import blind_loss
 from cnnlab.training.events import TestEvent, TrainEvent
 from cnnlab.training.loop import Training, generator_for
-from cnnlab.training.losses import blind_loss
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.threads import own_threads
 

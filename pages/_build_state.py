@@ -307,7 +307,7 @@ def open_link() -> None:
 
 
 __all__ = [
-    "ADD", "BENCH", "DRAWER", "DRAWING", "EDIT", "FIELD", "NAME", "PANEL", "add", "arrives", "change", "choose_kind", "choose_layer",
+    "ADD", "BENCH", "DRAWER", "DRAWING", "EDIT", "FIELD", "NAME", "PANEL", "add", "arrives", "begin_empty", "change", "choose_kind", "choose_layer",
     "duplicate", "focus", "go_inside", "group", "here", "kind", "layer_names", "move", "new_layer", "notice", "on_drawing",
     "open_document", "open_link", "open_network", "open_shared", "redo", "remove", "rename", "reveal", "say", "select", "selected", "undo", "ungroup",
     "use_preset",

@@ -9,6 +9,7 @@ import streamlit as st
 from cnnlab.figures import live as pictures
 from cnnlab.figures.theme import number
 from cnnlab.i18n import _
+from cnnlab.training.bounds import blind_loss, least_loss
 from pages import _session
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
 def draw(view: View, step: int | None = None) -> None:
     """Draw the curves of a run, with a line at the moment that is looked at."""
-    from cnnlab.training.losses import blind_loss, least_loss
-
-    recipe = view.snapshot.recipe
+    recipe = view.snapshot.recipe_now
     language, seen, lines = _session.language(), recipe.full_train, (view.train, view.val, view.steps)
     classes = view.shared("classes", lambda: _classes(view))
     blind, least = blind_loss(recipe, classes), least_loss(recipe, classes)
@@ -46,10 +45,8 @@ def draw(view: View, step: int | None = None) -> None:
 
 
 def _classes(view: View) -> int:
-    """Return how many classes the network of a run, which fits together, tells apart."""
-    shape = view.snapshot.architecture.trace().rows[-1].output_shape
-    assert shape is not None
-    return shape[0]
+    """Return how many classes the network of a run tells apart."""
+    return view.snapshot.architecture.output_shape[0]
 
 
 def title(text: str, help: str) -> None:

@@ -59,10 +59,10 @@ def line(run: Snapshot) -> None:
     if not found.findings:
         st.caption(_nothing(found.history, run.live), width="content")
         return
-    worst, more = found.findings[0], len(found.findings) - 1
+    worst, *more = _in_order(found)
     _word, icon, color = LOOKS[worst.severity]
     title = _widgets.plain(worst.title.text(_session.language()))
-    said = title if not more else _("{title}, and {count} more", title=title, count=more)
+    said = title if not more else _("{title}, and {count} more", title=title, count=len(more))
     st.markdown(f":{color}[{icon}] [{said}](#{ANCHOR})", width="content")
 
 
@@ -90,8 +90,7 @@ def _findings(found: Checkup) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(_("What stands out in this run"), anchor=ANCHOR, width="content")
         _widgets.what_is_this(lesson("health"))
-    first = _fault.looked_for(found.run)
-    for number, finding in enumerate(sorted(found.findings, key=lambda finding: finding.rule != first)):
+    for number, finding in enumerate(_in_order(found)):
         title = finding.title.text(_session.language())
         if number < OPEN:
             with st.container(border=True, key=f"health.{finding.rule}"):
@@ -99,6 +98,12 @@ def _findings(found: Checkup) -> None:
         else:
             with st.expander(title, icon=LOOKS[finding.severity][1], key=f"health.{finding.rule}"):
                 _card(finding, found, "")
+
+
+def _in_order(found: Checkup) -> list[Finding]:
+    """Return the findings, the worst first; before all others the one about the fault that is being mended."""
+    first = _fault.looked_for(found.run)
+    return sorted(found.findings, key=lambda finding: finding.rule != first)
 
 
 def _nothing(history: History, live: bool) -> str:

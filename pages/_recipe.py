@@ -132,7 +132,7 @@ def _fit(network: Architecture, dataset: DataSet) -> CnnLabError | None:
     except CnnLabError as error:
         st.warning(told(error), icon=":material/link_off:")
         adapted = network.with_input(dataset.image_shape)
-        if network.trace().error is None and adapted.trace().error is None:
+        if adapted != network and network.trace().error is None and _runs(adapted):
             shape = "×".join(map(str, dataset.image_shape))
             if st.button(_("Set the network's input to {shape}", shape=shape), key="train.adapt"):
                 _session.set_architecture(adapted)
@@ -140,6 +140,14 @@ def _fit(network: Architecture, dataset: DataSet) -> CnnLabError | None:
         else:
             go_to("build", _("Mend it on the Build page"))
         return error
+
+
+def _runs(network: Architecture) -> bool:
+    try:
+        network.check()
+    except CnnLabError:
+        return False
+    return True
 
 
 def edit(

@@ -124,9 +124,8 @@ def live(id: str, asked: float | None, state: str) -> None:
     with st.container(key="train_facts", horizontal=True, vertical_alignment="center", gap="small"):
         st.html(f'<p class="lab-facts">{escape(recipe_text(view.snapshot.recipe_now))}</p>')
         _health.line(view.snapshot)
-    if (step := _time.of_run(view.snapshot.id).step) is not None:
-        said = _("Filters and guesses are those of step {step:,}; the numbers above are the latest.", step=step)
-        st.caption(said)
+    if _time.of_run(view.snapshot.id).step is not None:
+        st.caption(_("The numbers above are the latest; the pictures below are of the moment that is chosen."))
     _pictures(view)
     with st.container(key="run_line"):  # beside the view it lies in the sidebar alone: one look serves both
         _run_line.of(view.snapshot)

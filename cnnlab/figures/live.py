@@ -67,8 +67,8 @@ def loss_html(
     """Return the loss over the steps: each point faint, smoothed bold, validation beside it.
 
     Args:
-        blind: what guessing reaches (``losses.blind_loss``).
-        least: below which it cannot fall (``losses.least_loss``); a line is drawn there unless it is 0.
+        blind: what guessing reaches (``bounds.blind_loss``).
+        least: below which it cannot fall (``bounds.least_loss``); a line is drawn there unless it is 0.
         seen: whether ``val`` was measured on images that the run learns from; the line is then named so.
         marks: steps at which something was changed, with the number that stands there; without one it is the moment
             that is looked at.
@@ -173,8 +173,8 @@ def _chart(
     )
     guess_line = f'<span class="lab-guess" style="bottom:{guess / top:.2%}"><em>{guessing}</em></span>'
     if 0 < least < top:
-        lowest = _("as low as it gets: {value}", value=write(least))
-        guess_line += f'<span class="lab-guess" style="bottom:{least / top:.2%}"><em>{lowest}</em></span>'
+        lowest = _("as low as it gets: {value}", value=write(least)) if guess - least > _APART * top else ""
+        guess_line += f'<span class="lab-guess lab-least" style="bottom:{least / top:.2%}"><em>{lowest}</em></span>'
     picture = svg_img(lines, "0 0 100 100", ", ".join(said), "lab-lines", stretch=True)
     above = _ends(smooth, val, top, write, name) + _readings(step, smooth, val, steps, write, name)
     chart = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from cnnlab.data.augmentation import Augmentation
 from cnnlab.health.facts import DataFacts
 from cnnlab.health.history import History
 from cnnlab.i18n import Message
+from cnnlab.training.bounds import blind_loss, least_loss
 from cnnlab.training.recipe import Recipe
 
 Severity = Literal["fault", "warning", "note"]
@@ -116,16 +116,13 @@ class Case:
 
     @cached_property
     def guess_loss(self) -> float:
-        """The loss of a network that gives each class the same share: ln K, or (K - 1) / K^2 for the squared error."""
-        k = self.facts.classes
-        return math.log(k) if self.recipe.loss == "cross_entropy" else (k - 1) / k**2
+        """The loss of a network that gives each class the same share (``bounds.blind_loss``)."""
+        return blind_loss(self.recipe, self.facts.classes)
 
     @cached_property
     def least_loss(self) -> float:
-        """The loss that cannot be passed: 0, or the entropy of smoothed targets."""
-        smoothing, k = self.recipe.label_smoothing, self.facts.classes
-        shares = [1 - smoothing + smoothing / k] + [smoothing / k] * (k - 1)
-        return -sum(share * math.log(share) for share in shares if share)
+        """The loss that cannot be passed (``bounds.least_loss``)."""
+        return least_loss(self.recipe, self.facts.classes)
 
     def progress(self, begin: float, end: float) -> float:
         """Return how much of the way from guessing to perfect the training loss had gone, over a part of the run.

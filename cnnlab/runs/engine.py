@@ -77,7 +77,13 @@ class Engine(EngineFace):
         self._check_open()
         numbered = [{**event, "n": n} for n, event in enumerate(events, 1)]
         snapshot = replace(
-            Snapshot.from_dict(record), id=new_id(), owner=owner, events=len(numbered), images_per_s=0.0, rate=None
+            Snapshot.from_dict(record),
+            id=new_id(),
+            owner=owner,
+            events=len(numbered),
+            images_per_s=0.0,
+            rate=None,
+            held_by="",
         )  # how fast another machine was says nothing of the queue of this one
         if snapshot.live:
             raise RunError("run {id} is not over; only a run that is over can be brought here", id=snapshot.id)
@@ -199,6 +205,8 @@ class Engine(EngineFace):
         snapshot = self.snapshot(id)
         command = checked(change, snapshot)
         _check_owner(snapshot, owner)
+        if owner is not None and "by" in command:
+            raise NotAllowedError("only the teacher holds a run as the teacher")
         if "batch_size" in command:
             self._check_grows(snapshot, command["batch_size"])
         self._places = (-math.inf, [])

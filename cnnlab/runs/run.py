@@ -100,12 +100,11 @@ class Run:
                     "this run is over ({state}); resume it, branch from it, or start a new one",
                     state=state_word(self.snapshot().state),
                 )
-            if command["do"] not in ("change", CLOSE):
-                self.record.set(held_by=command.get("by", ""))
             self._commands.append(dict(command))
             self._changed.notify_all()
             begun = self._thread is not None
         if not begun and command["do"] in ("stop", CLOSE):  # never began: nobody else will end it
+            self.record.set(held_by=command.get("by", ""))
             self.record.end("stopped" if command["do"] == "stop" else "interrupted")
 
     def asks(self) -> None:
@@ -238,6 +237,7 @@ class Run:
         if do != CLOSE:
             extra = {"rate": command["rate"]} if "rate" in command else {}
             self.record.note("command", do=do, step=training.step, **extra)
+            self.record.set(held_by=command.get("by", ""))
         if do in ("stop", CLOSE):
             self._finish(training, "stopped" if do == "stop" else "interrupted")
             return False

@@ -23,6 +23,7 @@ def warm_up(data: str = "mnist") -> threading.Thread:
 
     Runs and pages share one interpreter from now on. A run needs it for a moment between any two operations
     of a step; while a page is being made it gets it back after ``SWITCH_S`` only, which by default is Python's 5 ms.
+    What is in memory when all this is done stays out of later garbage collections.
     """
     global _thread
     with _once:
@@ -53,12 +54,12 @@ def _work(data: str) -> None:
         timings()
         load(data).mean  # noqa: B018  (the channel statistics take longest)
         _first_optimizer()
-        gc.freeze()  # a full collection holds up runs and pages alike: 0.3 s with all modules, which never go, in it
     except (CnnLabError, OSError):
         pass
     except RuntimeError:
         if threading.main_thread().is_alive():
             raise  # else the program ends already, and no thread begins any more
+    gc.freeze()  # a full collection holds up runs and pages alike: 0.3 s with all that has been imported in it
 
 
 def _first_optimizer() -> None:

@@ -142,7 +142,7 @@ class Watch:
         self._resumed = 0
         self._curves: Curves | None = None
         self._view: View | None = None
-        self._looked_at = self._glimpse_at = float("-inf")
+        self._looked_at = self._glimpse_at = self._failed_at = float("-inf")
         self._glimpse_pause_s = _GLIMPSE_S
 
     def look(self) -> View:
@@ -176,7 +176,9 @@ class Watch:
         """Return the last glimpse, or a new one where the weights have moved and enough time has passed."""
         old = self._view.glimpse if self._view else None
         worked = time.thread_time()  # not the clock: on a busy machine it would say how long others took
-        waiting = self._clock() - self._glimpse_at < self._glimpse_pause_s and snapshot.state == "running"
+        now = self._clock()
+        waiting = now - self._glimpse_at < self._glimpse_pause_s and snapshot.state == "running"
+        waiting = waiting or now - self._failed_at < _GLIMPSE_S
         if (old is not None and old.step == snapshot.step) or waiting or snapshot.step == 0:
             return old
         try:
@@ -185,6 +187,7 @@ class Watch:
                 return old
             new = glimpse(ModelRef(f"run:{self.id}", step), snapshot.data, step)
         except CnnLabError:
+            self._failed_at = self._clock()
             return old
         self._glimpse_at = self._clock()
         self._glimpse_pause_s = max(_GLIMPSE_S, (time.thread_time() - worked) / _GLIMPSE_SHARE)

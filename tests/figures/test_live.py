@@ -85,6 +85,7 @@ def test_the_least_loss_has_a_line_where_there_is_one() -> None:
     assert "as low as it gets" not in live.loss_html(TRAIN, VAL, 10, 2.0)
     html = live.loss_html(TRAIN, VAL, 10, 2.0, 0.5)
     assert 'style="bottom:20.00%"><em>as low as it gets: 0.5' in html  # the axis ends at 1.25 times guessing
+    assert "as low as it gets" not in live.loss_html(TRAIN, VAL, 10, 2.0, 1.9)  # no room beside the other label
 
 
 @pytest.mark.parametrize("value", [0.0, 0.02, 0.3, 0.99, 1.0])

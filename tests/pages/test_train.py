@@ -244,7 +244,7 @@ def started(recipe: Recipe = LONG) -> tuple[Workspace, str]:
 
 
 def opened(space: Workspace, drawer: str, key: str = "train.resume") -> AppTest:
-    """Return the page with a drawer open."""
+    """Return the page with a drawer or a fold open."""
     at = showing(space.id, key)
     at.session_state[drawer] = True
     at.run()

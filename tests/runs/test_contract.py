@@ -207,8 +207,15 @@ def test_who_holds_a_run_is_known_until_it_goes_on(lab):
     assert lab.snapshot(id).held_by == "teacher"
     lab.resume(id)
     assert lab.snapshot(id).held_by == ""
+    with pytest.raises(NotAllowedError, match="only the teacher"):
+        lab.command(id, {"do": "stop", "by": "teacher"}, owner=lab.snapshot(id).owner)
     lab.command(id, {"do": "stop"})
-    assert lab.wait(id).held_by == ""
+    try:
+        lab.command(id, {"do": "pause", "by": "teacher"})  # comes too late to be followed
+    except RunError:
+        pass
+    found = lab.wait(id)
+    assert (found.state, found.held_by) == ("stopped", "")
 
 
 def test_live_changes_are_logged_and_made_again_by_resume(lab):

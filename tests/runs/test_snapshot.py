@@ -22,7 +22,7 @@ SPENT = Snapshot(
     epoch=1, epochs=2, images_per_s=5.0, train_s=3.0, time_left_s=1.0, train_loss=0.1, train_acc=0.2, val_loss=0.3,
     val_acc=0.4, test_loss=0.5, test_acc=0.6, error=Message("x"), recipe=RECIPE, architecture_key=NET.key, created=1.0,
     events=3, has_model=True, parent="1" * 16, parent_step=2, notes="n", chosen_step=4,
-    changes=({"step": 1, "change": {"lr": 0.1}},), rate=2.0, resumed=3, warning=Message("y"),
+    changes=({"step": 1, "change": {"lr": 0.1}},), rate=2.0, resumed=3, warning=Message("y"), held_by="teacher",
 )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlab.training.losses import blind_loss, least_loss, loss_of
+from cnnlab.training.bounds import blind_loss, least_loss
+from cnnlab.training.losses import loss_of
 from cnnlab.training.recipe import Recipe
 
 LOGITS = torch.randn(6, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64) * 4
@@ -38,7 +39,7 @@ def test_a_sure_and_wrong_answer_has_a_finite_loss():
 )
 @pytest.mark.parametrize("classes", [2, 5, 10, 100])
 def test_the_bounds_of_the_loss(recipe, classes):
-    """Guessing by its own loss; the least by descending to it from anywhere."""
+    """Guessing by its own loss; the least by the right answer, and no answer near it is better."""
     targets = torch.arange(classes)
     blind = loss_of(torch.zeros(classes, classes, dtype=torch.float64), targets, recipe, softmax=True)
     assert blind_loss(recipe, classes) == pytest.approx(blind.item())
