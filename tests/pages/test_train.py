@@ -152,6 +152,17 @@ def test_a_network_that_cannot_run_cannot_be_started() -> None:
     assert "3136" in at.warning[0].value
 
 
+@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 32, 32)])
+def test_an_empty_network_is_sent_to_where_layers_are_added(shape: tuple[int, int, int]) -> None:
+    space = workspace(QUICK)
+    at = train(space.id)
+    at.session_state[_session.keys.ARCHITECTURE] = Architecture(name="nothing", input_shape=shape, layers=())
+    at.run()
+    assert not at.exception and at.button(key="train.start").disabled
+    assert "no layer yet" in at.warning[0].value
+    assert "train.adapt" not in {button.key for button in at.button}
+
+
 def test_a_preset_brings_its_recipe_and_data() -> None:
     space = workspace(QUICK)
     at = train(space.id)
