@@ -60,7 +60,7 @@ def _presets(architecture: Architecture) -> None:
     st.button(
         _("Begin with an empty network"), icon=":material/add_box:", key="build.empty", disabled=not architecture.layers,
         on_click=state.begin_empty,
-        help=_("For the same images, without a layer yet. Undo brings your network back."),
+        help=_("For the same images, without a layer yet, and with a plain recipe. Undo brings your network back."),
     )  # fmt: skip
     for key, (heading, belongs) in families.items():
         _heading(heading)

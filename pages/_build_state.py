@@ -253,7 +253,10 @@ def use_preset(name: str) -> None:
 
 
 def begin_empty() -> None:
-    """Build on with a network without layers, for the images of the one before, which undo brings back."""
+    """Build on with a network without layers and the plain recipe, for the images of the one before, which undo brings back."""
+    from cnnlab.training.recipe import Recipe
+
+    _session.set_recipe(Recipe())
     open_network(Architecture(name=EMPTY, input_shape=_session.architecture().input_shape, layers=()))
 
 

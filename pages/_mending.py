@@ -33,7 +33,11 @@ def apply(finding: Finding, recipe: Recipe, architecture: Architecture, place: s
         return
     mended = finding.change[1]
     before = (_session.recipe(), _session.architecture())
-    changed = {name: value for name, value in finding.change[0] if value != getattr(recipe, name)}
+    changed = {
+        name: _as_far(getattr(recipe, name), value, getattr(before[0], name))
+        for name, value in finding.change[0]
+        if value != getattr(recipe, name)
+    }
     try:
         _session.set_recipe(before[0].changed(**changed))
     except CnnLabError:  # what is left of the learner's own recipe does not go with it
@@ -48,6 +52,13 @@ def apply(finding: Finding, recipe: Recipe, architecture: Architecture, place: s
     _session.unseed("build.field")
     after = (_session.recipe(), _session.architecture())
     st.session_state[_DONE] = (before, after, finding.rule, place)
+
+
+def _as_far(found: Any, mended: Any, own: Any) -> Any:
+    """Return ``mended``, or the learner's ``own`` value where that already goes further from what was ``found``."""
+    if not all(type(value) in (int, float) for value in (found, mended, own)):
+        return mended
+    return min(mended, own) if mended < found else max(mended, own)
 
 
 def _refound(id: str, network: Architecture) -> Architecture | None:
@@ -91,10 +102,9 @@ def done_line(place: str) -> None:
     before, after, rule, _place = done
     key = place.removesuffix(f".{rule}")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.done"):
-        st.success(
-            _("Changed for the next run: {changes}", changes="; ".join(in_words(before, after))),
-            icon=":material/build:",
-        )
+        changes = "; ".join(in_words(before, after))
+        said = _("Changed for the next run: {changes}", changes=changes)
+        st.success(said if changes else _("The next run has that already."), icon=":material/build:")
         if st.button(_("Undo"), icon=":material/undo:", key=f"{key}.undo"):
             undo()
             st.rerun()

@@ -19,6 +19,7 @@ from pages import (
     _choices,
     _class,
     _curves,
+    _fault,
     _hand,
     _health,
     _names,
@@ -122,10 +123,12 @@ def live(id: str, asked: float | None, state: str) -> None:
                 _delete_button(view.snapshot)
     _hand.told_sent(view.snapshot)
     with st.container(key="train_facts", horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(f'<p class="lab-facts">{escape(recipe_text(view.snapshot.recipe_now))}</p>')
-        _health.line(view.snapshot)
-    if _time.of_run(view.snapshot.id).step is not None:
-        st.caption(_("The numbers above are the latest; the pictures below are of the moment that is chosen."))
+        if not _fault.hides(view.snapshot):  # the recipe may be what is spoilt
+            st.html(f'<p class="lab-facts">{escape(recipe_text(view.snapshot.recipe_now))}</p>')
+        if _time.of_run(view.snapshot.id).step is None:
+            _health.line(view.snapshot)
+        else:
+            st.caption(_("Above: the latest numbers. Below: the pictures of the chosen moment."), width="content")
     _pictures(view)
     with st.container(key="run_line"):  # beside the view it lies in the sidebar alone: one look serves both
         _run_line.of(view.snapshot)

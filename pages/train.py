@@ -14,6 +14,8 @@ _runs_bin.undo_line()
 waits = _just_made.waits()
 if waits:
     _just_made.draw()
+first = _recipe.is_new(run) or waits
+if first:
     _recipe.draw(run, first=True)
 _training.runs_line(run)
 branching = _branch.current()
@@ -23,7 +25,7 @@ if run is not None:
     pace = _training.pace(run)
     st.fragment(_training.live, run_every=pace)(run.id, pace, run.state)
     _health.of_run(run)
-if branching is None and not waits:
+if branching is None and not first:
     _recipe.draw(run)
 if branching is None:
     _health.of_recipe(run)

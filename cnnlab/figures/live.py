@@ -124,7 +124,7 @@ def legend_html(seen: bool) -> str:
     names = {
         "train": _("training: average of the last batches"),
         "raw": _("each batch"),
-        "val": f"{checked_on(seen)}: {dots}",
+        "val": _("{name}: {what}", name=checked_on(seen), what=dots),
         "guess": _("guessing"),
     }
     parts = "".join(f'<span><i class="lab-key-{kind}"></i>{escape(name)}</span>' for kind, name in names.items())

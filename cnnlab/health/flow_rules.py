@@ -20,7 +20,7 @@ FADED = 0.01
 """The first layer's gradient as a part of the largest one's; 0.1 to 1 is usual."""
 
 FAST = 0.15
-"""Update per weight of the middle layer: a seventh of everything it knows, in one step. 0.001 to 0.06 is usual."""
+"""Update per weight, in the median of the layers: a seventh of everything it knows, in one step. 0.001 to 0.06 is usual."""
 
 SLOW = 1e-4
 HALF_WAY = 0.5
@@ -152,9 +152,9 @@ class LearningRateHigh(Rule):
         if not case.old_enough or most < FAST or case.progress(0.75, 1) > WELL_ON:
             return None
         why = Message(
-            "At step {step} one step changed the middle layer by {most:.0%} of its weights' length; a thousandth to a "
-            "hundredth is usual. The learning rate {lr:g} throws away with each step what the one before has learned: the loss "
-            "stands at {loss:.2f}, and guessing would give {guess:.2f}.",
+            "At step {step} one step changed the layers by {most:.0%} of their weights' length, in the median; a thousandth "
+            "to a hundredth is usual. With the learning rate {lr:g} each step throws away part of what the one before has "
+            "learned. The loss stands at {loss:.2f}; guessing would give {guess:.2f}.",
             step=step,
             most=most,
             lr=case.recipe.lr,
@@ -184,7 +184,7 @@ class LearningRateLow(Rule):
         if usual >= SLOW:
             return None
         why = Message(
-            "One step changes the middle layer by 1/{steps:,.0f} of its weights' length, where about 1/1,000 is usual: it would "
+            "One step changes the layers by 1/{steps:,.0f} of their weights' length, in the median, where about 1/1,000 is usual: it would "
             "take that many steps to change it once over. With the learning rate {lr:g} the loss has come from {before:.2f} to "
             "{after:.2f} in {done:,} steps.",
             steps=1 / max(usual, 1e-12),

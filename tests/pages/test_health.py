@@ -101,6 +101,17 @@ def test_what_the_learner_has_changed_since_stays() -> None:
     assert recipe_of(space) == WILD.changed(lr=0.5, epochs=7)
 
 
+def test_a_remedy_never_brings_back_some_of_what_the_learner_has_left() -> None:
+    """The run learned at 5, the next one is to learn at 0.02: a tenth of 5 would be a step back."""
+    space = learner(WILD)
+    train(space)
+    at = page("train", space)
+    looked(at.number_input(key="train.recipe.lr").set_value(0.02).run())
+    looked(at.button(key="health.apply.learning-rate-high").click().run())
+    assert recipe_of(space) == WILD.changed(lr=0.02)
+    assert "The next run has that already." in words(at)
+
+
 def test_a_network_that_the_learner_builds_meanwhile_is_kept() -> None:
     space = learner(network=SPOILT)
     train(space)
@@ -221,6 +232,9 @@ def test_a_fault_is_planted_trained_named_mended_and_ones_own_network_comes_back
     train(space, at)
     at = page("train", space)  # a reload
     assert "hidden until you have named" in words(at) and RULES[fault.rule].title not in words(at)
+    assert "batch " not in "".join(
+        e.proto.body for e in at.get("html") if "lab-facts" in e.proto.body and "·" in e.proto.body
+    )
 
     wrong = [choice for choice in fault.choices if choice != fault.rule]
     for choice in wrong[:2]:

@@ -16,7 +16,7 @@ from cnnlab.runs import Engine, engine
 from cnnlab.training.change import LIVE_FIELDS
 from cnnlab.training.recipe import Recipe
 from cnnlab.workspace import Workspace, new_id
-from pages import _hand, _session, _time
+from pages import _hand, _recipe, _session, _time
 from tests.insight.makers import model_of
 from tests.pages.makers import keep_run
 
@@ -161,6 +161,21 @@ def test_an_empty_network_is_sent_to_where_layers_are_added(shape: tuple[int, in
     assert not at.exception and at.button(key="train.start").disabled
     assert "no layer yet" in at.warning[0].value
     assert "train.adapt" not in {button.key for button in at.button}
+
+
+def test_who_comes_from_build_with_another_network_sees_its_recipe_first() -> None:
+    space = workspace(QUICK)
+    space.choose(run=keep_run(space, model_of((1, 28, 28), [Flatten(), Linear(out_features=10)])))
+
+    def order(at: AppTest) -> list[str]:
+        return [name for name in (str(button.key) for button in at.button) if name in ("train.start", "train.delete")]
+
+    assert order(train(space.id)) == ["train.delete", "train.start"]
+    at = AppTest.from_file(str(ROOT / "pages" / "train.py"), default_timeout=60)
+    at.session_state[_session.keys.WORKSPACE] = space.id
+    at.session_state[_recipe.FROM_BUILD] = True
+    assert order(at.run()) == ["train.start", "train.delete"]
+    assert order(at.run()) == ["train.start", "train.delete"]  # until another run is shown
 
 
 def test_a_preset_brings_its_recipe_and_data() -> None:
