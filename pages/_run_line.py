@@ -71,7 +71,7 @@ def _line(asked: float | None) -> None:
 def of(found: Snapshot) -> None:
     """Draw ``found`` as the line: what it does, and the one button that it needs now."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(line_html(found))
+        st.html(line_html(found, _is_ill(found)))
         if found.state in ("running", "paused"):
             paused = found.state == "paused"
             st.button(
@@ -89,8 +89,22 @@ def of(found: Snapshot) -> None:
             )  # fmt: skip
 
 
-def line_html(found: Snapshot) -> str:
-    """Return the run as one line of HTML: state, name, progress, accuracy."""
+def _is_ill(run: Snapshot) -> bool:
+    """Return whether the rules were asked about ``run``, which is over, and have found a fault that may be told."""
+    if run.live:
+        return False
+    from cnnlab.runs.checkup import last_checkup
+
+    found = last_checkup(run.id)
+    if found is None or all(finding.severity != "fault" for finding in found.findings):
+        return False
+    from pages import _fault
+
+    return not _fault.hides(run)
+
+
+def line_html(found: Snapshot, ill: bool = False) -> str:
+    """Return the run as one line of HTML: state, name, progress, accuracy; in the colour of what failed if it is ``ill``."""
     share = found.step / found.steps if found.steps else 0.0
     accuracy = found.test_acc if found.test_acc is not None else found.val_acc
     shown = "" if accuracy is None else f"{accuracy:.1%}"
@@ -98,7 +112,7 @@ def line_html(found: Snapshot) -> str:
         shown = _accuracy.short(found.test_acc, found.data)
     state = state_word(found.state).text()
     return (
-        f'<div class="lab-run lab-run-{found.state}" role="status">'
+        f'<div class="lab-run lab-run-{"failed" if ill else found.state}" role="status">'
         f'<span class="lab-run-name">{html.escape(found.name)}</span>'
         f'<span class="lab-run-state">{state}</span><span class="lab-run-acc">{shown}</span>'
         f'<span class="lab-bar"><i style="width:{share:.1%}"></i></span></div>'

@@ -175,6 +175,10 @@ def _chart(
     if 0 < least < top:
         lowest = _("as low as it gets: {value}", value=write(least)) if guess - least > _APART * top else ""
         guess_line += f'<span class="lab-guess lab-least" style="bottom:{least / top:.2%}"><em>{lowest}</em></span>'
+    highest = max((value for value in (*smooth, *(v for _s, v in val)) if math.isfinite(value)), default=0.0)
+    if highest > 1.02 * top:
+        higher = _("off the chart: up to {value}", value=write(float(highest)))
+        guess_line += f'<span class="lab-guess lab-over" style="bottom:100%"><em>{higher}</em></span>'
     picture = svg_img(lines, "0 0 100 100", ", ".join(said), "lab-lines", stretch=True)
     above = _ends(smooth, val, top, write, name) + _readings(step, smooth, val, steps, write, name)
     chart = (

@@ -81,6 +81,15 @@ def test_steps_on_the_axis_are_whole_and_readable(steps: int, said: list[str]) -
     assert re.findall(r'<span class="lab-x"[^>]*>([^<]*)</span>', html) == said
 
 
+def test_what_is_off_the_chart_is_said() -> None:
+    wild = TRAIN.copy()
+    wild[2, 3] = 412.0  # one excursion: the axis stays
+    assert "off the chart: up to 412" in live.loss_html(wild, VAL, 10, 2.3)
+    assert "off the chart: up to 9" in live.loss_html(TRAIN, [(4, 9.0, 0.1, True)], 10, 2.3)
+    for picture in (live.loss_html(TRAIN, VAL, 10, 2.3), live.accuracy_html(TRAIN, VAL, 10, 10)):
+        assert "off the chart" not in picture
+
+
 def test_the_least_loss_has_a_line_where_there_is_one() -> None:
     assert "as low as it gets" not in live.loss_html(TRAIN, VAL, 10, 2.0)
     html = live.loss_html(TRAIN, VAL, 10, 2.0, 0.5)

@@ -83,6 +83,7 @@ def test_a_finding_says_why_and_its_button_changes_the_next_run_and_can_be_undon
     at = page("train", space)
     assert "What stands out in this run" in words(at) and "Learning rate too high" in words(at)
     assert 'alt="Loss over the steps' in words(at)
+    assert 'class="lab-run lab-run-failed"' in words(at)  # it has ended, and not well
     looked(at.button(key="health.apply.learning-rate-high").click().run())
     assert recipe_of(space) == WILD.changed(lr=0.5) and engine().snapshot(id).recipe.lr == 5.0
     assert "Changed for the next run: Learning rate 5 → 0.5" in words(at)
@@ -129,6 +130,7 @@ def test_a_healthy_run_is_left_in_peace() -> None:
     train(space)
     at = page("train", space)
     assert f"None of {len(RULES)} rules has anything to say" in words(at)
+    assert 'class="lab-run lab-run-done"' in words(at)
     assert not [key for key in keys(at) if key.startswith("health.apply")]
 
 
