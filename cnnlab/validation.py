@@ -64,7 +64,7 @@ def first_finding(error: ValidationError) -> Message:
     kind: str = finding["type"]
     by_type = next((text for start, text in _TYPES.items() if kind.startswith(start)), _OTHER)
     context = {
-        name: value.replace("'", "") if isinstance(value, str) else value
+        name: value.replace("'", "") if isinstance(value, str) else _plain(value)
         for name, value in (finding.get("ctx") or {}).items()
     }
     if len(tags := context.get("expected_tags", "")) > _LONG:
@@ -86,6 +86,11 @@ def _readable(location: tuple[int | str, ...], kind: str) -> tuple[int | str, ..
     )
 
 
+def _plain(value: Any) -> Any:
+    """Return a whole number that came as a float as the learner wrote it: 10, not 10.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
+
+
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = repr(_plain(value))
     return text if len(text) <= 40 else text[:37] + "..."

@@ -164,7 +164,8 @@ def test_dropout_and_augmentation_are_those_of_the_change(mnist):
     [
         ({}, "changes nothing"),
         ({"epochs": 3}, "epochs: there is no such field"),
-        ({"lr": 0}, "lr: 0.0 is too small; use more than 0"),
+        ({"lr": 0}, "lr: 0 is too small; use more than 0"),
+        ({"lr": 100.0}, "lr: 100 is too large; use 10 or less"),
         ({"lr": float("nan")}, "lr"),
         ({"batch_size": 0}, "batch_size"),
         ({"momentum": 0.9}, "it belongs to sgd and rmsprop"),
