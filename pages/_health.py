@@ -12,7 +12,7 @@ from cnnlab.errors import CnnLabError
 from cnnlab.home import ASSETS
 from cnnlab.i18n import N_, _
 from cnnlab.lessons import lesson
-from pages import _choices, _fault, _mending, _session, _widgets
+from pages import _choices, _fault, _hand, _mending, _session, _widgets
 
 if TYPE_CHECKING:
     from cnnlab.architecture import Architecture
@@ -90,6 +90,9 @@ def _findings(found: Checkup) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(_("What stands out in this run"), anchor=ANCHOR, width="content")
         _widgets.what_is_this(lesson("health"))
+    if differs := _hand.at_branching(found.run):
+        said = _("This run differs from its parent in: {changes}.", changes="; ".join(differs))
+        st.markdown(_widgets.plain(said))  # the first thing to suspect
     for number, finding in enumerate(_in_order(found)):
         title = finding.title.text(_session.language())
         if number < OPEN:

@@ -102,6 +102,17 @@ def test_what_the_learner_has_changed_since_stays() -> None:
     assert recipe_of(space) == WILD.changed(lr=0.5, epochs=7)
 
 
+def test_of_a_branch_that_fell_ill_it_is_said_what_it_changed() -> None:
+    space = learner()
+    id = train(space)
+    branch = engine().branch(id, 0, QUICK.changed(lr=5.0).model_dump(mode="json"), owner=space.owner)
+    assert engine().wait(branch, 120).state == "done"
+    space.choose(run=branch)
+    said = words(page("train", space))
+    assert "What stands out in this run" in said
+    assert "This run differs from its parent in" in said and "Learning rate 0.003 → 5." in said
+
+
 def test_a_remedy_never_brings_back_some_of_what_the_learner_has_left() -> None:
     """The run learned at 5, the next one is to learn at 0.02: a tenth of 5 would be a step back."""
     space = learner(WILD)
