@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cnnlab.architecture import Architecture
 from cnnlab.figures import live as pictures
 from cnnlab.figures.theme import number
 from cnnlab.i18n import _
@@ -20,7 +22,7 @@ def draw(view: View, step: int | None = None) -> None:
     """Draw the curves of a run, with a line at the moment that is looked at."""
     recipe = view.snapshot.recipe_now
     language, seen, lines = _session.language(), recipe.full_train, (view.train, view.val, view.steps)
-    classes = view.shared("classes", lambda: _classes(view))
+    classes = _classes(view.snapshot.architecture_key)
     blind, least = blind_loss(recipe, classes), least_loss(recipe, classes)
     key = _(
         "Faint: each batch. Bold: the average of the last batches. Dots: {on}. Dashed: what blind guessing reaches.",
@@ -44,9 +46,10 @@ def draw(view: View, step: int | None = None) -> None:
     st.html(view.shared(("acc", language, step), lambda: pictures.accuracy_html(*lines, classes, seen, marks)))
 
 
-def _classes(view: View) -> int:
-    """Return how many classes the network of a run tells apart."""
-    return view.snapshot.architecture.output_shape[0]
+@lru_cache(maxsize=64)
+def _classes(architecture_key: str) -> int:
+    """Return how many classes a run's network tells apart; read once, not at each look at it."""
+    return Architecture.from_json(architecture_key).output_shape[0]
 
 
 def title(text: str, help: str) -> None:

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from cnnlab.training.transfer import Start
 
 FROM_BUILD = "recipe.from_build"
-"""Set where the page that was open last is Build."""
+"""What Build leaves: that one comes from there."""
 _FIRST = "recipe.first"
 MAIN = ("epochs", "batch_size", "optimizer", "lr", "schedule", "seed")
 
 
 def is_new(run: Snapshot | None) -> bool:
     """Return whether one comes from Build with another network than that of ``run``, which is over: it is what to go on with."""
-    if st.session_state.pop(FROM_BUILD, False) and run is not None and not run.live:
-        st.session_state[_FIRST] = run.id if _session.architecture().key != run.architecture_key else ""
-    return run is not None and st.session_state.get(_FIRST) == run.id
+    if _session.pick_up(FROM_BUILD) and run is not None and not run.live:
+        _session.set_here(_FIRST, run.id if _session.architecture().key != run.architecture_key else "")
+    return run is not None and _session.here(_FIRST) == run.id
 
 
 def draw(run: Snapshot | None, first: bool = False) -> None:

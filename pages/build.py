@@ -28,7 +28,7 @@ from pages._said import told
 _widgets.begin_page(
     N_("Build"), N_("Put layers together; every number in the drawing follows at once. Click a block to change it.")
 )
-st.session_state[_recipe.FROM_BUILD] = True
+_session.leave(_recipe.FROM_BUILD, True)
 state.open_link()
 _fault.draw_on_build()
 

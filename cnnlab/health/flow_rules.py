@@ -184,9 +184,9 @@ class LearningRateLow(Rule):
         if usual >= SLOW:
             return None
         why = Message(
-            "One step changes the layers by 1/{steps:,.0f} of their weights' length, in the median, where about 1/1,000 is usual: it would "
-            "take that many steps to change it once over. With the learning rate {lr:g} the loss has come from {before:.2f} to "
-            "{after:.2f} in {done:,} steps.",
+            "One step changes the layers by 1/{steps:,.0f} of their weights' length, in the median, where about 1/1,000 is "
+            "usual: it would take that many steps to change them once over. With the learning rate {lr:g} the loss has come "
+            "from {before:.2f} to {after:.2f} in {done:,} steps.",
             steps=1 / max(usual, 1e-12),
             lr=case.recipe.lr,
             before=case.history.train[0].loss,
